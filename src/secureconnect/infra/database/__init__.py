@@ -1,0 +1,1 @@
+"""The relational store: port in `base`, embedded adapter in `sqlite`."""

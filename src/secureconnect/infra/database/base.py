@@ -1,0 +1,63 @@
+"""The Database port: units of work as plain functions over one connection.
+
+A store function takes a SQLAlchemy `Connection` and runs statements; it never commits. The adapter decides
+where it runs (a thread for SQLite, a greenlet over an async driver elsewhere), in which transaction, and how
+often: **units of work may be run again** after a serialization failure, so they only touch their connection.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, MetaData
+
+__all__ = ["METADATA", "Database", "WriteTx"]
+
+T = TypeVar("T")
+
+#: Every feature's tables register here; migrations are compared with it by a test.
+METADATA = MetaData()
+
+
+class WriteTx(Protocol):
+    """One read-write transaction."""
+
+    @property
+    def conn(self) -> Connection:
+        """The connection that the transaction runs on."""
+
+    def run(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement with `?` parameters straight on the driver, for the hot path."""
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` on the event loop once the transaction is durable.
+
+        Callbacks of all transactions run in commit order and before the awaiting caller goes on.
+        A transaction that fails or is run again forgets them.
+        """
+
+
+class Database(Protocol):
+    """The relational store.
+
+    Guarantees: `write` returns only after the commit is synced to disk; a unit of work that raises leaves
+    nothing behind; every unit of work sees one consistent snapshot that includes all writes acknowledged
+    before it started; writes are serializable.
+
+    Raises:
+        ApiError: `DATABASE_UNAVAILABLE` when the store does not answer, is full or stays locked.
+    """
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run `query` in a read-only transaction."""
+
+    async def lookup(self, query: Callable[[Connection], T]) -> T:
+        """Like `read`, for a few lookups by key: may run on the event loop, where a thread would cost more."""
+
+    async def write(self, work: Callable[[WriteTx], T]) -> T:
+        """Run `work` in a read-write transaction and commit it durably."""
+
+    async def ping(self) -> float:
+        """Seconds that a trivial query took."""
+
+    async def close(self) -> None:
+        """Finish what was accepted, then release files and connections."""

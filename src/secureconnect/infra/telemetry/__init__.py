@@ -1,0 +1,1 @@
+"""Signals for operators: logs in `log`, metrics in `metrics`."""

@@ -1,0 +1,1 @@
+"""The timeline: the append-only log of each conversation and the current state of its messages."""

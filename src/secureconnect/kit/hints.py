@@ -1,0 +1,112 @@
+"""What travels on the bus: hints that may be lost without losing data (architecture, idea 1).
+
+Channels: `conv:<conversation_id>`, `user:<user_id>`, and `ctl` for every process.
+"""
+
+import msgspec
+
+__all__ = [
+    "CONTROL",
+    "ConversationFrame",
+    "ConversationGone",
+    "EventHint",
+    "FactsChanged",
+    "Hint",
+    "PresenceChanged",
+    "ProfileChanged",
+    "SessionEnded",
+    "UserFrame",
+    "conversation_channel",
+    "user_channel",
+]
+
+CONTROL = "ctl"
+
+
+def conversation_channel(conversation_id: str) -> str:
+    """The channel of everything that concerns one conversation."""
+    return f"conv:{conversation_id}"
+
+
+def user_channel(user_id: str) -> str:
+    """The channel of frames for all sockets of one user."""
+    return f"user:{user_id}"
+
+
+class EventHint(msgspec.Struct, frozen=True, tag="event"):
+    """A durable event was committed. `frame` is the encoded socket frame for everybody but its sender.
+
+    `sender_frame` is the variant for the sockets of `actor_id`, or None when both are the same bytes.
+    `subject_id` is the user that a membership event is about.
+    """
+
+    conversation_id: str
+    seq: int
+    kind: str
+    actor_id: str | None
+    subject_id: str | None
+    frame: bytes
+    sender_frame: bytes | None
+    committed_at: float
+
+
+class ConversationFrame(msgspec.Struct, frozen=True, tag="conv_frame"):
+    """An ephemeral frame for the members of a conversation, except `except_user` (typing, receipts)."""
+
+    conversation_id: str
+    frame: bytes
+    except_user: str | None = None
+
+
+class ConversationGone(msgspec.Struct, frozen=True, tag="conv_gone"):
+    """A conversation stopped existing for `user_id` (None: for everybody)."""
+
+    conversation_id: str
+    reason: str
+    user_id: str | None = None
+
+
+class UserFrame(msgspec.Struct, frozen=True, tag="user_frame"):
+    """An ephemeral frame for all sockets of one user, except those of `except_connection`."""
+
+    user_id: str
+    frame: bytes
+    except_connection: str | None = None
+
+
+class PresenceChanged(msgspec.Struct, frozen=True, tag="presence"):
+    """What others see of this user's presence may have changed."""
+
+    user_id: str
+
+
+class SessionEnded(msgspec.Struct, frozen=True, tag="session_ended"):
+    """A session was revoked: forget it and close its sockets with close code `close`."""
+
+    user_id: str
+    session_id: str
+    close: int
+
+
+class ProfileChanged(msgspec.Struct, frozen=True, tag="profile"):
+    """Cached names of this user are stale."""
+
+    user_id: str
+
+
+class FactsChanged(msgspec.Struct, frozen=True, tag="facts"):
+    """Cached members and settings of this conversation are stale."""
+
+    conversation_id: str
+
+
+Hint = (
+    EventHint
+    | ConversationFrame
+    | ConversationGone
+    | UserFrame
+    | PresenceChanged
+    | SessionEnded
+    | ProfileChanged
+    | FactsChanged
+)

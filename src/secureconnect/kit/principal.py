@@ -1,0 +1,23 @@
+"""Who is asking."""
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Principal"]
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """The authenticated caller of one request or socket.
+
+    `role` comes from the token and is never used to allow administration, which asks the database.
+    `authenticated_at` and `expires_at` are milliseconds since the epoch.
+    """
+
+    user_id: str
+    session_id: str
+    jti: str
+    role: Literal["user", "admin"]
+    expires_at: int
+    kind: Literal["user", "bot"] = "user"
+    scopes: frozenset[str] = frozenset()
