@@ -37,7 +37,7 @@ class ErrorCode(_Entry, Enum):
     CALL_CAPACITY_REACHED = _Entry(
         400,
         "no",
-        "initiate: call capacity limit reached (max N participants); join: call is at full capacity (max N participants)",
+        "call capacity limit reached, or call is at full capacity (max N participants)",
     )
     MULTIPLE_OPTIONS_NOT_ALLOWED = _Entry(400, "no", "more than one option on a single-choice poll")
     UNKNOWN_COMMAND = _Entry(400, "no", "socket only: unknown type")

@@ -33,7 +33,8 @@ def new_time_id() -> str:
     ticks = (time.time_ns() // 1_000_000) << 12
     with _lock:
         _last = ticks = ticks if ticks > _last else _last + 1
-    text = f"{ticks >> 12:012x}7{ticks & 0xFFF:03x}{0x8000000000000000 | (int.from_bytes(os.urandom(8)) >> 2):016x}"
+    random = 0x8000000000000000 | (int.from_bytes(os.urandom(8)) >> 2)
+    text = f"{ticks >> 12:012x}7{ticks & 0xFFF:03x}{random:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

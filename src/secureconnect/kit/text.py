@@ -3,11 +3,12 @@
 import re
 import unicodedata
 
-__all__ = ["TextFault", "clean_name", "clean_text", "fold"]
+__all__ = ["TextFault", "clean_name", "clean_text", "clean_words", "fold"]
 
-# Text may hold newlines and tabs, names neither. U+0085 and the C1 block count as control characters too.
+# Text may hold newlines and tabs, names neither; the C1 block counts as control characters too.
 _TEXT_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _NAME_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class TextFault(ValueError):
@@ -34,6 +35,17 @@ def clean_name(text: str) -> str:
     text = text.strip()
     if _NAME_CONTROL.search(text):
         raise TextFault("control characters are not allowed")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def clean_words(text: str) -> str:
+    """NFC form of a passphrase: nothing is trimmed and control characters are allowed.
+
+    Raises:
+        TextFault: it holds a lone surrogate.
+    """
+    if _SURROGATE.search(text):
+        raise TextFault("not valid Unicode text")
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
