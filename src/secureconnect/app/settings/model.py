@@ -1,0 +1,65 @@
+"""All settings as one immutable value."""
+
+from pathlib import Path
+
+import msgspec
+
+from secureconnect.app.settings.limits import RateLimitSettings
+from secureconnect.app.settings.platform import (
+    AuditSettings,
+    DatabaseSettings,
+    HttpSettings,
+    ObjectStoreSettings,
+    ObservabilitySettings,
+    RedisSettings,
+    SecretSettings,
+    ServerSettings,
+)
+from secureconnect.app.settings.product import (
+    AuthSettings,
+    ConversationSettings,
+    FriendSettings,
+    MessagingSettings,
+    PresenceSettings,
+)
+from secureconnect.app.settings.realtime import RealtimeSettings
+
+__all__ = ["Settings"]
+
+_SQLITE = "sqlite:///"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What one process runs with. `Settings()` are the defaults; `load` reads the real ones."""
+
+    server: ServerSettings = ServerSettings()
+    secrets: SecretSettings = SecretSettings()
+    http: HttpSettings = HttpSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    object_store: ObjectStoreSettings = ObjectStoreSettings()
+    auth: AuthSettings = AuthSettings()
+    conversations: ConversationSettings = ConversationSettings()
+    messaging: MessagingSettings = MessagingSettings()
+    friends: FriendSettings = FriendSettings()
+    presence: PresenceSettings = PresenceSettings()
+    realtime: RealtimeSettings = RealtimeSettings()
+    rate_limits: RateLimitSettings = RateLimitSettings()
+    audit: AuditSettings = AuditSettings()
+    observability: ObservabilitySettings = ObservabilitySettings()
+
+    @property
+    def data_dir(self) -> Path:
+        """The data directory."""
+        return Path(self.server.data_dir)
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file. Only for settings whose `database.url` is empty or a `sqlite:///` one."""
+        url = self.database.url
+        return Path(url.removeprefix(_SQLITE)) if url else self.data_dir / "secureconnect.db"
+
+    @property
+    def production(self) -> bool:
+        """True in the environment `production`."""
+        return self.server.environment == "production"

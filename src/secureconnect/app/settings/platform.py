@@ -1,0 +1,147 @@
+"""Sections about the process and what it stands on."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from secureconnect.app.settings.about import about
+
+__all__ = [
+    "AuditSettings",
+    "DatabaseSettings",
+    "HttpSettings",
+    "ObjectStoreSettings",
+    "ObservabilitySettings",
+    "RedisSettings",
+    "SecretSettings",
+    "ServerSettings",
+]
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """Where the server listens and how it starts and stops."""
+
+    environment: Annotated[
+        Literal["development", "production"],
+        about("`production` refuses weak, known and shared secrets and plain `http` addresses"),
+    ] = "development"
+    host: Annotated[str, about("address to listen on", min_length=1)] = "127.0.0.1"
+    port: Annotated[int, about("port of HTTP and sockets; 0 takes a free one", ge=0, le=65_535)] = 8080
+    data_dir: Annotated[
+        str, about("directory of the database, the objects and the secrets", min_length=1)
+    ] = "./data"
+    workers: Annotated[int, about("serving processes; embedded stores allow one", ge=1, le=64)] = 1
+    public_url: Annotated[
+        str,
+        about(
+            "address under which clients reach the server",
+            default="http://localhost:<server.port>",
+            pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$",
+        ),
+    ] = "http://localhost:8080"
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        about("networks (CIDR) whose `X-Forwarded-For` entries are believed"),
+    ] = ()
+    shutdown_grace: Annotated[
+        float, about("time for running requests and open sockets to end", unit="s", ge=0, le=3600)
+    ] = 30
+    tls_cert_file: Annotated[
+        str, about("certificate chain (PEM); serves TLS together with `tls_key_file`")
+    ] = ""
+    tls_key_file: Annotated[str, about("private key of the certificate (PEM)")] = ""
+
+
+class SecretSettings(msgspec.Struct, frozen=True):
+    """Keys of the installation."""
+
+    master_key: Annotated[
+        str,
+        about(
+            "32 bytes in base64; encrypts stored secrets",
+            default="generated into `<data_dir>/secrets/master_key`",
+            secret=True,
+        ),
+    ] = ""
+    previous_master_keys: Annotated[
+        tuple[str, ...], about("earlier master keys that still decrypt, for rotation", secret=True)
+    ] = ()
+
+
+class HttpSettings(msgspec.Struct, frozen=True):
+    """Requests and browsers."""
+
+    max_body_bytes: Annotated[int, about("largest request body", unit="bytes", ge=1024, le=67_108_864)] = (
+        1_048_576
+    )
+    max_header_bytes: Annotated[int, about("largest request header", unit="bytes", ge=1024, le=1_048_576)] = (
+        16_384
+    )
+    request_timeout: Annotated[
+        float, about("longest time for a whole request, its body included", unit="s", gt=0, le=3600)
+    ] = 30
+    allowed_origins: Annotated[
+        tuple[str, ...], about("browser origins that may call the API and open sockets; `*` allows all")
+    ] = ()
+    docs_enabled: Annotated[bool, about("serve `/openapi.json`, `/asyncapi.json` and `/docs`")] = True
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True):
+    """The relational store, which holds the timeline too."""
+
+    url: Annotated[
+        str,
+        about(
+            "`sqlite:///path`",
+            default="`<data_dir>/secureconnect.db`",
+            secret=True,
+        ),
+    ] = ""
+    auto_migrate: Annotated[bool, about("apply pending migrations at start")] = True
+
+
+class RedisSettings(msgspec.Struct, frozen=True):
+    """The bus and the cache between processes."""
+
+    url: Annotated[
+        str, about("must stay empty: this version serves from one process, with both in memory", secret=True)
+    ] = ""
+
+
+class ObjectStoreSettings(msgspec.Struct, frozen=True):
+    """Where bytes of files lie."""
+
+    backend: Annotated[
+        Literal["local", "s3"], about("must stay `local`: this version serves from one process")
+    ] = "local"
+
+
+class AuditSettings(msgspec.Struct, frozen=True):
+    """The record of security-relevant actions."""
+
+    retention_days: Annotated[
+        int, about("records older than this are removed", unit="d", ge=1, le=36_500)
+    ] = 365
+
+
+class ObservabilitySettings(msgspec.Struct, frozen=True):
+    """Logs and metrics."""
+
+    log_level: Annotated[
+        Literal["debug", "info", "warn", "error"], about("least severe lines that are written")
+    ] = "info"
+    log_format: Annotated[Literal["json", "text"], about("`text` is for development")] = "json"
+    log_output: Annotated[
+        Literal["stdout", "file"], about("`file` writes `log_file` too, rotated at 100 MiB, five kept")
+    ] = "stdout"
+    log_file: Annotated[str, about("path of the log file; `{service}` is replaced", min_length=1)] = (
+        "/logs/{service}.log"
+    )
+    metrics_token: Annotated[str, about("bearer token that `/metrics` then asks for", secret=True)] = ""
+    metrics_listen: Annotated[
+        str,
+        about(
+            "`host:port` that serves `/metrics` instead of the main port",
+            pattern=r"^$|^(\[[0-9a-fA-F:.]+\]|[^\s:]+):\d{1,5}$",
+        ),
+    ] = ""
