@@ -21,7 +21,7 @@ class MemoryBus:
         for handler in self._handlers.get(channel, ()):
             try:
                 handler(hint)
-            except Exception:  # noqa: BLE001 - one subscriber's defect must not silence the others
+            except Exception:
                 log.exception("bus handler failed", channel=channel.partition(":")[0])
 
     async def subscribe(self, channel: str, handler: Handler) -> Unsubscribe:

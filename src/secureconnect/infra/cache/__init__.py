@@ -1,1 +1,1 @@
-"""The cache: counters and short-lived facts that can be rebuilt. Port in `base`, embedded adapter in `memory`."""
+"""The cache: counters and short-lived facts. Port in `base`, embedded adapter in `memory`."""

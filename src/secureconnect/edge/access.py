@@ -1,0 +1,43 @@
+"""What both edges ask about a caller; answered by the auth, audit and limits owners, wired in `app`."""
+
+from typing import Protocol
+
+from secureconnect.kit.errors import ErrorCode
+from secureconnect.kit.principal import Principal
+
+__all__ = ["Authenticator", "Denials", "RequestContext"]
+
+import msgspec
+
+
+class RequestContext(msgspec.Struct, frozen=True):
+    """Where a request came from, for sessions and audit records."""
+
+    request_id: str
+    client_ip: str
+    user_agent: str | None = None
+
+
+class Authenticator(Protocol):
+    """Turns a bearer token into a caller."""
+
+    async def authenticate(self, token: str) -> Principal:
+        """The caller behind `token`.
+
+        Raises:
+            ApiError: `UNAUTHORIZED`, `TOKEN_EXPIRED` or `TOKEN_REVOKED`; a 503 code when revocation cannot be
+                checked: never "allowed" by default.
+        """
+
+    async def require_admin(self, principal: Principal) -> None:
+        """Raises ApiError `FORBIDDEN` unless the database says that this user is a server admin now."""
+
+    async def require_fresh(self, principal: Principal) -> None:
+        """Raises ApiError `REAUTH_REQUIRED` unless the session authenticated within `auth.reauth_max_age`."""
+
+
+class Denials(Protocol):
+    """Keeps a record of refused access."""
+
+    def denied(self, principal: Principal, context: RequestContext, action: str, code: ErrorCode) -> None:
+        """One 403. `action` is `GET /v1/…` as route template, or `socket <command>`. Never blocks or raises."""

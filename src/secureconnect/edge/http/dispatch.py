@@ -1,0 +1,395 @@
+"""The ASGI application: every request takes the same checks in the same order (contract README §3.7)."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from secureconnect.edge.access import Authenticator, Denials, RequestContext
+from secureconnect.edge.http.client_address import ClientAddress
+from secureconnect.edge.http.cors import Cors
+from secureconnect.edge.http.envelope import DATA_POLICY, Headers, failure, security_headers, success
+from secureconnect.edge.http.idempotency import Idempotency, Key
+from secureconnect.edge.http.routing import Access, Call, Reply, Route, Router, parameters
+from secureconnect.edge.limits import RateLimiter, exceeded
+from secureconnect.edge.validation import decode, decode_query, parse_object
+from secureconnect.infra.cache.base import Window
+from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
+from secureconnect.kit.ids import new_id, normalise_uuid
+from secureconnect.kit.principal import Principal
+
+__all__ = ["HttpEdge", "HttpMetrics", "Page", "PageReply"]
+
+log = get_logger()
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_RETRY_DEFAULTS = {502: 1, 503: 1}
+_JSON = (b"content-type", b"application/json")
+_NO_STORE = (b"cache-control", b"no-store")
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class HttpMetrics(Protocol):
+    """Counts finished requests."""
+
+    def started(self) -> None:
+        """One request began."""
+
+    def finished(self, method: str, endpoint: str, status: int, seconds: float) -> None:
+        """It was answered; `endpoint` is the route template or `unmatched`."""
+
+
+class PageReply(msgspec.Struct):
+    """An answer without envelope."""
+
+    body: bytes
+    content_type: str = "application/json"
+    status: int = 200
+    headers: Headers = []
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A GET without envelope, without limit and not stopped by shutdown: health, metrics, documents, keys."""
+
+    path: str
+    handler: Callable[[Mapping[bytes, bytes]], Awaitable[PageReply]]
+
+
+class _Exchange(msgspec.Struct):
+    """One request on its way through the checks."""
+
+    scope: dict[str, Any]
+    receive: Receive
+    headers: dict[bytes, bytes]
+    context: RequestContext
+    endpoint: str = "unmatched"
+    principal: Principal | None = None
+    window: Window | None = None
+    extra: Headers = msgspec.field(default_factory=list)
+
+
+class HttpEdge:
+    """Answers HTTP requests for the routes and pages it is given."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        pages: list[Page],
+        authenticator: Authenticator,
+        limiter: RateLimiter,
+        idempotency: Idempotency,
+        denials: Denials,
+        metrics: HttpMetrics,
+        clock: Clock,
+        cors: Cors,
+        address: ClientAddress,
+        max_body_bytes: int,
+        request_timeout: float,
+        draining: Callable[[], bool],
+    ) -> None:
+        self._router = router
+        self._pages = {page.path: page for page in pages}
+        self._authenticator = authenticator
+        self._limiter = limiter
+        self._idempotency = idempotency
+        self._denials = denials
+        self._metrics = metrics
+        self._clock = clock
+        self._cors = cors
+        self._address = address
+        self._max_body = max_body_bytes
+        self._timeout = request_timeout
+        self._draining = draining
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        self._metrics.started()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        exchange = _Exchange(scope, receive, headers, self.context(headers, scope["client"]))
+        page = self._pages.get(scope["path"])
+        if page is not None and scope["method"] in {"GET", "HEAD"}:
+            exchange.endpoint = page.path
+            reply = await self._page(exchange, page)
+        else:
+            status, body = await self._answer(exchange)
+            reply = PageReply(body, status=status)
+        out = self._headers(exchange, reply, own_cache=bool(reply.headers))
+        # A body left unread cannot be skipped reliably, so the connection ends with an early refusal.
+        if reply.status in {408, 413}:
+            out.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": reply.status, "headers": out})
+        await send({"type": "http.response.body", "body": reply.body})
+        self._finish(exchange, reply, time.perf_counter() - started)
+
+    def context(self, headers: Mapping[bytes, bytes], peer: tuple[str, int] | None) -> RequestContext:
+        """Request id, client address and user agent of a request with these headers."""
+        given = headers.get(b"x-request-id", b"")
+        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
+        forwarded = headers.get(b"x-forwarded-for")
+        client = self._address.of(
+            peer[0] if peer else "unix", forwarded.decode("latin-1") if forwarded is not None else None
+        )
+        agent = headers.get(b"user-agent")
+        return RequestContext(
+            request_id, client, agent.decode("latin-1")[:512] if agent is not None else None
+        )
+
+    async def _page(self, exchange: _Exchange, page: Page) -> PageReply:
+        try:
+            return await page.handler(exchange.headers)
+        except ApiError as error:
+            return PageReply(self._refused(exchange, error), status=error.code.status)
+
+    async def _answer(self, exchange: _Exchange) -> tuple[int, bytes]:
+        """Status and body; whatever goes wrong becomes an envelope here and nowhere else."""
+        try:
+            route, values = self._route(exchange)
+            if route is None:
+                return 200, success({}, self._clock, exchange.context.request_id)
+            async with asyncio.timeout(self._timeout):
+                return await self._run(exchange, route, values)
+        except ApiError as error:
+            return error.code.status, self._refused(exchange, error)
+        except TimeoutError:
+            late = ApiError(ErrorCode.REQUEST_TIMEOUT, "No result in time; the outcome is unknown.")
+            return late.code.status, self._refused(exchange, late)
+        except Exception:
+            log.exception(
+                "request failed",
+                request_id=exchange.context.request_id,
+                path=exchange.endpoint,
+                error_code="INTERNAL_ERROR",
+            )
+            defect = ApiError(ErrorCode.INTERNAL_ERROR, "A defect; the request id is in the log.")
+            return defect.code.status, self._refused(exchange, defect)
+
+    def _route(self, exchange: _Exchange) -> tuple[Route | None, tuple[str, ...]]:
+        """Step 1: the route, or None for an allowed preflight."""
+        path, method = exchange.scope["path"], exchange.scope["method"]
+        found = self._router.find(path)
+        methods: Mapping[str, Route]
+        if found is not None:
+            methods, values = found
+        elif path in self._pages:
+            methods, values = {}, ()
+        else:
+            raise ApiError(ErrorCode.NOT_FOUND, "There is no such route.")
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is not None:
+            exchange.endpoint = route.path
+            return route, values
+        origin = exchange.headers.get(b"origin")
+        if method == "OPTIONS":
+            if origin is not None and b"access-control-request-method" in exchange.headers:
+                if not self._cors.allows(origin):
+                    raise ApiError(
+                        ErrorCode.ORIGIN_NOT_ALLOWED, "This origin is not in http.allowed_origins."
+                    )
+                exchange.extra += self._cors.headers(origin, preflight=True)
+            return None, ()
+        allowed = set(methods) or {"GET"}
+        if "GET" in allowed:
+            allowed.add("HEAD")
+        exchange.extra.append((b"allow", ", ".join(sorted(allowed | {"OPTIONS"})).encode()))
+        raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, f"{method} is not allowed here.")
+
+    async def _run(self, exchange: _Exchange, route: Route, values: tuple[str, ...]) -> tuple[int, bytes]:
+        if self._draining():
+            raise ApiError(ErrorCode.SHUTTING_DOWN, "The server is stopping.", retry_after=2)
+        principal = await self._admit(exchange, route)
+        raw = await self._body(exchange, route)
+        call: Call[Any, Any] = self._call(exchange, route, values, raw, principal)
+        key = exchange.headers.get(b"idempotency-key")
+        if key is None or principal is None or route.method != "POST" or not route.replayable:
+            reply = await route.handler(call)
+            return reply.status, success(reply.data, self._clock, exchange.context.request_id)
+        return await self._run_once(exchange, route, call, key.decode("latin-1"), raw)
+
+    async def _admit(self, exchange: _Exchange, route: Route) -> Principal | None:
+        """Steps 4 to 7: limits, authentication, scope, role and freshness."""
+        context = exchange.context
+        write = route.method != "GET"
+        if route.access is Access.PUBLIC:
+            await self._limit(exchange, route.row, context.client_ip, write=write)
+            return None
+        scheme, _, token = exchange.headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not token:
+            raise ApiError(ErrorCode.UNAUTHORIZED, "A bearer token is needed.")
+        principal = exchange.principal = await self._authenticator.authenticate(
+            token.strip().decode("latin-1")
+        )
+        await self._limit(exchange, route.row, principal.user_id, write=write)
+        if principal.kind == "bot" and (route.scope is None or route.scope not in principal.scopes):
+            raise ApiError(ErrorCode.INSUFFICIENT_SCOPE, "The token lacks the scope of this route.")
+        if route.access is Access.ADMIN:
+            await self._authenticator.require_admin(principal)
+        if route.fresh:
+            await self._authenticator.require_fresh(principal)
+        return principal
+
+    async def _limit(self, exchange: _Exchange, row: str | None, key: str, *, write: bool) -> None:
+        window = exchange.window = await self._limiter.hit(row, key, write=write)
+        if window is not None and not window.allowed:
+            raise exceeded(window)
+
+    async def _body(self, exchange: _Exchange, route: Route) -> bytes:
+        """Step 8, outside: media type and size."""
+        headers = exchange.headers
+        length = headers.get(b"content-length", b"0")
+        if length == b"0" and b"transfer-encoding" not in headers:
+            return b""
+        media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+        if media_type != b"application/json":
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.")
+        if int(length) > self._max_body:
+            raise self._too_large()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._timeout):
+                while True:
+                    message = await exchange.receive()
+                    if message["type"] != "http.request":
+                        raise ApiError(ErrorCode.CLIENT_TIMEOUT, "The client left.", retry_after=1)
+                    body += message["body"]
+                    if len(body) > self._max_body:
+                        raise self._too_large()
+                    if not message["more_body"]:
+                        return bytes(body)
+        except TimeoutError as error:
+            raise ApiError(
+                ErrorCode.CLIENT_TIMEOUT, "The body did not arrive in time.", retry_after=1
+            ) from error
+
+    def _too_large(self) -> ApiError:
+        return ApiError(ErrorCode.PAYLOAD_TOO_LARGE, f"At most {self._max_body} bytes.")
+
+    def _call(
+        self,
+        exchange: _Exchange,
+        route: Route,
+        values: tuple[str, ...],
+        raw: bytes,
+        principal: Principal | None,
+    ) -> Call[Any, Any]:
+        """Step 8, inside: parameters, query and fields, with all their faults in one answer."""
+        faults: list[Detail] = []
+        path: dict[str, str] = {}
+        for name, value in zip(parameters(route.path), values, strict=True):
+            checked = normalise_uuid(value) if name.endswith("id") else value
+            if checked is None:
+                faults.extend(invalid(name, "not a UUID").details)
+            else:
+                path[name] = checked
+        query = body = None
+        try:
+            if route.query is not None:
+                query = decode_query(route.query, exchange.scope["query_string"])
+        except ApiError as error:
+            faults.extend(error.details)
+        try:
+            if route.body is not None:
+                body = decode(route.body, parse_object(raw or b"{}"))
+            elif raw:
+                parse_object(raw)
+        except ApiError as error:
+            faults.extend(error.details)
+        if faults:
+            raise ApiError(ErrorCode.VALIDATION_ERROR, "The request is not valid.", details=faults)
+        return Call(path, body, query, exchange.context, exchange.headers, principal)
+
+    async def _run_once(
+        self, exchange: _Exchange, route: Route, call: Call[Any, Any], text: str, raw: bytes
+    ) -> tuple[int, bytes]:
+        """Run the handler under an idempotency key, or answer what it answered before."""
+        key = Key(call.caller.user_id, route.method, exchange.scope["path"], Idempotency.check(text))
+        replay = await self._idempotency.begin(key, raw)
+        request_id = exchange.context.request_id
+        if replay is not None:
+            exchange.extra.append((b"idempotent-replayed", b"true"))
+            return replay.status, replay.body + _meta(success({}, self._clock, request_id))
+        status, body = 500, b""
+        try:
+            reply: Reply = await route.handler(call)
+            status, body = reply.status, success(reply.data, self._clock, request_id)
+        except ApiError as error:
+            status, body = error.code.status, self._refused(exchange, error)
+        finally:
+            # Shielded: a cancelled request must not leave its key taken.
+            await asyncio.shield(self._idempotency.finish(key, status, body[: body.rfind(b',"meta":')]))
+        return status, body
+
+    def _refused(self, exchange: _Exchange, error: ApiError) -> bytes:
+        status = error.code.status
+        retry_after = error.retry_after or _RETRY_DEFAULTS.get(status)
+        if retry_after is not None:
+            exchange.extra.append((b"retry-after", str(max(1, retry_after)).encode()))
+        if status == 401:
+            exchange.extra.append((b"www-authenticate", b"Bearer"))
+        if status == 403 and exchange.principal is not None:
+            action = f"{exchange.scope['method']} {exchange.endpoint}"
+            self._denials.denied(exchange.principal, exchange.context, action, error.code)
+        return failure(error, self._clock, exchange.context.request_id)
+
+    def _headers(self, exchange: _Exchange, reply: PageReply, *, own_cache: bool) -> Headers:
+        headers = [
+            (b"content-type", reply.content_type.encode()),
+            (b"content-length", str(len(reply.body)).encode()),
+            (b"x-request-id", exchange.context.request_id.encode()),
+            *security_headers(secure=exchange.scope["scheme"] == "https"),
+            *exchange.extra,
+            *reply.headers,
+        ]
+        if not any(name == b"content-security-policy" for name, _ in reply.headers):
+            headers.append(DATA_POLICY)
+        if not own_cache or not any(name == b"cache-control" for name, _ in reply.headers):
+            headers.append(_NO_STORE)
+        if exchange.window is not None:
+            headers += _limit_headers(exchange.window)
+        origin = exchange.headers.get(b"origin")
+        if origin is not None and exchange.scope["method"] != "OPTIONS":
+            headers += self._cors.headers(origin)
+        return headers
+
+    def _finish(self, exchange: _Exchange, reply: PageReply, seconds: float) -> None:
+        method, endpoint, status = exchange.scope["method"], exchange.endpoint, reply.status
+        self._metrics.finished(method, endpoint, status, seconds)
+        write = log.debug if exchange.scope["path"] in self._pages else _LEVELS.get(status // 100, log.info)
+        write(
+            "request",
+            request_id=exchange.context.request_id,
+            method=method,
+            path=endpoint,
+            status=status,
+            latency_ms=round(seconds * 1000, 3),
+            client_ip=exchange.context.client_ip,
+            user_agent=(exchange.context.user_agent or "")[:256],
+            bytes_out=len(reply.body),
+            **(
+                {"user_id": exchange.principal.user_id, "session_id": exchange.principal.session_id}
+                if exchange.principal
+                else {}
+            ),
+        )
+
+
+_LEVELS = {4: log.warning, 5: log.error}
+
+
+def _meta(envelope: bytes) -> bytes:
+    return envelope[envelope.rfind(b',"meta":') :]
+
+
+def _limit_headers(window: Window) -> Headers:
+    return [
+        (b"x-ratelimit-limit", str(window.limit).encode()),
+        (b"x-ratelimit-remaining", str(window.remaining).encode()),
+        (b"x-ratelimit-reset", str(window.reset_at).encode()),
+    ]

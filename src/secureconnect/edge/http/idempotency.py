@@ -1,0 +1,147 @@
+"""`Idempotency-Key`: the first answer again instead of a second effect (contract README §3.6)."""
+
+import hashlib
+import re
+from typing import NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from secureconnect.infra.database.base import METADATA, Database, WriteTx
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError, ErrorCode, invalid
+
+__all__ = ["Idempotency", "Key", "Replay"]
+
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_REMEMBERED_MS = 24 * 3600 * 1000
+# Longer than any request may take: an older unfinished row belongs to a process that died.
+_ABANDONED_MS = 60_000
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("caller_id", String(36), primary_key=True),
+    Column("method", String(8), primary_key=True),
+    Column("path", String(512), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("status", Integer, nullable=True),
+    Column("response", LargeBinary, nullable=True),
+    Column("created_at", BigInteger, nullable=False, index=True),
+)
+
+
+class Key(NamedTuple):
+    """What one remembered answer belongs to."""
+
+    caller_id: str
+    method: str
+    path: str
+    key: str
+
+
+class Replay(NamedTuple):
+    """A remembered answer: its status and the envelope up to `meta`."""
+
+    status: int
+    body: bytes
+
+
+class Idempotency:
+    """Remembers answers for 24 hours."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    @staticmethod
+    def check(text: str) -> str:
+        """Raises ApiError `VALIDATION_ERROR` when the header is malformed."""
+        if not _KEY.fullmatch(text):
+            raise invalid("Idempotency-Key", "1 to 128 characters of A-Z a-z 0-9 . _ : - are allowed")
+        return text
+
+    async def begin(self, key: Key, body: bytes) -> Replay | None:
+        """Take the key for a first run (None), or return what the first run answered.
+
+        Raises:
+            ApiError: `IDEMPOTENCY_CONFLICT` for another body, `REQUEST_IN_PROGRESS` while the first still runs.
+        """
+        digest = hashlib.sha256(body).hexdigest()
+        now = self._clock.now()
+        return await self._database.write(lambda tx: _begin(tx, key, digest, now))
+
+    async def finish(self, key: Key, status: int, body: bytes) -> None:
+        """Remember the answer; 5xx and 429 are forgotten, so that a repeat runs again."""
+        keep = status < 500 and status != ErrorCode.RATE_LIMIT_EXCEEDED.status
+
+        def work(tx: WriteTx) -> None:
+            if keep:
+                tx.conn.execute(
+                    update(idempotency_keys).where(*_is(key)).values(status=status, response=body)
+                )
+            else:
+                tx.conn.execute(delete(idempotency_keys).where(*_is(key)))
+
+        await self._database.write(work)
+
+    async def purge(self) -> int:
+        """Forget answers older than 24 hours; returns how many."""
+        before = self._clock.now() - _REMEMBERED_MS
+        return await self._database.write(
+            lambda tx: (
+                tx.conn.execute(
+                    delete(idempotency_keys).where(idempotency_keys.c.created_at < before)
+                ).rowcount
+            )
+        )
+
+
+def _is(key: Key) -> tuple[ColumnElement[bool], ...]:
+    columns = idempotency_keys.c
+    return (
+        columns.caller_id == key.caller_id,
+        columns.method == key.method,
+        columns.path == key.path,
+        columns.key == key.key,
+    )
+
+
+def _begin(tx: WriteTx, key: Key, digest: str, now: int) -> Replay | None:
+    columns = idempotency_keys.c
+    row = tx.conn.execute(
+        select(columns.body_hash, columns.status, columns.response, columns.created_at).where(*_is(key))
+    ).first()
+    if row is not None and row.created_at > now - _REMEMBERED_MS:
+        if row.body_hash != digest:
+            raise ApiError(ErrorCode.IDEMPOTENCY_CONFLICT, "This Idempotency-Key was used with another body.")
+        if row.status is not None:
+            return Replay(row.status, row.response)
+        if row.created_at > now - _ABANDONED_MS:
+            raise ApiError(
+                ErrorCode.REQUEST_IN_PROGRESS, "The first request with this key still runs.", retry_after=1
+            )
+    values = {"body_hash": digest, "status": None, "response": None, "created_at": now}
+    if row is not None:
+        tx.conn.execute(update(idempotency_keys).where(*_is(key)).values(values))
+        return None
+    try:
+        tx.conn.execute(insert(idempotency_keys).values({**key._asdict(), **values}))
+    except IntegrityError as error:  # another process took it between our two statements
+        raise ApiError(
+            ErrorCode.REQUEST_IN_PROGRESS, "The first request with this key still runs.", retry_after=1
+        ) from error
+    return None

@@ -1,0 +1,265 @@
+"""Metrics in Prometheus text format (docs/reference/metrics.md).
+
+No label ever holds an id, an address or text from outside. All label values of the required metrics exist from the
+start, so that a scrape before the first request already shows every name.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import Metric
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+__all__ = ["Metrics"]
+
+_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SOCKET_KINDS = ("chat", "signaling")
+_MESSAGE_TYPES = ("text", "image", "video", "audio", "file", "poll")
+_AUTH_METHODS = ("password", "totp", "recovery_code", "passkey", "oidc", "refresh")
+_AUTH_REASONS = ("invalid", "locked", "banned", "unverified", "expired", "reused", "other")
+
+
+class Metrics:
+    """All metrics of one process. Other modules see narrow protocols of this class."""
+
+    def __init__(self, service: str, version: str) -> None:
+        self._service = service
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
+
+        def histogram(name: str, text: str, *labels: str) -> Histogram:
+            return Histogram(name, text, labels, buckets=_BUCKETS, registry=registry)
+
+        self._requests = counter(
+            "http_requests", "Finished requests, refusals included.", "method", "endpoint", "status"
+        )
+        self._request_seconds = histogram(
+            "http_request_duration_seconds", "Whole request.", "method", "endpoint"
+        )
+        self._in_flight = gauge("http_requests_in_flight", "Requests being answered.")
+        self._request_timeouts = counter(
+            "http_request_timeouts", "Requests without a result in time.", "endpoint"
+        )
+        self._limited = counter("rate_limit", "Hits on rate limits.", "row", "result")
+        self._sockets = gauge("websocket_connections_active", "Open sockets of this process.", "kind")
+        self._sockets_all = gauge("websocket_connections", "Open sockets of this process, all kinds.")
+        # The gauge and the counter differ only in the suffix `_total`, which one registry takes for a clash.
+        self._openings = CollectorRegistry()
+        self._socket_opens = Counter(
+            "websocket_connections", "Upgrades by outcome.", ("kind", "result"), registry=self._openings
+        )
+        self._socket_closes = counter("websocket_disconnections", "Closed sockets.", "kind", "code")
+        self._socket_frames = counter("websocket_messages", "Frames.", "kind", "direction")
+        self._commands = counter("websocket_commands", "Commands.", "type", "result")
+        self._resumes = counter("websocket_resume", "Conversations resumed.", "result")
+        self._overflows = counter("websocket_overflow", "Sockets closed for not keeping up.")
+        self._delivery = histogram("message_delivery_duration_seconds", "From commit to socket write.")
+        self._rooms = gauge("video_rooms_active", "Calls with a signaling socket on this process.")
+        self._db_active = gauge("db_connections_active", "Relational connections in use.")
+        self._db_seconds = histogram(
+            "db_query_duration_seconds", "Relational statements.", "operation", "table"
+        )
+        self._db_errors = counter("db_query_errors", "Failed relational statements.", "operation", "kind")
+        self._redis_commands = counter("redis_commands", "Redis commands.", "command")
+        self._redis_seconds = histogram("redis_command_duration_seconds", "Redis commands.", "command")
+        self._messages = counter("messages", "Committed messages and polls.", "type")
+        self._events = counter("timeline_events", "Committed events.", "kind")
+        self._append_failures = counter("timeline_append_failures", "Appends that failed.", "reason")
+        self._calls = counter("calls", "Calls that reached a final state.", "type", "status")
+        self._calls_active = gauge("calls_active", "Calls ringing or active.")
+        self._auth_attempts = counter("auth_attempts", "Authentication attempts.", "method")
+        self._auth_success = counter("auth_success", "Successful authentications.", "method")
+        self._auth_failures = counter("auth_failures", "Failed authentications.", "method", "reason")
+        self._locked = counter("auth_account_locked", "Accounts locked.")
+        self._reuse = counter("auth_refresh_reuse", "Refresh tokens used twice.")
+        self._revocations = counter("auth_revocations", "Revoked sessions.", "reason")
+        self._hash_wait = histogram("auth_hash_wait_seconds", "Waiting for the password hasher.")
+        self._denied = counter("permission_denied", "Refused access.", "resource")
+        self._audit = counter("audit_events", "Audit records.", "event", "result")
+        self._presence = gauge("presence_online", "Users with an open socket on this process.")
+        self._jobs = counter("job_runs", "Background jobs.", "job", "result")
+        self._job_seconds = histogram("job_duration_seconds", "Background jobs.", "job")
+        self._up = gauge("dependency_up", "1 when the dependency answers.", "dependency")
+        self._lag = histogram("event_loop_lag_seconds", "How late a timer of the event loop fires.")
+        self._free = gauge("data_dir_free_bytes", "Free space where the data lives.")
+        gauge("build_info", "Version of the running program.", "version").labels(version).set(1)
+        self._request_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._zero()
+
+    def _zero(self) -> None:
+        """Make every label value of the required metrics exist."""
+        self._requests.labels("GET", "unmatched", "404")
+        self._request_seconds.labels("GET", "unmatched")
+        for kind in _SOCKET_KINDS:
+            self._sockets.labels(kind)
+        for operation in ("select", "insert", "update", "delete", "other"):
+            self._db_seconds.labels(operation, "other")
+        self._redis_commands.labels("other")
+        self._redis_seconds.labels("other")
+        for message_type in _MESSAGE_TYPES:
+            self._messages.labels(message_type)
+        for call_type in ("audio", "video"):
+            for status in ("ended", "missed", "declined", "failed"):
+                self._calls.labels(call_type, status)
+        for method in _AUTH_METHODS:
+            self._auth_attempts.labels(method)
+            self._auth_success.labels(method)
+            for reason in _AUTH_REASONS:
+                self._auth_failures.labels(method, reason)
+
+    def exposition(self) -> bytes:
+        """The text of `/metrics`, every sample with the label `service`."""
+        return generate_latest(_WithService((self.registry, self._openings), self._service))
+
+    # HTTP
+
+    def started(self) -> None:
+        self._in_flight.inc()
+
+    def finished(self, method: str, endpoint: str, status: int, seconds: float) -> None:
+        key = (method, endpoint, status)
+        children = self._request_children.get(key)
+        if children is None:
+            verb = method if method in _METHODS else "other"
+            children = (
+                self._requests.labels(verb, endpoint, str(status)),
+                self._request_seconds.labels(verb, endpoint),
+            )
+            if method in _METHODS:
+                self._request_children[key] = children
+        children[0].inc()
+        children[1].observe(seconds)
+        self._in_flight.dec()
+        if status == 504:
+            self._request_timeouts.labels(endpoint).inc()
+
+    def limited(self, row: str, allowed: bool) -> None:
+        self._limited.labels(row, "allowed" if allowed else "blocked").inc()
+
+    # Sockets
+
+    def watch_sockets(self, count: Callable[[], int], online_users: Callable[[], int]) -> None:
+        """Compute the socket gauges from the state itself, so that they always return to 0."""
+        self._sockets.labels("chat").set_function(count)
+        self._sockets_all.set_function(count)
+        self._presence.set_function(online_users)
+
+    def opened(self, kind: str) -> None:
+        self._socket_opens.labels(kind, "accepted").inc()
+
+    def refused(self, kind: str, result: str) -> None:
+        self._socket_opens.labels(kind, result).inc()
+
+    def closed(self, kind: str, code: int) -> None:
+        self._socket_closes.labels(kind, str(code) if code in _CLOSE_CODES else "other").inc()
+
+    def frames(self, kind: str, direction: str, count: int) -> None:
+        self._socket_frames.labels(kind, direction).inc(count)
+
+    def command(self, name: str, ok: bool) -> None:
+        self._commands.labels(name, "ok" if ok else "error").inc()
+
+    def resumed(self, recovered: bool) -> None:
+        self._resumes.labels("recovered" if recovered else "refused").inc()
+
+    def overflow(self) -> None:
+        self._overflows.inc()
+
+    def delivered(self, seconds: float) -> None:
+        self._delivery.observe(seconds)
+
+    # Stores
+
+    def watch_database(self, in_use: Callable[[], int]) -> None:
+        self._db_active.set_function(in_use)
+
+    def query(self, operation: str, table: str, seconds: float) -> None:
+        self._db_seconds.labels(operation, table).observe(seconds)
+
+    def query_failed(self, operation: str, kind: str) -> None:
+        self._db_errors.labels(operation, kind).inc()
+
+    def committed(self, kind: str, message_type: str | None) -> None:
+        self._events.labels(kind).inc()
+        if message_type is not None:
+            self._messages.labels(message_type).inc()
+
+    def append_failed(self, reason: str) -> None:
+        self._append_failures.labels(reason).inc()
+
+    # Accounts
+
+    def authenticated(self, method: str) -> None:
+        self._auth_attempts.labels(method).inc()
+        self._auth_success.labels(method).inc()
+
+    def authentication_failed(self, method: str, reason: str) -> None:
+        self._auth_attempts.labels(method).inc()
+        self._auth_failures.labels(method, reason).inc()
+
+    def account_locked(self) -> None:
+        self._locked.inc()
+
+    def refresh_reused(self) -> None:
+        self._reuse.inc()
+
+    def revoked(self, reason: str, count: int) -> None:
+        self._revocations.labels(reason).inc(count)
+
+    def hash_waited(self, seconds: float) -> None:
+        self._hash_wait.observe(seconds)
+
+    def denied(self, resource: str) -> None:
+        self._denied.labels(resource).inc()
+
+    def audited(self, event: str, result: str) -> None:
+        self._audit.labels(event, result).inc()
+
+    # The process
+
+    def job(self, name: str, result: str, seconds: float) -> None:
+        self._jobs.labels(name, result).inc()
+        self._job_seconds.labels(name).observe(seconds)
+
+    def dependency(self, name: str, up: bool) -> None:
+        self._up.labels(name).set(1 if up else 0)
+
+    def loop_lag(self, seconds: float) -> None:
+        self._lag.observe(seconds)
+
+    def watch_disk(self, free_bytes: Callable[[], int]) -> None:
+        self._free.set_function(free_bytes)
+
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_CLOSE_CODES = {1000, 1001, 1002, 1006, 1007, 1009, 1011, 1012, 1013} | {
+    4001, 4002, 4003, 4004, 4005, 4006, 4007, 4008, 4009, 4010, 4500, 4501, 4503, 4504, 4529
+}  # fmt: skip
+
+
+class _WithService(Collector):
+    """The registries with the constant label `service` on every sample."""
+
+    def __init__(self, registries: tuple[CollectorRegistry, ...], service: str) -> None:
+        self._registries = registries
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in chain.from_iterable(registry.collect() for registry in self._registries):
+            metric.samples = [
+                sample._replace(labels={**sample.labels, "service": self._service})
+                for sample in metric.samples
+            ]
+            yield metric
