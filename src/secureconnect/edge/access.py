@@ -3,19 +3,9 @@
 from typing import Protocol
 
 from secureconnect.kit.errors import ErrorCode
-from secureconnect.kit.principal import Principal
+from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["Authenticator", "Denials", "RequestContext"]
-
-import msgspec
-
-
-class RequestContext(msgspec.Struct, frozen=True):
-    """Where a request came from, for sessions and audit records."""
-
-    request_id: str
-    client_ip: str
-    user_agent: str | None = None
+__all__ = ["Authenticator", "Denials"]
 
 
 class Authenticator(Protocol):
@@ -40,4 +30,4 @@ class Denials(Protocol):
     """Keeps a record of refused access."""
 
     def denied(self, principal: Principal, context: RequestContext, action: str, code: ErrorCode) -> None:
-        """One 403. `action` is `GET /v1/…` as route template, or `socket <command>`. Never blocks or raises."""
+        """One 403. `action` is a route template like `GET /v1/…`, or `socket <command>`. Never blocks."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Principal"]
+__all__ = ["Principal", "RequestContext"]
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -21,3 +21,11 @@ class Principal(msgspec.Struct, frozen=True):
     expires_at: int
     kind: Literal["user", "bot"] = "user"
     scopes: frozenset[str] = frozenset()
+
+
+class RequestContext(msgspec.Struct, frozen=True):
+    """Where a request came from, for sessions, logs and audit records."""
+
+    request_id: str
+    client_ip: str
+    user_agent: str | None = None

@@ -16,7 +16,8 @@ _PREFLIGHT: Headers = [
 ]
 _EXPOSED = (
     b"access-control-expose-headers",
-    b"X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed",
+    b"X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, "
+    b"Idempotent-Replayed",
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from secureconnect.edge.access import Authenticator, Denials, RequestContext
+from secureconnect.edge.access import Authenticator, Denials
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
 from secureconnect.edge.http.envelope import DATA_POLICY, Headers, failure, security_headers, success
@@ -21,7 +21,7 @@ from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
 from secureconnect.kit.ids import new_id, normalise_uuid
-from secureconnect.kit.principal import Principal
+from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = ["HttpEdge", "HttpMetrics", "Page", "PageReply"]
 
@@ -205,7 +205,7 @@ class HttpEdge:
         if self._draining():
             raise ApiError(ErrorCode.SHUTTING_DOWN, "The server is stopping.", retry_after=2)
         principal = await self._admit(exchange, route)
-        raw = await self._body(exchange, route)
+        raw = await self._body(exchange)
         call: Call[Any, Any] = self._call(exchange, route, values, raw, principal)
         key = exchange.headers.get(b"idempotency-key")
         if key is None or principal is None or route.method != "POST" or not route.replayable:
@@ -240,7 +240,7 @@ class HttpEdge:
         if window is not None and not window.allowed:
             raise exceeded(window)
 
-    async def _body(self, exchange: _Exchange, route: Route) -> bytes:
+    async def _body(self, exchange: _Exchange) -> bytes:
         """Step 8, outside: media type and size."""
         headers = exchange.headers
         length = headers.get(b"content-length", b"0")

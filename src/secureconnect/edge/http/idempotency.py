@@ -8,10 +8,12 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Index,
     Integer,
     LargeBinary,
     String,
     Table,
+    Text,
     delete,
     insert,
     select,
@@ -34,13 +36,14 @@ idempotency_keys = Table(
     "idempotency_keys",
     METADATA,
     Column("caller_id", String(36), primary_key=True),
-    Column("method", String(8), primary_key=True),
-    Column("path", String(512), primary_key=True),
-    Column("key", String(128), primary_key=True),
-    Column("body_hash", String(64), nullable=False),
+    Column("method", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_hash", LargeBinary, nullable=False),
     Column("status", Integer, nullable=True),
     Column("response", LargeBinary, nullable=True),
-    Column("created_at", BigInteger, nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Index("idempotency_keys_created_at_idx", "created_at"),
 )
 
 
@@ -78,9 +81,9 @@ class Idempotency:
         """Take the key for a first run (None), or return what the first run answered.
 
         Raises:
-            ApiError: `IDEMPOTENCY_CONFLICT` for another body, `REQUEST_IN_PROGRESS` while the first still runs.
+            ApiError: `IDEMPOTENCY_CONFLICT` for another body, `REQUEST_IN_PROGRESS` while the first runs.
         """
-        digest = hashlib.sha256(body).hexdigest()
+        digest = hashlib.sha256(body).digest()
         now = self._clock.now()
         return await self._database.write(lambda tx: _begin(tx, key, digest, now))
 
@@ -120,7 +123,7 @@ def _is(key: Key) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _begin(tx: WriteTx, key: Key, digest: str, now: int) -> Replay | None:
+def _begin(tx: WriteTx, key: Key, digest: bytes, now: int) -> Replay | None:
     columns = idempotency_keys.c
     row = tx.conn.execute(
         select(columns.body_hash, columns.status, columns.response, columns.created_at).where(*_is(key))

@@ -7,9 +7,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from secureconnect.edge.access import RequestContext
 from secureconnect.kit.errors import ErrorCode
-from secureconnect.kit.principal import Principal
+from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = ["Access", "Call", "Handler", "Message", "Reply", "Route", "Router", "done", "parameters"]
 

@@ -1,7 +1,7 @@
 """Metrics in Prometheus text format (docs/reference/metrics.md).
 
-No label ever holds an id, an address or text from outside. All label values of the required metrics exist from the
-start, so that a scrape before the first request already shows every name.
+No label ever holds an id, an address or text from outside. All label values of the required metrics exist from
+the start, so that a scrape before the first request already shows every name.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ _AUTH_REASONS = ("invalid", "locked", "banned", "unverified", "expired", "reused
 class Metrics:
     """All metrics of one process. Other modules see narrow protocols of this class."""
 
-    def __init__(self, service: str, version: str) -> None:
+    def __init__(self, service: str, version: str) -> None:  # noqa: PLR0915 - one line per metric
         self._service = service
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)

@@ -123,8 +123,10 @@ class Timeline(Protocol):
         ApiError: `TIMELINE_UNAVAILABLE` or `DATABASE_UNAVAILABLE` when the store cannot take or give it.
     """
 
-    async def append(self, event: NewEvent, *, guard: int, also: Statement | None = None) -> Appended:
+    async def append(self, event: NewEvent, *, guard: int, also: Sequence[Statement] = ()) -> Appended:
         """Append one event that changes nothing relational but `also`. Waiting appends share one commit.
+
+        `also` rides in the same transaction, after the event was written; a duplicate runs none of it.
 
         Raises:
             GuardChanged: nothing was written.

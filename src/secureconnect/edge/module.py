@@ -1,0 +1,32 @@
+"""What a feature contributes to the product; `app` collects these and asks no feature anything else."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec import Struct
+
+from secureconnect.edge.http.dispatch import Page
+from secureconnect.edge.http.routing import Route
+from secureconnect.edge.realtime.commands import Command
+
+__all__ = ["Module", "Task"]
+
+
+class Task(Struct, frozen=True):
+    """A periodic job: `run` does one bounded batch and returns how many items it touched."""
+
+    name: str
+    every: float
+    run: Callable[[], Awaitable[int]]
+
+
+class Module(Struct, frozen=True, kw_only=True):
+    """One feature. `role` is the process that serves it when the product is split."""
+
+    name: str
+    role: str
+    routes: Sequence[Route] = ()
+    pages: Sequence[Page] = ()
+    commands: Sequence[Command] = ()
+    tasks: Sequence[Task] = ()
+    start: Callable[[], Awaitable[None]] | None = None
+    stop: Callable[[], Awaitable[None]] | None = None

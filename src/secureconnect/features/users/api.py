@@ -1,0 +1,144 @@
+"""What other features may ask about users."""
+
+from collections.abc import Collection, Mapping
+from typing import Literal, Protocol
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from secureconnect.infra.database.base import WriteTx
+from secureconnect.kit.objects import Id, Time
+
+__all__ = ["NewUser", "Privacy", "PublicUser", "Status", "Statuses", "UserRecord", "Users", "public_user"]
+
+Status = Literal["online", "away", "busy", "offline"]
+
+
+class Privacy(Struct, frozen=True):
+    """What a user lets others do and see."""
+
+    show_presence: bool = True
+    send_read_receipts: bool = True
+    discoverable_by_email: bool = False
+    allow_messages_from: Literal["everyone", "friends"] = "everyone"
+    allow_calls_from: Literal["everyone", "friends"] = "everyone"
+
+
+class UserRecord(Struct, frozen=True):
+    """A user as stored, without credentials. Times in milliseconds since the epoch."""
+
+    user_id: str
+    email: str
+    email_verified_at: int | None
+    username: str
+    display_name: str
+    about: str | None
+    avatar_url: str | None
+    status_text: str | None
+    role: Literal["user", "admin"]
+    is_bot: bool
+    privacy: Privacy
+    state: Literal["active", "deleted", "erased"]
+    created_at: int
+    updated_at: int
+
+    @property
+    def active(self) -> bool:
+        """False once the account is deleted or erased."""
+        return self.state == "active"
+
+
+class NewUser(Struct, frozen=True):
+    """A user to be stored; `password_hash` is an Argon2id encoding."""
+
+    user_id: str
+    email: str
+    username: str
+    password_hash: str
+    display_name: str
+    role: Literal["user", "admin"]
+    created_at: int
+
+
+class PublicUser(Struct, frozen=True, kw_only=True):
+    """What one user sees of another. `status` is null when it is not visible to the viewer."""
+
+    user_id: Id
+    username: str | None
+    display_name: str
+    avatar_url: str | None
+    about: str | None
+    status: Status | None
+    status_text: str | None
+    is_bot: bool
+    is_deleted: bool
+    created_at: Time
+
+
+class Statuses(Protocol):
+    """Who is visibly online; offered by presence."""
+
+    async def visible(self, viewer_id: str, user_ids: Collection[str]) -> Mapping[str, Status]:
+        """Effective status of those users whose presence `viewer_id` may see; others are left out."""
+
+
+class Users(Protocol):
+    """Accounts by id. Records are cached and dropped the moment a change commits."""
+
+    async def get(self, user_id: str) -> UserRecord | None:
+        """One user in any state, or None when there never was one."""
+
+    async def many(self, user_ids: Collection[str]) -> dict[str, UserRecord]:
+        """Those that exist, in any state."""
+
+    async def public(self, viewer_id: str, user_ids: Collection[str]) -> dict[str, PublicUser]:
+        """How `viewer_id` sees those that exist."""
+
+    async def by_login(self, *, email: str | None = None, username: str | None = None) -> UserRecord | None:
+        """The user with this address or name, without regard to case."""
+
+    async def search(self, text: str, *, after_username: str | None, limit: int) -> list[UserRecord]:
+        """Active users whose username or a word of whose display name starts with `text`, or who are
+        discoverable by exactly this e-mail; ascending by username (folded), above `after_username`."""
+
+    def active_in(self, conn: Connection, user_ids: Collection[str]) -> set[str]:
+        """Those of `user_ids` that are active accounts, within a transaction."""
+
+    def create_in(self, tx: WriteTx, user: NewUser) -> None:
+        """Store a new user.
+
+        Raises:
+            ApiError: `CONFLICT` whose details name `email` or `username` (or both) when taken.
+        """
+
+    def password_hash_in(self, conn: Connection, user_id: str) -> str | None:
+        """The stored password hash."""
+
+    def set_password_in(self, tx: WriteTx, user_id: str, password_hash: str, now: int) -> None:
+        """Replace the password hash."""
+
+    def set_role_in(self, tx: WriteTx, user_id: str, role: Literal["user", "admin"], now: int) -> None:
+        """Change the server role."""
+
+    def is_admin_in(self, conn: Connection, user_id: str) -> bool:
+        """Whether this is an active server admin, read from the database."""
+
+    def logged_in_in(self, tx: WriteTx, user_id: str, now: int) -> None:
+        """Remember the time of the last login."""
+
+
+def public_user(record: UserRecord, status: Status | None, created_at: Time) -> PublicUser:
+    """`record` as others see it; an erased user keeps only its id."""
+    erased = record.state == "erased"
+    return PublicUser(
+        user_id=record.user_id,
+        username=None if erased else record.username,
+        display_name="Deleted user" if erased else record.display_name,
+        avatar_url=None if erased else record.avatar_url,
+        about=None if erased else record.about,
+        status=None if erased else status,
+        status_text=record.status_text if status is not None and not erased else None,
+        is_bot=record.is_bot,
+        is_deleted=record.state != "active",
+        created_at=created_at,
+    )
