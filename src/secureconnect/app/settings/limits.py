@@ -4,14 +4,14 @@ from typing import Annotated
 
 import msgspec
 
-from secureconnect.app.settings.about import about
+from secureconnect.app.settings.about import Section, about
 
 __all__ = ["RateLimitSettings"]
 
 _MAX = 1_000_000
 
 
-class RateLimitSettings(msgspec.Struct, frozen=True):
+class RateLimitSettings(Section, frozen=True):
     """Rows of requests per 60 s; reads and writes count separately; 0 lifts a row."""
 
     enabled: Annotated[bool, about("`false` lifts all rows and the command limits of sockets")] = True

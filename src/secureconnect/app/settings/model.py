@@ -24,9 +24,9 @@ from secureconnect.app.settings.product import (
 )
 from secureconnect.app.settings.realtime import RealtimeSettings
 
-__all__ = ["Settings"]
+__all__ = ["SQLITE", "Settings"]
 
-_SQLITE = "sqlite:///"
+SQLITE = "sqlite:///"
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True):
     def database_path(self) -> Path:
         """The SQLite file. Only for settings whose `database.url` is empty or a `sqlite:///` one."""
         url = self.database.url
-        return Path(url.removeprefix(_SQLITE)) if url else self.data_dir / "secureconnect.db"
+        return Path(url.removeprefix(SQLITE)) if url else self.data_dir / "secureconnect.db"
 
     @property
     def production(self) -> bool:

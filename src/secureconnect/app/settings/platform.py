@@ -2,9 +2,7 @@
 
 from typing import Annotated, Literal
 
-import msgspec
-
-from secureconnect.app.settings.about import about
+from secureconnect.app.settings.about import Section, about
 
 __all__ = [
     "AuditSettings",
@@ -18,7 +16,7 @@ __all__ = [
 ]
 
 
-class ServerSettings(msgspec.Struct, frozen=True):
+class ServerSettings(Section, frozen=True):
     """Where the server listens and how it starts and stops."""
 
     environment: Annotated[
@@ -37,6 +35,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
             "address under which clients reach the server",
             default="http://localhost:<server.port>",
             pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$",
+            form="http(s)://host[:port][/path]",
         ),
     ] = "http://localhost:8080"
     trusted_proxies: Annotated[
@@ -52,7 +51,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     tls_key_file: Annotated[str, about("private key of the certificate (PEM)")] = ""
 
 
-class SecretSettings(msgspec.Struct, frozen=True):
+class SecretSettings(Section, frozen=True):
     """Keys of the installation."""
 
     master_key: Annotated[
@@ -68,7 +67,7 @@ class SecretSettings(msgspec.Struct, frozen=True):
     ] = ()
 
 
-class HttpSettings(msgspec.Struct, frozen=True):
+class HttpSettings(Section, frozen=True):
     """Requests and browsers."""
 
     max_body_bytes: Annotated[int, about("largest request body", unit="bytes", ge=1024, le=67_108_864)] = (
@@ -86,7 +85,7 @@ class HttpSettings(msgspec.Struct, frozen=True):
     docs_enabled: Annotated[bool, about("serve `/openapi.json`, `/asyncapi.json` and `/docs`")] = True
 
 
-class DatabaseSettings(msgspec.Struct, frozen=True):
+class DatabaseSettings(Section, frozen=True):
     """The relational store, which holds the timeline too."""
 
     url: Annotated[
@@ -100,7 +99,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True):
     auto_migrate: Annotated[bool, about("apply pending migrations at start")] = True
 
 
-class RedisSettings(msgspec.Struct, frozen=True):
+class RedisSettings(Section, frozen=True):
     """The bus and the cache between processes."""
 
     url: Annotated[
@@ -108,7 +107,7 @@ class RedisSettings(msgspec.Struct, frozen=True):
     ] = ""
 
 
-class ObjectStoreSettings(msgspec.Struct, frozen=True):
+class ObjectStoreSettings(Section, frozen=True):
     """Where bytes of files lie."""
 
     backend: Annotated[
@@ -116,7 +115,7 @@ class ObjectStoreSettings(msgspec.Struct, frozen=True):
     ] = "local"
 
 
-class AuditSettings(msgspec.Struct, frozen=True):
+class AuditSettings(Section, frozen=True):
     """The record of security-relevant actions."""
 
     retention_days: Annotated[
@@ -124,7 +123,7 @@ class AuditSettings(msgspec.Struct, frozen=True):
     ] = 365
 
 
-class ObservabilitySettings(msgspec.Struct, frozen=True):
+class ObservabilitySettings(Section, frozen=True):
     """Logs and metrics."""
 
     log_level: Annotated[
@@ -143,5 +142,6 @@ class ObservabilitySettings(msgspec.Struct, frozen=True):
         about(
             "`host:port` that serves `/metrics` instead of the main port",
             pattern=r"^$|^(\[[0-9a-fA-F:.]+\]|[^\s:]+):\d{1,5}$",
+            form="host:port",
         ),
     ] = ""

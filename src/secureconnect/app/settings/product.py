@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from secureconnect.app.settings.about import about
+from secureconnect.app.settings.about import Section, about
 
 __all__ = [
     "AuthSettings",
@@ -20,7 +20,7 @@ def _cpu_count() -> int:
     return len(os.sched_getaffinity(0))
 
 
-class AuthSettings(msgspec.Struct, frozen=True):
+class AuthSettings(Section, frozen=True):
     """Accounts, passwords, tokens and sessions."""
 
     registration: Annotated[Literal["open", "closed"], about("whether strangers may make accounts")] = "open"
@@ -63,7 +63,7 @@ class AuthSettings(msgspec.Struct, frozen=True):
     ] = 900
 
 
-class ConversationSettings(msgspec.Struct, frozen=True):
+class ConversationSettings(Section, frozen=True):
     """Direct and group chats."""
 
     max_members: Annotated[int, about("members of a group", ge=2, le=100_000)] = 1000
@@ -71,7 +71,7 @@ class ConversationSettings(msgspec.Struct, frozen=True):
     max_per_user: Annotated[int, about("conversations of one user", ge=1, le=1_000_000)] = 10_000
 
 
-class MessagingSettings(msgspec.Struct, frozen=True):
+class MessagingSettings(Section, frozen=True):
     """Messages."""
 
     max_content_chars: Annotated[int, about("longest text", unit="code points", ge=1, le=100_000)] = 10_000
@@ -84,14 +84,14 @@ class MessagingSettings(msgspec.Struct, frozen=True):
     unread_cap: Annotated[int, about("highest unread count that is reported", ge=1, le=100_000)] = 1000
 
 
-class FriendSettings(msgspec.Struct, frozen=True):
+class FriendSettings(Section, frozen=True):
     """Friends."""
 
     max: Annotated[int, about("friends of one user", ge=1, le=1_000_000)] = 5000
     max_pending: Annotated[int, about("open outgoing requests of one user", ge=1, le=100_000)] = 200
 
 
-class PresenceSettings(msgspec.Struct, frozen=True):
+class PresenceSettings(Section, frozen=True):
     """Who is online."""
 
     ttl: Annotated[float, about("how long a presence set over HTTP lasts", unit="s", gt=0, le=86_400)] = 300

@@ -2,14 +2,12 @@
 
 from typing import Annotated
 
-import msgspec
-
-from secureconnect.app.settings.about import about
+from secureconnect.app.settings.about import Section, about
 
 __all__ = ["RealtimeSettings"]
 
 
-class RealtimeSettings(msgspec.Struct, frozen=True):
+class RealtimeSettings(Section, frozen=True):
     """Sockets."""
 
     max_sockets: Annotated[int, about("open sockets of one process", ge=1, le=1_000_000)] = 10_000

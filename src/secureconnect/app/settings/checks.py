@@ -1,0 +1,116 @@
+"""What settings must not say together, and what this version cannot do."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from secureconnect.app.settings.model import SQLITE, Settings
+from secureconnect.app.settings.production import production_faults
+
+__all__ = ["Fault", "check"]
+
+MASTER_KEY_BYTES = 32
+
+
+class Fault(NamedTuple):
+    """`key` is the `section.key` to change."""
+
+    key: str
+    message: str
+
+
+def check(settings: Settings, roles: Sequence[str] = ()) -> Iterator[Fault]:
+    """Every contradiction in `settings`, for `serve` with `roles`."""
+    yield from _keys(settings)
+    yield from _addresses(settings)
+    yield from _times(settings)
+    yield from _stores(settings, roles)
+    if settings.production:
+        yield from (Fault(*fault) for fault in production_faults(settings))
+
+
+def _keys(settings: Settings) -> Iterator[Fault]:
+    named = [("secrets.master_key", key) for key in (settings.secrets.master_key,) if key]
+    named += [("secrets.previous_master_keys", key) for key in settings.secrets.previous_master_keys]
+    for name, key in named:
+        try:
+            size = len(base64.b64decode(key, validate=True))
+        except (binascii.Error, ValueError):
+            yield Fault(name, f"must be {MASTER_KEY_BYTES} bytes in base64")
+        else:
+            if size != MASTER_KEY_BYTES:
+                yield Fault(name, f"must be {MASTER_KEY_BYTES} bytes in base64, not {size}")
+
+
+def _addresses(settings: Settings) -> Iterator[Fault]:
+    server = settings.server
+    if bool(server.tls_cert_file) != bool(server.tls_key_file):
+        missing = "server.tls_key_file" if server.tls_cert_file else "server.tls_cert_file"
+        yield Fault(missing, "is needed too: server.tls_cert_file and server.tls_key_file go together")
+    for name, path in (("tls_cert_file", server.tls_cert_file), ("tls_key_file", server.tls_key_file)):
+        if path and not Path(path).is_file():
+            yield Fault(f"server.{name}", f"{path} is not a file")
+    for network in server.trusted_proxies:
+        import ipaddress
+
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield Fault("server.trusted_proxies", str(error))
+    for origin in settings.http.allowed_origins:
+        scheme, separator, host = origin.partition("://")
+        if origin != "*" and not (separator and scheme and host and not set(host) & set("/?#*@ ")):
+            yield Fault("http.allowed_origins", f"{origin!r} is not `scheme://host` or `scheme://host:port`")
+    if listen := settings.observability.metrics_listen:
+        port = int(listen.rpartition(":")[2])
+        if port > 65_535:
+            yield Fault("observability.metrics_listen", f"there is no port {port}")
+        elif port and port == server.port:
+            yield Fault("observability.metrics_listen", "must not be server.port")
+
+
+def _times(settings: Settings) -> Iterator[Fault]:
+    if settings.auth.refresh_ttl <= settings.auth.access_ttl:
+        yield Fault("auth.refresh_ttl", "must be longer than auth.access_ttl")
+    if settings.realtime.idle_timeout <= settings.realtime.ping_interval:
+        yield Fault("realtime.idle_timeout", "must be longer than realtime.ping_interval")
+
+
+def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
+    """Embedded stores serve one process, and this version knows no others (contract, operations §1)."""
+    url = settings.database.url
+    embedded_sql = not url or url.startswith(SQLITE)
+    split = [f"`serve {' '.join(roles)}`"] if roles else []
+    split += [f"{settings.server.workers} workers"] if settings.server.workers > 1 else []
+    if roles:
+        yield Fault(
+            "role", "this version runs all roles in one process: start `secureconnect serve` without a role"
+        )
+    if settings.server.workers > 1:
+        yield Fault("server.workers", "this version serves from one process: set it to 1")
+    if split:
+        wish = " and ".join(split)
+        if embedded_sql:
+            yield Fault(
+                "database.url", f"SQLite serves one process; {wish} would need a PostgreSQL or CockroachDB"
+            )
+        if not settings.redis.url:
+            yield Fault("redis.url", f"the bus in memory serves one process; {wish} would need a Redis")
+        if settings.object_store.backend == "local":
+            yield Fault("object_store.backend", f"the local store serves one process; {wish} would need s3")
+    if not embedded_sql:
+        known = url.startswith(("postgresql://", "cockroachdb://"))
+        yield Fault(
+            "database.url",
+            "this version stores in SQLite only: leave it out or give sqlite:///path"
+            if known
+            else "must be sqlite:///path",
+        )
+    elif url and url.removeprefix(SQLITE) in ("", ":memory:"):
+        yield Fault("database.url", "must name a file: acknowledged messages are kept")
+    if settings.redis.url:
+        yield Fault("redis.url", "this version has no Redis: leave it out")
+    if settings.object_store.backend == "s3":
+        yield Fault("object_store.backend", "this version has no S3: leave it at local")
