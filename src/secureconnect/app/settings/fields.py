@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from secureconnect.app.settings.about import is_secret
 from secureconnect.app.settings.model import Settings
+from secureconnect.kit.settings import is_secret
 
 __all__ = ["Field", "catalogue", "parse", "section_types", "sentence"]
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from secureconnect.app.settings.about import Section, about
+from secureconnect.kit.settings import Section, about
 
 __all__ = ["RateLimitSettings"]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from secureconnect.app.settings.about import Section, about
+from secureconnect.kit.settings import Section, about
 
 __all__ = [
     "AuthSettings",

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from secureconnect.app.settings.about import Section, about
+from secureconnect.kit.settings import Section, about
 
 __all__ = ["RealtimeSettings"]
 
