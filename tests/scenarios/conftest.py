@@ -1,0 +1,50 @@
+"""Fixtures of the acceptance scenarios: real processes, fresh people."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios.server import Server, running
+from tests.scenarios.steps import Person, register, stranger
+
+Register = Callable[..., Awaitable[list[Person]]]
+Serve = Callable[..., AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture(scope="session")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("shared") / "data")
+    server.launch()
+    yield server
+    server.clean()
+
+
+@pytest.fixture
+async def server(_shared: Server) -> AsyncIterator[Server]:
+    """One process shared by the scenarios that need no settings of their own; nobody stops or changes it."""
+    await _shared.ready()
+    yield _shared
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Serve:
+    """Start a process with own settings: `async with serve(auth={"access_ttl": 2}) as server`."""
+    count = iter(range(100))
+
+    def start(**sections: dict[str, Any]) -> AbstractAsyncContextManager[Server]:
+        return running(tmp_path / f"data{next(count)}", **sections)
+
+    return start
+
+
+@pytest.fixture
+def reg(server: Server) -> Register:
+    """`a, b = await reg("a", "b")` registers fresh people; `url=` names another server."""
+
+    async def people(*names: str, url: str | None = None) -> list[Person]:
+        return [await register(stranger(url or server.url, name)) for name in names]
+
+    return people
