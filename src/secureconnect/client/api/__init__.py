@@ -1,0 +1,1 @@
+"""The routes of the HTTP reference, one file per area."""

@@ -1,0 +1,120 @@
+"""Registration, login and sessions (HTTP reference §4)."""
+
+from typing import Any
+
+import msgspec
+
+from secureconnect.client.api.request import UNSET, Nothing, given, path
+from secureconnect.client.credentials import Credentials
+from secureconnect.client.errors import EmailVerificationRequired, SecondFactorRequired
+from secureconnect.client.http import Http, Json, decode, part
+from secureconnect.client.models.base import Moment, Page
+from secureconnect.client.models.people import AuthResult, Profile, Session, Tokens, User
+
+__all__ = ["AuthApi"]
+
+
+class _Answer(msgspec.Struct):
+    """What an answer without tokens says instead."""
+
+    user: User | None = None
+    email_verification_required: bool = False
+    mfa_required: bool = False
+    mfa_token: str = ""
+    methods: list[str] = []
+
+
+class AuthApi:
+    """`client.auth`. Successful logins put their tokens into the client."""
+
+    def __init__(self, http: Http, credentials: Credentials) -> None:
+        self._http = http
+        self._credentials = credentials
+
+    async def register(
+        self, *, email: str, username: str, password: str, display_name: str, device_name: str | None = None
+    ) -> AuthResult:
+        """Create an account and log in.
+
+        Raises:
+            Conflict: the e-mail or the username is taken; `details` names it.
+            EmailVerificationRequired: the account exists now, but may not log in yet.
+        """
+        body = given(
+            email=email,
+            username=username,
+            password=password,
+            display_name=display_name,
+            device_name=device_name or UNSET,
+        )
+        return await self._enter("/v1/auth/register", body)
+
+    async def login(
+        self,
+        *,
+        username: str | None = None,
+        email: str | None = None,
+        password: str,
+        device_name: str | None = None,
+    ) -> AuthResult:
+        """Log in with exactly one of username and email.
+
+        Raises:
+            InvalidCredentials: unknown user or wrong password.
+            AccountLocked: too many failures; see `retry_after`.
+            SecondFactorRequired: the password was right, a second step is needed.
+        """
+        body = given(
+            username=username or UNSET,
+            email=email or UNSET,
+            password=password,
+            device_name=device_name or UNSET,
+        )
+        return await self._enter("/v1/auth/login", body)
+
+    async def refresh(self) -> Tokens:
+        """Renew the tokens now. The client does it by itself when the access token expires."""
+        await self._credentials.renew(self._credentials.access_token)
+        tokens = self._credentials.tokens
+        assert tokens is not None
+        return tokens
+
+    async def logout(self, session_id: str | None = None) -> None:
+        """End a session, by default this one; its tokens are forgotten."""
+        tokens = self._credentials.tokens
+        body = given(session_id=session_id or UNSET)
+        await self._http.call("POST", "/v1/auth/logout", Nothing, json=body)
+        if session_id is None or (tokens is not None and tokens.session_id == session_id):
+            self._credentials.keep(None)
+
+    async def profile(self) -> Profile:
+        """Who the access token speaks for."""
+        return await self._http.call("GET", "/v1/auth/profile", Profile)
+
+    async def sessions(self, *, cursor: str | None = None, limit: int | None = None) -> Page[Session]:
+        """The caller's logins."""
+        return await self._http.page("/v1/auth/sessions", "sessions", Session, cursor=cursor, limit=limit)
+
+    async def revoke(self, session_id: str) -> None:
+        """End one of the caller's sessions."""
+        await self._http.call("DELETE", path("/v1/auth/sessions/{}", session_id), Nothing)
+
+    async def revoke_others(self) -> int:
+        """End all sessions but this one; returns how many there were."""
+        return part(await self._http.call("DELETE", "/v1/auth/sessions", Json), "revoked", int)
+
+    async def reauthenticate(self, password: str) -> Moment:
+        """Step up for actions that need a fresh authentication (`ReauthRequired`)."""
+        data = await self._http.call("POST", "/v1/auth/reauthenticate", Json, json={"password": password})
+        return part(data, "authenticated_at", Moment)
+
+    async def _enter(self, route: str, body: dict[str, Any]) -> AuthResult:
+        data = await self._http.call("POST", route, msgspec.Raw, json=body, login=False)
+        answer = decode(data, _Answer)
+        if answer.mfa_required:
+            raise SecondFactorRequired(answer.mfa_token, answer.methods)
+        if answer.email_verification_required and answer.user is not None:
+            raise EmailVerificationRequired(answer.user)
+        result = decode(data, AuthResult)
+        self._credentials.keep(result)
+        return result

@@ -1,0 +1,125 @@
+"""The timeline over HTTP (HTTP reference §9)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from secureconnect.client.api.request import UNSET, given, path
+from secureconnect.client.http import Http, Json, part
+from secureconnect.client.models.base import Moment, Page
+from secureconnect.client.models.conversations import MyState
+from secureconnect.client.models.messages import EventPage, Message, SyncEntry, SyncPage
+from secureconnect.kit.ids import new_id
+
+__all__ = ["MessagesApi", "send_request"]
+
+Metadata = Mapping[str, str | int | float | bool]
+
+
+def send_request(
+    conversation_id: str,
+    content: str,
+    *,
+    client_message_id: str | None,
+    message_type: str,
+    metadata: Metadata | None,
+    reply_to_message_id: str | None,
+    silent: bool,
+) -> dict[str, Any]:
+    """The body of a send, the same over HTTP and on the socket; it always carries a client_message_id."""
+    return given(
+        conversation_id=conversation_id,
+        content=content,
+        message_type=message_type,
+        client_message_id=client_message_id or new_id(),
+        metadata=metadata or UNSET,
+        reply_to_message_id=reply_to_message_id or UNSET,
+        silent=silent or UNSET,
+    )
+
+
+class MessagesApi:
+    """`client.messages`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    async def send(
+        self,
+        conversation_id: str,
+        content: str,
+        *,
+        client_message_id: str | None = None,
+        message_type: str = "text",
+        metadata: Metadata | None = None,
+        reply_to_message_id: str | None = None,
+        silent: bool = False,
+    ) -> Message:
+        """Send a message; when this returns it is on the server's disk.
+
+        Repeats after lost connections carry the same client_message_id, so the message exists once. Pass your
+        own id to go on repeating a send that failed with `ConnectionLost`, even from another process.
+        """
+        body = send_request(
+            conversation_id,
+            content,
+            client_message_id=client_message_id,
+            message_type=message_type,
+            metadata=metadata,
+            reply_to_message_id=reply_to_message_id,
+            silent=silent,
+        )
+        return await self._http.call("POST", "/v1/messages", Message, json=body, repeatable=True)
+
+    async def get(self, message_id: str) -> Message:
+        """One message."""
+        return await self._http.call("GET", path("/v1/messages/{}", message_id), Message)
+
+    async def list(
+        self,
+        conversation_id: str,
+        *,
+        around: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Page[Message]:
+        """Messages, newest first; `around` puts that message in the middle."""
+        return await self._http.page(
+            "/v1/messages",
+            "messages",
+            Message,
+            cursor=cursor,
+            limit=limit,
+            query={"conversation_id": conversation_id, "around": around},
+        )
+
+    async def events(
+        self,
+        conversation_id: str,
+        *,
+        after_seq: int | None = None,
+        before_seq: int | None = None,
+        limit: int | None = None,
+    ) -> EventPage:
+        """Ascending events: the next above `after_seq`, last below `before_seq`, between, or the newest."""
+        return await self._http.call(
+            "GET",
+            path("/v1/conversations/{}/events", conversation_id),
+            EventPage,
+            query={"after_seq": after_seq, "before_seq": before_seq, "limit": limit},
+        )
+
+    async def sync(self, *, cursor: str | None = None, limit: int | None = None) -> SyncPage:
+        """Where the caller stands in every conversation."""
+        query = {"cursor": cursor, "limit": limit}
+        data = await self._http.call("GET", "/v1/sync", Json, query=query)
+        return SyncPage(
+            items=part(data, "conversations", list[SyncEntry]),
+            next_cursor=part(data, "next_cursor", str | None),  # type: ignore[arg-type]
+            has_more=part(data, "has_more", bool),
+            server_time=part(data, "server_time", Moment),
+        )
+
+    async def read(self, conversation_id: str, last_message_id: str) -> MyState:
+        """Move the read mark to a message."""
+        body = {"conversation_id": conversation_id, "last_message_id": last_message_id}
+        return await self._http.call("POST", "/v1/messages/read", MyState, json=body, once=True)

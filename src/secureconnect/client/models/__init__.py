@@ -1,0 +1,66 @@
+"""The objects of the HTTP reference, as immutable values."""
+
+from secureconnect.client.models.base import Model, Moment, Page, walk
+from secureconnect.client.models.conversations import (
+    Added,
+    Conversation,
+    ConversationCore,
+    Invite,
+    InvitePreview,
+    MyState,
+    Participant,
+    Settings,
+)
+from secureconnect.client.models.messages import Event, EventPage, Message, Reply, SyncEntry, SyncPage
+from secureconnect.client.models.operations import AuditPage, AuditRecord, KeyRotation, Ticket
+from secureconnect.client.models.people import (
+    AuthResult,
+    Block,
+    Friendship,
+    Presence,
+    PresenceLease,
+    Privacy,
+    Profile,
+    PublicUser,
+    Session,
+    Tokens,
+    User,
+    UserView,
+)
+
+__all__ = [
+    "Added",
+    "AuditPage",
+    "AuditRecord",
+    "AuthResult",
+    "Block",
+    "Conversation",
+    "ConversationCore",
+    "Event",
+    "EventPage",
+    "Friendship",
+    "Invite",
+    "InvitePreview",
+    "KeyRotation",
+    "Message",
+    "Model",
+    "Moment",
+    "MyState",
+    "Page",
+    "Participant",
+    "Presence",
+    "PresenceLease",
+    "Privacy",
+    "Profile",
+    "PublicUser",
+    "Reply",
+    "Session",
+    "Settings",
+    "SyncEntry",
+    "SyncPage",
+    "Ticket",
+    "Tokens",
+    "User",
+    "UserView",
+    "walk",
+]
