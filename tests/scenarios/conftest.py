@@ -1,6 +1,6 @@
 """Fixtures of the acceptance scenarios: real processes, fresh people."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-async def server(_shared: Server) -> AsyncIterator[Server]:
+async def server(_shared: Server) -> Server:
     """One process shared by the scenarios that need no settings of their own; nobody stops or changes it."""
     await _shared.ready()
-    yield _shared
+    return _shared
 
 
 @pytest.fixture

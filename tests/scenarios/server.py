@@ -1,4 +1,4 @@
-"""A real SecureConnect process: started as a user starts it, stopped as an operator or a power cut stops it."""
+"""A real SecureConnect process: started as a user starts it, stopped as an operator or a power cut does."""
 
 import asyncio
 import contextlib

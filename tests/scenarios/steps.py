@@ -81,7 +81,7 @@ async def request(
     url: str,
     method: str,
     path: str,
-    json: Any = None,  # noqa: A002 - the name that every HTTP client uses
+    json: Any = None,
     *,
     token: str | None = None,
     headers: dict[str, str] | None = None,
