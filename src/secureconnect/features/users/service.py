@@ -1,0 +1,182 @@
+"""Use cases around one's own account, and the cached records that every feature reads."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection
+
+from secureconnect.features.audit.api import Audit, AuditEntry
+from secureconnect.features.users import rules, store
+from secureconnect.features.users.api import (
+    NewUser,
+    PublicUser,
+    Status,
+    Statuses,
+    UserRecord,
+    public_user,
+)
+from secureconnect.infra.bus.base import Bus
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.kit.clock import Clock, rfc3339
+from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.hints import CONTROL, Hint, ProfileChanged
+from secureconnect.kit.principal import Principal, RequestContext
+
+__all__ = ["UserService"]
+
+_CACHED = 20_000
+
+
+class UserService:
+    """Implements `users.api.Users`.
+
+    Records are cached by id; a change drops its record on commit here and by a hint in other processes.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        audit: Audit,
+        clock: Clock,
+        statuses: Statuses,
+        *,
+        allow_http: bool,
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._audit = audit
+        self._clock = clock
+        self._statuses = statuses
+        self._allow_http = allow_http
+        self._cache: OrderedDict[str, UserRecord] = OrderedDict()
+
+    async def start(self) -> None:
+        """Listen for changes made by other processes."""
+        await self._bus.subscribe(CONTROL, self._forget_on)
+
+    async def get(self, user_id: str) -> UserRecord | None:
+        record = self._cache.get(user_id)
+        if record is None:
+            record = (await self.many([user_id])).get(user_id)
+        return record
+
+    async def many(self, user_ids: Collection[str]) -> dict[str, UserRecord]:
+        found = {user_id: record for user_id in user_ids if (record := self._cache.get(user_id))}
+        missing = [user_id for user_id in user_ids if user_id not in found]
+        if missing:
+            loaded = await self._database.lookup(lambda conn: store.find(conn, missing))
+            for user_id, record in loaded.items():
+                self._cache[user_id] = record
+            while len(self._cache) > _CACHED:
+                self._cache.popitem(last=False)
+            found |= loaded
+        return found
+
+    async def public(self, viewer_id: str, user_ids: Collection[str]) -> dict[str, PublicUser]:
+        records = await self.many(user_ids)
+        statuses = await self._statuses.visible(viewer_id, records)
+        return {
+            user_id: public_user(record, statuses.get(user_id), rfc3339(record.created_at))
+            for user_id, record in records.items()
+        }
+
+    async def own_status(self, user_id: str) -> Status:
+        """The caller's own effective status."""
+        return (await self._statuses.visible(user_id, [user_id])).get(user_id, "offline")
+
+    async def by_login(self, *, email: str | None = None, username: str | None = None) -> UserRecord | None:
+        return await self._database.lookup(
+            lambda conn: store.find_by_login(conn, email=email, username=username)
+        )
+
+    async def search(self, text: str, *, after_username: str | None, limit: int) -> list[UserRecord]:
+        return await self._database.read(
+            lambda conn: store.search(conn, text, after_username=after_username, limit=limit)
+        )
+
+    async def update(
+        self,
+        caller: Principal,
+        context: RequestContext,
+        changes: Mapping[str, Any],
+        privacy: Mapping[str, Any],
+    ) -> UserRecord:
+        """Change the caller's profile; `changes` are columns, `privacy` a subset of its fields.
+
+        Raises:
+            ApiError: `VALIDATION_ERROR`, or `CONFLICT` for a taken username.
+        """
+        faults = []
+        if changes.get("username") and (fault := rules.check_username(changes["username"])):
+            faults.append(fault)
+        if changes.get("avatar_url") and (
+            fault := rules.check_avatar_url(changes["avatar_url"], allow_http=self._allow_http)
+        ):
+            faults.append(fault)
+        if faults:
+            raise ApiError(ErrorCode.VALIDATION_ERROR, "The request is not valid.", details=faults)
+        now = self._clock.now()
+
+        def work(tx: WriteTx) -> UserRecord:
+            before = store.find(tx.conn, [caller.user_id])[caller.user_id]
+            values = dict(changes)
+            if privacy:
+                values["privacy"] = msgspec.json.encode(
+                    msgspec.structs.replace(before.privacy, **privacy)
+                ).decode()
+            if not values:
+                return before
+            store.update_user(tx, caller.user_id, values, now)
+            self._audit.record_in(
+                tx,
+                AuditEntry(
+                    event="profile_updated",
+                    actor_id=caller.user_id,
+                    session_id=caller.session_id,
+                    target_type="user",
+                    target_id=caller.user_id,
+                    context=context,
+                    details={"fields": ",".join(sorted(values))},
+                ),
+            )
+            self._changed(tx, caller.user_id)
+            return store.find(tx.conn, [caller.user_id])[caller.user_id]
+
+        return await self._database.write(work)
+
+    def active_in(self, conn: Connection, user_ids: Collection[str]) -> set[str]:
+        return store.active_ids(conn, user_ids)
+
+    def create_in(self, tx: WriteTx, user: NewUser) -> None:
+        store.insert_user(tx, user)
+
+    def password_hash_in(self, conn: Connection, user_id: str) -> str | None:
+        return store.password_hash(conn, user_id)
+
+    def set_password_in(self, tx: WriteTx, user_id: str, password_hash: str, now: int) -> None:
+        store.update_user(tx, user_id, {"password_hash": password_hash}, now)
+        self._changed(tx, user_id)
+
+    def set_role_in(self, tx: WriteTx, user_id: str, role: Literal["user", "admin"], now: int) -> None:
+        store.set_role(tx, user_id, role, now)
+        self._changed(tx, user_id)
+
+    def is_admin_in(self, conn: Connection, user_id: str) -> bool:
+        return store.is_admin(conn, user_id)
+
+    def logged_in_in(self, tx: WriteTx, user_id: str, now: int) -> None:
+        store.touch_login(tx, user_id, now)
+
+    def _changed(self, tx: WriteTx, user_id: str) -> None:
+        def tell() -> None:
+            self._cache.pop(user_id, None)
+            self._bus.publish(CONTROL, ProfileChanged(user_id))
+
+        tx.after_commit(tell)
+
+    def _forget_on(self, hint: Hint) -> None:
+        if isinstance(hint, ProfileChanged):
+            self._cache.pop(hint.user_id, None)

@@ -1,0 +1,203 @@
+"""The table `users` and every query on it."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Row,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from secureconnect.features.users.api import NewUser, Privacy, UserRecord
+from secureconnect.infra.database.base import METADATA, WriteTx
+from secureconnect.kit.errors import ApiError, Detail, ErrorCode
+
+__all__ = [
+    "active_ids",
+    "find",
+    "find_by_login",
+    "insert_user",
+    "is_admin",
+    "password_hash",
+    "search",
+    "set_role",
+    "touch_login",
+    "update_user",
+    "users",
+]
+
+users = Table(
+    "users",
+    METADATA,
+    Column("user_id", String(36), primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("email_verified_at", BigInteger),
+    Column("username", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("display_name", Text, nullable=False),
+    Column("about", Text),
+    Column("avatar_file_id", String(36)),
+    Column("avatar_url", Text),
+    Column("status_text", Text),
+    Column("role", Text, nullable=False),
+    Column("is_bot", Boolean, nullable=False),
+    Column("owner_id", String(36), ForeignKey("users.user_id")),
+    Column("privacy", Text, nullable=False),
+    Column("storage_quota", BigInteger),
+    Column("state", Text, nullable=False),
+    Column("erase_at", BigInteger),
+    Column("last_login_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+Index("users_email_key", func.lower(users.c.email), unique=True)
+Index("users_username_key", func.lower(users.c.username), unique=True)
+Index("users_owner_id_idx", users.c.owner_id)
+
+_RECORD = (
+    users.c.user_id,
+    users.c.email,
+    users.c.email_verified_at,
+    users.c.username,
+    users.c.display_name,
+    users.c.about,
+    users.c.avatar_url,
+    users.c.status_text,
+    users.c.role,
+    users.c.is_bot,
+    users.c.privacy,
+    users.c.state,
+    users.c.created_at,
+    users.c.updated_at,
+)
+_privacy = msgspec.json.Decoder(Privacy)
+# LIKE without its wildcards: what people type is text, not a pattern.
+_ESCAPES = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
+
+
+def find(conn: Connection, user_ids: Collection[str]) -> dict[str, UserRecord]:
+    """Users by id, in any state."""
+    rows = conn.execute(select(*_RECORD).where(users.c.user_id.in_(user_ids)))
+    return {row.user_id: _record(row) for row in rows}
+
+
+def find_by_login(conn: Connection, *, email: str | None, username: str | None) -> UserRecord | None:
+    """The user with this address or name, without regard to case."""
+    if email is not None:
+        matches = func.lower(users.c.email) == email.lower()
+    else:
+        matches = func.lower(users.c.username) == (username or "").lower()
+    row = conn.execute(select(*_RECORD).where(matches)).first()
+    return _record(row) if row is not None else None
+
+
+def insert_user(tx: WriteTx, user: NewUser) -> None:
+    """Store a new user; raises ApiError `CONFLICT` that names every taken field."""
+    taken = _taken(tx.conn, email=user.email, username=user.username)
+    if taken:
+        raise taken
+    values = {**msgspec.structs.asdict(user), "updated_at": user.created_at}
+    values |= {"is_bot": False, "privacy": "{}", "state": "active"}
+    try:
+        tx.conn.execute(insert(users).values(values))
+    except IntegrityError as error:  # another process was faster
+        raise _taken(tx.conn, email=user.email, username=user.username) or error from error
+
+
+def update_user(tx: WriteTx, user_id: str, values: Mapping[str, Any], now: int) -> None:
+    """Change columns of a user; raises ApiError `CONFLICT` when a new username is taken."""
+    if "username" in values:
+        taken = _taken(tx.conn, username=values["username"], but=user_id)
+        if taken:
+            raise taken
+    tx.conn.execute(update(users).where(users.c.user_id == user_id).values({**values, "updated_at": now}))
+
+
+def password_hash(conn: Connection, user_id: str) -> str | None:
+    """The stored Argon2id encoding."""
+    return conn.execute(select(users.c.password_hash).where(users.c.user_id == user_id)).scalar_one_or_none()
+
+
+def is_admin(conn: Connection, user_id: str) -> bool:
+    """Whether this is an active server admin."""
+    found = select(users.c.user_id).where(
+        users.c.user_id == user_id, users.c.role == "admin", users.c.state == "active"
+    )
+    return conn.execute(found).first() is not None
+
+
+def search(conn: Connection, typed: str, *, after_username: str | None, limit: int) -> list[UserRecord]:
+    """Active users by username prefix, display-name word prefix, or exact discoverable e-mail."""
+    prefix = typed.lower().translate(_ESCAPES) + "%"
+    name = func.lower(users.c.display_name)
+    username = func.lower(users.c.username)
+    discoverable = users.c.privacy.like('%"discoverable_by_email":true%')
+    query = (
+        select(*_RECORD)
+        .where(
+            users.c.state == "active",
+            or_(
+                username.like(prefix, escape="\\"),
+                name.like(prefix, escape="\\"),
+                name.like("% " + prefix, escape="\\"),
+                (func.lower(users.c.email) == typed.lower()) & discoverable,
+            ),
+        )
+        .order_by(username)
+        .limit(limit)
+    )
+    if after_username is not None:
+        query = query.where(username > after_username.lower())
+    return [_record(row) for row in conn.execute(query)]
+
+
+def active_ids(conn: Connection, user_ids: Collection[str]) -> set[str]:
+    """Those that are active accounts."""
+    query = select(users.c.user_id).where(users.c.user_id.in_(user_ids), users.c.state == "active")
+    return set(conn.execute(query).scalars())
+
+
+def set_role(tx: WriteTx, user_id: str, role: Literal["user", "admin"], now: int) -> None:
+    """Change the server role."""
+    update_user(tx, user_id, {"role": role}, now)
+
+
+def touch_login(tx: WriteTx, user_id: str, now: int) -> None:
+    """Remember the time of the last login, which is no change of the profile."""
+    tx.conn.execute(update(users).where(users.c.user_id == user_id).values(last_login_at=now))
+
+
+def _taken(
+    conn: Connection, *, email: str | None = None, username: str | None = None, but: str | None = None
+) -> ApiError | None:
+    details = []
+    for name, value in (("email", email), ("username", username)):
+        if value is None:
+            continue
+        found = conn.execute(
+            select(users.c.user_id).where(func.lower(users.c[name]) == value.lower())
+        ).scalar_one_or_none()
+        if found is not None and found != but:
+            details.append(Detail(name, "is taken"))
+    return ApiError(ErrorCode.CONFLICT, "Already in use.", details=details) if details else None
+
+
+def _record(row: Row[Any]) -> UserRecord:
+    values = row._asdict()
+    values["privacy"] = _privacy.decode(values["privacy"])
+    return UserRecord(**values)
