@@ -1,17 +1,35 @@
 """What other features may ask about users."""
 
 from collections.abc import Collection, Mapping
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from sqlalchemy import Connection
 
 from secureconnect.infra.database.base import WriteTx
+from secureconnect.kit.clock import rfc3339
 from secureconnect.kit.objects import Id, Time
 
-__all__ = ["NewUser", "Privacy", "PublicUser", "Status", "Statuses", "UserRecord", "Users", "public_user"]
+__all__ = [
+    "DisplayName",
+    "NewUser",
+    "Privacy",
+    "PublicUser",
+    "Status",
+    "Statuses",
+    "User",
+    "UserRecord",
+    "Username",
+    "Users",
+    "public_user",
+    "render_user",
+]
 
 Status = Literal["online", "away", "busy", "offline"]
+Username = Annotated[
+    str, Meta(min_length=3, max_length=30, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", extra={"clean": "name"})
+]
+DisplayName = Annotated[str, Meta(min_length=1, max_length=100, extra={"clean": "name"})]
 
 
 class Privacy(Struct, frozen=True):
@@ -58,6 +76,25 @@ class NewUser(Struct, frozen=True):
     display_name: str
     role: Literal["user", "admin"]
     created_at: int
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """Oneself."""
+
+    user_id: Id
+    email: str
+    email_verified: bool
+    username: str
+    display_name: str
+    avatar_url: str | None
+    about: str | None
+    status: Status
+    status_text: str | None
+    role: Literal["user", "admin"]
+    mfa_enabled: bool
+    privacy: Privacy
+    created_at: Time
+    updated_at: Time
 
 
 class PublicUser(Struct, frozen=True, kw_only=True):
@@ -127,7 +164,7 @@ class Users(Protocol):
         """Remember the time of the last login."""
 
 
-def public_user(record: UserRecord, status: Status | None, created_at: Time) -> PublicUser:
+def public_user(record: UserRecord, status: Status | None) -> PublicUser:
     """`record` as others see it; an erased user keeps only its id."""
     erased = record.state == "erased"
     return PublicUser(
@@ -140,5 +177,25 @@ def public_user(record: UserRecord, status: Status | None, created_at: Time) -> 
         status_text=record.status_text if status is not None and not erased else None,
         is_bot=record.is_bot,
         is_deleted=record.state != "active",
-        created_at=created_at,
+        created_at=rfc3339(record.created_at),
+    )
+
+
+def render_user(record: UserRecord, status: Status) -> User:
+    """A user as shown to itself."""
+    return User(
+        user_id=record.user_id,
+        email=record.email,
+        email_verified=record.email_verified_at is not None,
+        username=record.username,
+        display_name=record.display_name,
+        avatar_url=record.avatar_url,
+        about=record.about,
+        status=status,
+        status_text=record.status_text,
+        role=record.role,
+        mfa_enabled=False,  # there is no second factor in this version to switch on
+        privacy=record.privacy,
+        created_at=rfc3339(record.created_at),
+        updated_at=rfc3339(record.updated_at),
     )

@@ -7,39 +7,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from secureconnect.edge.http.routing import Call, Reply, Route
 from secureconnect.edge.validation import Opaque
-from secureconnect.features.users.api import Privacy, Status, UserRecord
-from secureconnect.features.users.rules import USERNAME
+from secureconnect.features.users.api import DisplayName, User, Username, render_user
 from secureconnect.features.users.service import UserService
-from secureconnect.kit.clock import rfc3339
 from secureconnect.kit.errors import ErrorCode
-from secureconnect.kit.objects import Id, Time
 
-__all__ = ["DisplayName", "User", "Username", "render_user", "routes"]
+__all__ = ["routes"]
 
-Username = Annotated[str, Meta(min_length=3, max_length=30, pattern=USERNAME, extra={"clean": "name"})]
-DisplayName = Annotated[str, Meta(min_length=1, max_length=100, extra={"clean": "name"})]
 _About = Annotated[str, Meta(min_length=1, max_length=280)]
 _StatusText = Annotated[str, Meta(min_length=1, max_length=140)]
 _Url = Annotated[Opaque, Meta(min_length=1, max_length=2048)]
-
-
-class User(Struct, frozen=True, kw_only=True):
-    """Oneself."""
-
-    user_id: Id
-    email: str
-    email_verified: bool
-    username: str
-    display_name: str
-    avatar_url: str | None
-    about: str | None
-    status: Status
-    status_text: str | None
-    role: Literal["user", "admin"]
-    mfa_enabled: bool
-    privacy: Privacy
-    created_at: Time
-    updated_at: Time
 
 
 class PatchPrivacy(Struct):
@@ -57,30 +33,10 @@ class PatchMe(Struct):
 
     display_name: DisplayName | UnsetType = UNSET
     username: Username | UnsetType = UNSET
-    about: _About | None | UnsetType = UNSET
-    status_text: _StatusText | None | UnsetType = UNSET
-    avatar_url: _Url | None | UnsetType = UNSET
+    about: _About | UnsetType | None = UNSET
+    status_text: _StatusText | UnsetType | None = UNSET
+    avatar_url: _Url | UnsetType | None = UNSET
     privacy: PatchPrivacy | UnsetType = UNSET
-
-
-def render_user(record: UserRecord, status: Status) -> User:
-    """A user as shown to itself."""
-    return User(
-        user_id=record.user_id,
-        email=record.email,
-        email_verified=record.email_verified_at is not None,
-        username=record.username,
-        display_name=record.display_name,
-        avatar_url=record.avatar_url,
-        about=record.about,
-        status=status,
-        status_text=record.status_text,
-        role=record.role,
-        mfa_enabled=False,  # there is no second factor in this version to switch on
-        privacy=record.privacy,
-        created_at=rfc3339(record.created_at),
-        updated_at=rfc3339(record.updated_at),
-    )
 
 
 def routes(service: UserService) -> list[Route]:
@@ -93,7 +49,8 @@ def routes(service: UserService) -> list[Route]:
 
     async def patch_me(call: Call[PatchMe, None]) -> Reply:
         changes = _given(call.body)
-        privacy = _given(changes.pop("privacy", PatchPrivacy()))
+        changes.pop("privacy", None)
+        privacy = {} if isinstance(call.body.privacy, UnsetType) else _given(call.body.privacy)
         record = await service.update(call.caller, call.context, changes, privacy)
         return Reply(render_user(record, await service.own_status(record.user_id)))
 

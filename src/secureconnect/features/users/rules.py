@@ -6,12 +6,11 @@ from urllib.parse import urlsplit
 from secureconnect.kit.errors import Detail
 from secureconnect.kit.text import fold
 
-__all__ = ["EMAIL", "RESERVED", "USERNAME", "check_avatar_url", "check_username"]
+__all__ = ["EMAIL", "RESERVED", "check_avatar_url", "check_username"]
 
 #: addr-spec of RFC 5322 in its dot-atom form, ASCII.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 EMAIL = rf"^{_ATOM}(\.{_ATOM})*@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
-USERNAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 RESERVED = frozenset({"admin", "root", "system", "support", "secureconnect"})
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 

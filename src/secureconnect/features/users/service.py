@@ -19,7 +19,7 @@ from secureconnect.features.users.api import (
 )
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.kit.clock import Clock, rfc3339
+from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.hints import CONTROL, Hint, ProfileChanged
 from secureconnect.kit.principal import Principal, RequestContext
@@ -78,10 +78,7 @@ class UserService:
     async def public(self, viewer_id: str, user_ids: Collection[str]) -> dict[str, PublicUser]:
         records = await self.many(user_ids)
         statuses = await self._statuses.visible(viewer_id, records)
-        return {
-            user_id: public_user(record, statuses.get(user_id), rfc3339(record.created_at))
-            for user_id, record in records.items()
-        }
+        return {user_id: public_user(record, statuses.get(user_id)) for user_id, record in records.items()}
 
     async def own_status(self, user_id: str) -> Status:
         """The caller's own effective status."""

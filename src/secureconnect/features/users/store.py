@@ -197,7 +197,7 @@ def _taken(
     return ApiError(ErrorCode.CONFLICT, "Already in use.", details=details) if details else None
 
 
-def _record(row: Row[Any]) -> UserRecord:
+def _record(row: Row[*tuple[Any, ...]]) -> UserRecord:
     values = row._asdict()
     values["privacy"] = _privacy.decode(values["privacy"])
     return UserRecord(**values)
