@@ -1,4 +1,4 @@
-"""How a section of settings, and each field in it, tells what it means. Owners of a section define it with these."""
+"""How a section of settings, and each field in it, tells what it means; for whoever owns a section."""
 
 from typing import Any, get_type_hints
 

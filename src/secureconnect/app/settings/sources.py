@@ -38,7 +38,8 @@ def from_file(path: Path) -> Iterator[Given | Problem]:
         return
     except tomllib.TOMLDecodeError as error:
         found = _LINE.search(str(error))
-        yield Problem("file", f"{path}:{found[1]}" if found else str(path), f"is not valid TOML: {error}")
+        line = int(found[1]) if found else text.rstrip().count("\n") + 1
+        yield Problem("file", f"{path}:{line}", f"is not valid TOML: {error}")
         return
     lines = key_lines(text)
     for section, table in tables.items():
