@@ -2,7 +2,8 @@
 
 Types: ids are `String(36)`, times milliseconds since the epoch in `BigInteger`, JSON is `Text`, hashes and
 ciphertexts `LargeBinary`, every other text `Text`. Nothing has a default in the database: the stores write
-every column. A released step never changes; its checksum is recorded where it was applied.
+every column. SQLite keeps small rows that are only found by their key without a rowid: one tree instead of
+two; messages are too long for that. A released step never changes; its checksum is recorded where it was applied.
 """
 
 import sqlalchemy as sa
@@ -372,7 +373,6 @@ def _timeline(op: Operations) -> None:
         _bytes("e2ee", optional=True),
         _time("sent_at"),
         sa.PrimaryKeyConstraint("conversation_id", "seq"),
-        sqlite_with_rowid=False,
     )
     # The message index of the contract: message id → place.
     op.create_index("messages_message_id_key", "messages", ["message_id"], unique=True)
