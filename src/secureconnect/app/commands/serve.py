@@ -1,0 +1,33 @@
+"""`serve`: run the server."""
+
+import argparse
+
+from secureconnect.app.commands.declare import Commands, command, read_settings
+from secureconnect.app.failure import Failure
+
+__all__ = ["add"]
+
+ROLES = ("gateway", "auth", "chat", "video", "storage")
+
+
+def add(commands: Commands, everywhere: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = command(commands, everywhere, "serve", "run the server until SIGTERM or Ctrl-C", _run)
+    parser.add_argument(
+        "roles", nargs="*", metavar="ROLE", help="none: all roles, which is what this version can"
+    )
+    # Kept as text: a wrong one is reported with all other problems of the settings.
+    parser.add_argument("--host", help="address to listen on; 127.0.0.1 unless set")
+    parser.add_argument("--port", help="port of HTTP and sockets; 8080 unless set")
+    parser.add_argument("--workers", help="serving processes; this version knows one")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    unknown = [role for role in arguments.roles if role not in ROLES]
+    if unknown:
+        raise Failure(f"there is no role {unknown[0]!r}; roles are {', '.join(ROLES)}", exit_code=2)
+    settings = read_settings(arguments, roles=arguments.roles).settings
+
+    from secureconnect.app.server import serve
+
+    return serve(settings)
