@@ -1,0 +1,295 @@
+"""The bytes of one HTTP connection: uvicorn's protocol, with limits before the application (`http=`).
+
+uvicorn answers an unreadable request with plain text, accepts a request head of any size and waits for it for
+ever. Here all of these get the product's envelope (contract README §3.2, §3.3; rules §13). Bodies are the
+application's business: their size and their time are known where they are read.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from secureconnect.kit.errors import ApiError, ErrorCode, invalid
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+__all__ = ["GuardedProtocol", "Render", "http_protocol"]
+
+#: Status, headers and body of the answer to an error.
+Render = Callable[[ApiError], tuple[int, list[tuple[bytes, bytes]], bytes]]
+
+# After an error the peer may still be sending. It gets so long to read the answer; closing at once would
+# reset the connection, and the answer could be lost with it.
+_LINGER = 2.0
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection. One timer of ours at most runs, and only while the peer owes us a request head."""
+
+    render: ClassVar[Render]
+    max_request_line: ClassVar[int]
+    max_header_bytes: ClassVar[int]
+    header_timeout: ClassVar[float]
+
+    def __init__(
+        self,
+        config: "Config",
+        server_state: "ServerState",
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._in_head = False
+        self._in_body = False
+        self._chunk = 0  # bytes being parsed now
+        # In a head: its bytes so far. In a body: bytes since the last that the application got, which bounds
+        # trailers and chunk extensions; the parser would collect any amount of them.
+        self._count = 0
+        self._line = 0  # bytes of the request line, without its end
+        self._fields = 0  # bytes of complete header lines
+        self._deaf = False  # nothing that arrives counts any more
+        self._next: Callable[[], None] | None = None  # to do when the requests before this one are answered
+        self._ignored_upgrade = False
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(self.header_timeout, self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_deadline()
+        self._next = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._unset_keepalive_if_required()
+        if not self._feed(data):
+            return
+        self._count += self._chunk
+        line = self._line + 2 if self._in_head else 0
+        if (self._in_head or self._in_body) and self._count > line + self.max_header_bytes:
+            self._fail(ApiError(ErrorCode.HEADERS_TOO_LARGE))
+        else:
+            self._watch()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        # With something else before it in this chunk the message starts somewhere inside: count it from the
+        # next chunk on.
+        self._count = -self._chunk if self._count < 0 else 0
+        self._in_head, self._in_body = True, False
+        self._line = self._fields = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._line = len(self.parser.get_method()) + len(self.url) + len(b"  HTTP/1.1")
+        if self._line > self.max_request_line:
+            raise ApiError(ErrorCode.URI_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += len(name) + len(value) + len(b": \r\n")
+        if self._fields > self.max_header_bytes:
+            raise ApiError(ErrorCode.HEADERS_TOO_LARGE)
+        if self._in_head:  # a trailer among the headers could pretend to be any of them: it is dropped
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._in_body = False, True
+        self._count = -self._chunk
+        self._fields = 0
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            # `Upgrade: h2c` and the like, which some clients send with every request. The parser skips the
+            # body of such a request; see `_upgrade`.
+            self._ignored_upgrade = True
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._count = -self._chunk
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._count = -self._chunk
+        if not self._ignored_upgrade:
+            super().on_message_complete()
+
+    # What the answers to requests call.
+
+    def on_response_complete(self) -> None:
+        idle = not self.pipeline
+        super().on_response_complete()
+        if idle and self._next is not None and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            todo, self._next = self._next, None
+            todo()
+        elif self._in_head:
+            self._unset_keepalive_if_required()  # the deadline runs
+
+    # Ours.
+
+    def _feed(self, data: bytes) -> bool:
+        """True when everything was parsed and the connection goes on as it was."""
+        while data:
+            self._chunk = len(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._upgrade(data[upgrade.args[0] :])
+            except httptools.HttpParserError as error:
+                self._fail(_fault_of(error))
+                return False
+            else:
+                return True
+        return not self._deaf
+
+    def _busy(self) -> bool:
+        """An earlier request is not answered yet."""
+        return not getattr(self.cycle, "response_complete", True)  # uvicorn's first cycle is None
+
+    def _upgrade(self, rest: bytes) -> bytes:
+        """The parser stopped at a request to upgrade; `rest` came after it. Returns what to parse instead."""
+        if self._ignored_upgrade:
+            return self._without_upgrade(rest)
+        self._stop_deadline()
+        self._deaf = True
+        if self._busy():
+            # Its 101 must not overtake the answers to the requests before it.
+            self.flow.pause_reading()
+            self._next = lambda: self._become_socket(rest)
+        else:
+            self._become_socket(rest)
+        return b""
+
+    def _become_socket(self, rest: bytes) -> None:
+        self.handle_websocket_upgrade()
+        # The parser and this object hold each other; a socket that lives for days should not keep them.
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does when the connection is lost
+        if rest and not self.transport.is_closing():
+            protocol = self.transport.get_protocol()
+            assert isinstance(protocol, asyncio.Protocol)
+            protocol.data_received(rest)
+
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """The same request as the ordinary one that it is for us, to be read by a fresh parser."""
+        self._ignored_upgrade = False
+        if self.parser.get_method() == b"CONNECT":
+            self._fail(invalid("request", "this server is no proxy"))
+            return b""
+        head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode()]
+        for name, value in self.headers:
+            if name not in {b"upgrade", b"http2-settings"}:
+                head += [b"\r\n", name, b": ", value]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._count = -1  # what came before in this chunk must not be counted
+        return b"".join([*head, b"\r\n\r\n", rest])
+
+    def _watch(self) -> None:
+        """Run the deadline exactly while the peer owes us a request; uvicorn's keep-alive covers the rest."""
+        if self._in_head or not self._busy():
+            if self._deadline is None and self.timeout_keep_alive_task is None:
+                self._deadline = self.loop.call_later(self.header_timeout, self._late)
+        else:
+            self._stop_deadline()
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self) -> None:
+        self._deadline = None
+        if self._in_head and self.flow.read_paused:
+            self._watch()  # it is us who do not read
+        elif self._in_head:
+            self._fail(ApiError(ErrorCode.CLIENT_TIMEOUT, "The request headers were not received in time."))
+        else:
+            self.transport.close()
+
+    def _fail(self, error: ApiError) -> None:
+        """Answer with `error` after everything that was asked before, then close."""
+        self._stop_deadline()
+        self._deaf = True
+        if not self._busy():
+            if self._in_body:
+                self.transport.close()  # the rest of a request that has its answer
+            else:
+                self._answer(error)
+        elif not self._in_body:
+            self._next = lambda: self._answer(error)
+        elif self.pipeline:
+            # The broken request waits behind others: it will not run.
+            self.pipeline.popleft()
+            self._next = lambda: self._answer(error)
+        else:
+            # It runs and reads its body, of which no more can come. For the application the peer is gone.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+            else:
+                self._answer(error)
+
+    def _answer(self, error: ApiError) -> None:
+        if self.transport.is_closing():
+            return
+        status, headers, body = type(self).render(error)
+        present = {name.lower() for name, _ in headers}
+        lines = [STATUS_LINE.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        for name, value in [*self.server_state.default_headers, *headers]:
+            lines += [name, b": ", value, b"\r\n"]
+        if b"content-length" not in present:
+            lines.append(b"content-length: %d\r\n" % len(body))
+        if b"connection" not in present:
+            lines.append(b"connection: close\r\n")
+        self.transport.write(b"".join([*lines, b"\r\n", body]))
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.call_later(_LINGER, self.transport.abort)
+
+
+def _fault_of(error: httptools.HttpParserError) -> ApiError:
+    # What a callback raised stands behind the parser's own error.
+    if isinstance(error.__context__, ApiError):
+        return error.__context__
+    return invalid("request", "not a readable HTTP request")
+
+
+def http_protocol(
+    *,
+    render: Render,
+    max_request_line: int = 8_192,
+    max_header_bytes: int = 16_384,
+    header_timeout: float = 10.0,
+) -> type[asyncio.Protocol]:
+    """The class to give to uvicorn as `Config(http=...)`.
+
+    Args:
+        render: makes the complete answer to an error; it is not called for errors of the application.
+        max_request_line: bytes, without the line end; more: `URI_TOO_LONG`.
+        max_header_bytes: bytes of all header lines; more: `HEADERS_TOO_LARGE`. Also for trailers.
+        header_timeout: seconds from the first byte (of a new connection: from its start) to the complete
+            head; later: `CLIENT_TIMEOUT`, or no answer when nothing came.
+    """
+
+    class BoundProtocol(GuardedProtocol):
+        pass
+
+    BoundProtocol.render = staticmethod(render)
+    BoundProtocol.max_request_line = max_request_line
+    BoundProtocol.max_header_bytes = max_header_bytes
+    BoundProtocol.header_timeout = header_timeout
+    return BoundProtocol
