@@ -1,0 +1,200 @@
+"""What other features may ask about conversations, and what this one needs from `messages`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Literal, NamedTuple, Protocol
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from secureconnect.infra.database.base import WriteTx
+from secureconnect.infra.timeline.base import Statement
+from secureconnect.kit.objects import ConversationObject, ConversationSettings, Message, Time
+
+__all__ = [
+    "FOR_GOOD",
+    "Conversation",
+    "Conversations",
+    "Facts",
+    "LatestMessages",
+    "Marks",
+    "Member",
+    "MemberFact",
+    "MyState",
+    "Overview",
+    "Role",
+    "Type",
+]
+
+Role = Literal["member", "admin"]
+Type = Literal["direct", "group"]
+
+#: `muted_until` of a conversation that is muted for good: 9999-12-31T00:00:00.000Z.
+FOR_GOOD: Final = 253_402_214_400_000
+
+
+class MemberFact(Struct, frozen=True):
+    """What sending and fan-out need to know about one member."""
+
+    role: Role
+    first_visible_seq: int
+    cleared_seq: int
+
+    @property
+    def visible_from(self) -> int:
+        """The lowest seq that the member may read."""
+        return max(self.first_visible_seq, self.cleared_seq + 1)
+
+
+class Facts(Struct, frozen=True):
+    """What decides about a send, as of `guard`.
+
+    `blocked`: direct only, a block in either direction. `wake`: somebody hid or archived the conversation, so
+    a send carries the statement that brings it back (`Conversations.sent`). `owner_id` is None for direct ones.
+    """
+
+    conversation_id: str
+    type: Type
+    guard: int
+    owner_id: str | None
+    settings: ConversationSettings
+    members: Mapping[str, MemberFact]
+    blocked: bool
+    wake: bool
+
+
+class Member(Struct, frozen=True):
+    """A member of a conversation, read from the database. Times in milliseconds since the epoch.
+
+    `visible_from` is the lowest seq that the member may read. `muted_until` may lie in the past.
+    """
+
+    conversation_id: str
+    user_id: str
+    type: Type
+    role: Role
+    owner_id: str | None
+    settings: ConversationSettings
+    member_count: int
+    joined_at: int
+    visible_from: int
+    last_read_seq: int
+    last_delivered_seq: int
+    archived: bool
+    muted_until: int | None
+
+
+class Overview(Struct, frozen=True):
+    """One of a user's conversations, for `GET /v1/sync`; counts and heads belong to the timeline.
+
+    `name` and `visible_from` are those of the user. `muted_until` lies in the future or is None. Times in
+    milliseconds since the epoch.
+    """
+
+    conversation_id: str
+    type: Type
+    name: str
+    updated_at: int
+    role: Role
+    visible_from: int
+    last_read_seq: int
+    last_delivered_seq: int
+    archived: bool
+    muted_until: int | None
+    is_e2ee_enabled: bool
+
+
+class Marks(NamedTuple):
+    """How far a member has read and received; `moved` when this call changed one of the two."""
+
+    last_read_seq: int
+    last_delivered_seq: int
+    moved: bool
+
+
+class MyState(Struct, frozen=True, kw_only=True):
+    """A member's own place in a conversation. A count at its cap means "so many or more"."""
+
+    role: Role
+    joined_at: Time
+    archived: bool
+    muted_until: Time | None
+    first_visible_seq: int
+    last_read_seq: int
+    last_delivered_seq: int
+    unread_count: int
+    mention_count: int = 0
+
+
+class Conversation(ConversationObject, frozen=True, kw_only=True):
+    """A conversation as one of its members sees it."""
+
+    last_message: Message | None
+    my: MyState
+
+
+class LatestMessages(Protocol):
+    """What was said last; offered by `messages`."""
+
+    async def latest(self, viewer_id: str, first_visible: Mapping[str, int]) -> Mapping[str, Message]:
+        """The newest message at or above the given seq of each conversation that has one, for `viewer_id`."""
+
+
+class Conversations(Protocol):
+    """Who is in which conversation."""
+
+    async def facts(self, conversation_id: str) -> Facts | None:
+        """What decides about sends; None for unknown and deleted conversations.
+
+        Cached. An entry is dropped the moment a change commits, in other processes by a hint. Its guard is
+        never newer than its facts, so an append with it fails when they are stale: then ask `stale_facts`.
+        """
+
+    async def stale_facts(self, facts: Facts) -> Facts | None:
+        """Facts read after `facts` proved to be stale (`GuardChanged`)."""
+
+    async def member(self, conversation_id: str, user_id: str) -> Member:
+        """The membership that allows to read, always from the database.
+
+        Raises:
+            ApiError: `NOT_FOUND` for an unknown or deleted conversation, `FORBIDDEN` for a stranger.
+        """
+
+    def member_in(self, conn: Connection, conversation_id: str, user_id: str) -> Member:
+        """Like `member`, within a transaction."""
+
+    async def overviews(self, user_id: str, *, after: str | None, limit: int) -> list[Overview]:
+        """The user's conversations, ascending by id, above the id `after`; archived and hidden ones too."""
+
+    async def my_state(self, conversation_id: str, user_id: str) -> MyState:
+        """The user's own place in a conversation. Raises like `member`."""
+
+    async def tell_my_state(
+        self, conversation_id: str, user_id: str, *, except_connection: str | None = None
+    ) -> MyState:
+        """`my_state`, sent also as frame `my_state` to the user's sockets except the acting one."""
+
+    def advance_read_in(
+        self, tx: WriteTx, conversation_id: str, user_id: str, seq: int, now: int
+    ) -> Marks | None:
+        """Raise the read mark, and the delivered mark with it, to `seq`, which the head has reached.
+
+        Marks never go back. None when the user is no member.
+        """
+
+    def advance_delivered_in(self, tx: WriteTx, conversation_id: str, user_id: str, seq: int) -> Marks | None:
+        """Raise the delivered mark to `seq`, which the head has reached; see `advance_read_in`."""
+
+    def sent(
+        self, conversation_id: str, sender_id: str | None, sent_at: int, *, wake: bool
+    ) -> Sequence[Statement]:
+        """What rides along with the append of a message.
+
+        The sender's own marks move to the new seq and the conversation's `updated_at` to `sent_at`; with
+        `wake` (`Facts.wake`) it comes back for those who hid it, or archived it without muting it.
+        """
+
+    async def co_members(self, user_id: str, others: Collection[str]) -> set[str]:
+        """Those of `others` that share at least one conversation with `user_id`."""
+
+    def co_members_in(self, conn: Connection, user_id: str, others: Collection[str]) -> set[str]:
+        """Like `co_members`, within a transaction."""
