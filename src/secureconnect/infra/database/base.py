@@ -3,19 +3,32 @@
 A store function takes a SQLAlchemy `Connection` and runs statements; it never commits. The adapter decides
 where it runs (a thread for SQLite, a greenlet over an async driver elsewhere), in which transaction, and how
 often: **units of work may be run again** after a serialization failure, so they only touch their connection.
+They return plain values: a result that is still open when the transaction ends is not usable.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, MetaData
 
-__all__ = ["METADATA", "Database", "WriteTx"]
+__all__ = ["METADATA", "Database", "DatabaseRefused", "WriteTx"]
 
 T = TypeVar("T")
 
 #: Every feature's tables register here; migrations are compared with it by a test.
 METADATA = MetaData()
+
+
+class DatabaseRefused(Exception):
+    """The store cannot be used as it is, and nothing was changed in it.
+
+    `hint` says what the operator can do. Both are plain English for the operator's terminal.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message} {hint}")
 
 
 class WriteTx(Protocol):
@@ -26,13 +39,23 @@ class WriteTx(Protocol):
         """The connection that the transaction runs on."""
 
     def run(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement with `?` parameters straight on the driver, for the hot path."""
+        """Run one statement with `?` parameters straight on the driver, for the hot path.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a constraint refused it; the transaction goes on without it.
+        """
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` on the event loop once the transaction is durable.
 
         Callbacks of all transactions run in commit order and before the awaiting caller goes on.
         A transaction that fails or is run again forgets them.
+        """
+
+    def deliver(self, sink: Callable[[Sequence[Any]], None], item: object) -> None:
+        """Like `after_commit(lambda: sink([item]))`, but neighbours with the same sink share one call.
+
+        Neighbours are callbacks that follow each other in commit order, also across transactions.
         """
 
 
@@ -43,6 +66,8 @@ class Database(Protocol):
     nothing behind; every unit of work sees one consistent snapshot that includes all writes acknowledged
     before it started; writes are serializable.
 
+    A caller that is cancelled learns nothing about the outcome: its work is done completely or not at all.
+
     Raises:
         ApiError: `DATABASE_UNAVAILABLE` when the store does not answer, is full or stays locked.
     """
@@ -51,10 +76,14 @@ class Database(Protocol):
         """Run `query` in a read-only transaction."""
 
     async def lookup(self, query: Callable[[Connection], T]) -> T:
-        """Like `read`, for a few lookups by key: may run on the event loop, where a thread would cost more."""
+        """Like `read`, for a few lookups by key: may run on the event loop, where a thread costs more."""
 
-    async def write(self, work: Callable[[WriteTx], T]) -> T:
-        """Run `work` in a read-write transaction and commit it durably."""
+    async def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> T:
+        """Run `work` in a read-write transaction and commit it durably.
+
+        `brief` promises a handful of statements by key, without DDL: like a `lookup` they may run on the
+        event loop, where a thread would cost more. The commit never does.
+        """
 
     async def ping(self) -> float:
         """Seconds that a trivial query took."""
