@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from secureconnect.client.errors import NotLoggedIn, Unauthorized
 from secureconnect.client.models.people import Tokens
 
-__all__ = ["Credentials"]
+__all__ = ["Credentials", "TokenListener"]
 
 #: Told about every change, None when the session ended; the place to store tokens durably.
 TokenListener = Callable[[Tokens | None], None]

@@ -149,11 +149,15 @@ class ConnectionLost(ClientError):
 
 
 class SocketClosed(ClientError):
-    """The chat socket was closed with a code that forbids to reconnect (realtime reference, close codes)."""
+    """The server closed the chat socket with `code` (realtime reference, close codes).
 
-    def __init__(self, code: int, name: str) -> None:
+    Raised to the caller only for codes that forbid to reconnect; `retry_after_ms` is None then.
+    """
+
+    def __init__(self, code: int, name: str = "", retry_after_ms: int | None = None) -> None:
         self.code = code
         self.name = name
+        self.retry_after_ms = retry_after_ms
         super().__init__(f"closed by the server with {code} {name}".rstrip())
 
 
