@@ -120,6 +120,9 @@ class Memberships(Protocol):
     async def standings(self, user_id: str) -> Mapping[str, Standing]:
         """Every conversation that the user is a member of now."""
 
+    async def require(self, user_id: str, conversation_id: str) -> None:
+        """Raises ApiError `NOT_FOUND` for an unknown conversation, `FORBIDDEN` for one without this user."""
+
     async def standing(self, user_id: str, conversation_id: str) -> Standing | None:
         """One of them; None for strangers and unknown conversations."""
 

@@ -8,10 +8,13 @@ from sqlalchemy import Connection
 
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.clock import rfc3339
+from secureconnect.kit.errors import Detail
 from secureconnect.kit.objects import Id, Time
+from secureconnect.kit.text import fold
 
 __all__ = [
     "DisplayName",
+    "Email",
     "NewUser",
     "Privacy",
     "PublicUser",
@@ -23,11 +26,23 @@ __all__ = [
     "Users",
     "public_user",
     "render_user",
+    "username_fault",
 ]
 
 Status = Literal["online", "away", "busy", "offline"]
 Username = Annotated[
     str, Meta(min_length=3, max_length=30, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", extra={"clean": "name"})
+]
+#: addr-spec of RFC 5322 in its dot-atom form, ASCII.
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
+        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        extra={"clean": "name"},
+    ),
 ]
 DisplayName = Annotated[str, Meta(min_length=1, max_length=100, extra={"clean": "name"})]
 
@@ -131,6 +146,9 @@ class Users(Protocol):
     async def public(self, viewer_id: str, user_ids: Collection[str]) -> dict[str, PublicUser]:
         """How `viewer_id` sees those that exist."""
 
+    async def own_status(self, user_id: str) -> Status:
+        """A user's own effective status."""
+
     async def by_login(self, *, email: str | None = None, username: str | None = None) -> UserRecord | None:
         """The user with this address or name, without regard to case."""
 
@@ -199,3 +217,16 @@ def render_user(record: UserRecord, status: Status) -> User:
         created_at=rfc3339(record.created_at),
         updated_at=rfc3339(record.updated_at),
     )
+
+
+_RESERVED = frozenset({"admin", "root", "system", "support", "secureconnect"})
+
+
+def username_fault(username: str) -> Detail | None:
+    """The fault of a well-formed username that people may not take (contract rules §1)."""
+    folded = fold(username)
+    if folded in _RESERVED:
+        return Detail("username", "is reserved")
+    if folded.endswith("_bot"):
+        return Detail("username", "must not end in _bot, which is for bots")
+    return None

@@ -16,6 +16,7 @@ from secureconnect.features.users.api import (
     Statuses,
     UserRecord,
     public_user,
+    username_fault,
 )
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import Database, WriteTx
@@ -107,10 +108,10 @@ class UserService:
             ApiError: `VALIDATION_ERROR`, or `CONFLICT` for a taken username.
         """
         faults = []
-        if changes.get("username") and (fault := rules.check_username(changes["username"])):
+        if changes.get("username") and (fault := username_fault(changes["username"])):
             faults.append(fault)
         if changes.get("avatar_url") and (
-            fault := rules.check_avatar_url(changes["avatar_url"], allow_http=self._allow_http)
+            fault := rules.avatar_url_fault(changes["avatar_url"], allow_http=self._allow_http)
         ):
             faults.append(fault)
         if faults:

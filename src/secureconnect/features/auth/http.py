@@ -1,0 +1,203 @@
+"""Routes of registration, login and passwords (docs/reference/http.md §4, §6)."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from secureconnect.edge.http.routing import Access, Call, Message, Reply, Route, done
+from secureconnect.features.auth.service import Accounts, Login
+from secureconnect.features.sessions.api import Tokens
+from secureconnect.features.users.api import (
+    DisplayName,
+    Email,
+    User,
+    Username,
+    UserRecord,
+    Users,
+    render_user,
+    username_fault,
+)
+from secureconnect.kit.clock import rfc3339
+from secureconnect.kit.errors import ErrorCode, invalid
+from secureconnect.kit.objects import Id, Time
+
+__all__ = ["routes"]
+
+Password = Annotated[str, Meta(min_length=8, max_length=1024, extra={"clean": "words"})]
+TypedPassword = Annotated[str, Meta(min_length=1, max_length=1024, extra={"clean": "words"})]
+DeviceName = Annotated[str, Meta(min_length=1, max_length=100, extra={"clean": "name"})]
+
+
+class RegisterBody(Struct):
+    email: Email
+    username: Username
+    password: Password
+    display_name: DisplayName
+    device_name: DeviceName | None = None
+
+
+class LoginBody(Struct):
+    password: TypedPassword
+    email: Annotated[str, Meta(min_length=1, max_length=254, extra={"clean": "name"})] | None = None
+    username: Annotated[str, Meta(min_length=1, max_length=254, extra={"clean": "name"})] | None = None
+    device_name: DeviceName | None = None
+
+
+class ReauthenticateBody(Struct):
+    password: TypedPassword
+
+
+class PasswordBody(Struct):
+    old_password: TypedPassword
+    new_password: Password
+
+
+class AuthResult(Struct, frozen=True, kw_only=True):
+    """A user with the tokens of a new session."""
+
+    user: User
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    session_id: Id
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """Who the bearer token belongs to."""
+
+    user_id: Id
+    email: str
+    username: str
+    role: Literal["user", "admin"]
+    session_id: Id
+
+
+class Authenticated(Struct, frozen=True):
+    """When the session proved its owner last."""
+
+    authenticated_at: Time
+
+
+def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
+    """Everything that takes a password, and the profile behind a token."""
+
+    async def result(record: UserRecord, tokens: Tokens) -> AuthResult:
+        return AuthResult(
+            user=render_user(record, await users.own_status(record.user_id)),
+            access_token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+            token_type=tokens.token_type,
+            expires_in=tokens.expires_in,
+            session_id=tokens.session_id,
+        )
+
+    async def register(call: Call[RegisterBody, None]) -> Reply:
+        body = call.body
+        record, tokens = await accounts.register(
+            call.context,
+            email=body.email,
+            username=body.username,
+            password=body.password,
+            display_name=body.display_name,
+            device_name=body.device_name,
+            username_fault=username_fault(body.username),
+        )
+        return Reply(await result(record, tokens), 201)
+
+    async def log_in(call: Call[LoginBody, None]) -> Reply:
+        body = call.body
+        if (body.email is None) == (body.username is None):
+            raise invalid(
+                "email" if body.email is None else "username", "give exactly one of email and username"
+            )
+        record, tokens = await login.login(
+            call.context,
+            email=body.email,
+            username=body.username,
+            password=body.password,
+            device_name=body.device_name,
+        )
+        return Reply(await result(record, tokens))
+
+    async def reauthenticate(call: Call[ReauthenticateBody, None]) -> Reply:
+        return Reply(
+            Authenticated(rfc3339(await login.reauthenticate(call.caller, call.context, call.body.password)))
+        )
+
+    async def profile(call: Call[None, None]) -> Reply:
+        record = await users.get(call.caller.user_id)
+        assert record is not None
+        return Reply(
+            Profile(
+                user_id=record.user_id,
+                email=record.email,
+                username=record.username,
+                role=record.role,
+                session_id=call.caller.session_id,
+            )
+        )
+
+    async def change_password(call: Call[PasswordBody, None]) -> Reply:
+        await accounts.change_password(
+            call.caller, call.context, call.body.old_password, call.body.new_password
+        )
+        return done("The password was changed; all other sessions have ended.")
+
+    return [
+        Route(
+            method="POST",
+            path="/v1/auth/register",
+            handler=register,
+            summary="Make an account",
+            tag="auth",
+            access=Access.PUBLIC,
+            row="register",
+            body=RegisterBody,
+            returns={201: AuthResult},
+            errors=(ErrorCode.CONFLICT, ErrorCode.FEATURE_DISABLED),
+        ),
+        Route(
+            method="POST",
+            path="/v1/auth/login",
+            handler=log_in,
+            summary="Start a session with a password",
+            tag="auth",
+            access=Access.PUBLIC,
+            row="login",
+            body=LoginBody,
+            returns={200: AuthResult},
+            errors=(ErrorCode.INVALID_CREDENTIALS, ErrorCode.ACCOUNT_LOCKED),
+        ),
+        Route(
+            method="POST",
+            path="/v1/auth/reauthenticate",
+            handler=reauthenticate,
+            summary="Prove again that the session is yours",
+            tag="auth",
+            row="mfa_verify",
+            body=ReauthenticateBody,
+            returns={200: Authenticated},
+            errors=(ErrorCode.INVALID_CREDENTIALS, ErrorCode.ACCOUNT_LOCKED),
+            replayable=False,
+        ),
+        Route(
+            method="GET",
+            path="/v1/auth/profile",
+            handler=profile,
+            summary="Who the token belongs to",
+            tag="auth",
+            returns={200: Profile},
+        ),
+        Route(
+            method="POST",
+            path="/v1/users/me/password",
+            handler=change_password,
+            summary="Change the password",
+            tag="auth",
+            row="users_me_password",
+            body=PasswordBody,
+            returns={200: Message},
+            errors=(ErrorCode.INVALID_CREDENTIALS,),
+        ),
+    ]

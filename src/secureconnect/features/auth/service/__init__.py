@@ -1,0 +1,9 @@
+"""Use cases of auth: `accounts` registers and changes passwords, `login` proves who somebody is, `lockout`
+counts.
+"""
+
+from secureconnect.features.auth.service.accounts import Accounts
+from secureconnect.features.auth.service.lockout import Lockout, LockoutLimits
+from secureconnect.features.auth.service.login import Login
+
+__all__ = ["Accounts", "Lockout", "LockoutLimits", "Login"]

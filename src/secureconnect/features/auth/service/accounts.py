@@ -1,0 +1,135 @@
+"""Registration and password changes."""
+
+from secureconnect.features.audit.api import Audit, AuditEntry
+from secureconnect.features.auth.rules import password_fault
+from secureconnect.features.sessions.api import Sessions, Tokens
+from secureconnect.features.users.api import NewUser, UserRecord, Users
+from secureconnect.infra.crypto.hashing import PasswordHasher
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
+from secureconnect.kit.ids import new_id
+from secureconnect.kit.principal import Principal, RequestContext
+
+__all__ = ["Accounts"]
+
+
+class Accounts:
+    """Makes accounts and changes their passwords."""
+
+    def __init__(
+        self,
+        database: Database,
+        users: Users,
+        sessions: Sessions,
+        audit: Audit,
+        hasher: PasswordHasher,
+        clock: Clock,
+        *,
+        open_to_all: bool,
+        shortest_password: int,
+    ) -> None:
+        self._database = database
+        self._users = users
+        self._sessions = sessions
+        self._audit = audit
+        self._hasher = hasher
+        self._clock = clock
+        self._open = open_to_all
+        self._shortest = shortest_password
+
+    async def register(
+        self,
+        context: RequestContext,
+        *,
+        email: str,
+        username: str,
+        password: str,
+        display_name: str,
+        device_name: str | None,
+        username_fault: Detail | None,
+    ) -> tuple[UserRecord, Tokens]:
+        """A new account with its first session.
+
+        Raises:
+            ApiError: `FEATURE_DISABLED`, `VALIDATION_ERROR`, or `CONFLICT` naming `email` or `username`.
+        """
+        if not self._open:
+            raise ApiError(ErrorCode.FEATURE_DISABLED, "Registration is closed on this server.")
+        faults = [username_fault] if username_fault else []
+        weak = password_fault(password, username=username, email=email, shortest=self._shortest)
+        if weak:
+            faults.append(Detail("password", weak))
+        if faults:
+            raise ApiError(ErrorCode.VALIDATION_ERROR, "The request is not valid.", details=faults)
+        # Hashed before anything is known about the address, so that time does not tell who has an account.
+        password_hash = await self._hasher.hash(password)
+        now = self._clock.now()
+        user_id = new_id()
+
+        def work(tx: WriteTx) -> Tokens:
+            self._users.create_in(
+                tx, NewUser(user_id, email, username, password_hash, display_name, "user", now)
+            )
+            tokens = self._sessions.start_in(tx, user_id, "user", context, device_name=device_name, now=now)
+            self._users.logged_in_in(tx, user_id, now)
+            self._audit.record_in(
+                tx,
+                AuditEntry(
+                    event="register",
+                    actor_id=user_id,
+                    session_id=tokens.session_id,
+                    target_type="user",
+                    target_id=user_id,
+                    context=context,
+                ),
+            )
+            return tokens
+
+        tokens = await self._database.write(work)
+        record = await self._users.get(user_id)
+        assert record is not None
+        return record, tokens
+
+    async def change_password(
+        self, caller: Principal, context: RequestContext, old_password: str, new_password: str
+    ) -> None:
+        """Replace the password; all other sessions end.
+
+        Raises:
+            ApiError: `INVALID_CREDENTIALS` for a wrong old password, `VALIDATION_ERROR` for a weak new one.
+        """
+        record = await self._users.get(caller.user_id)
+        assert record is not None
+        stored = await self._database.lookup(lambda conn: self._users.password_hash_in(conn, caller.user_id))
+        if not await self._hasher.verify(stored, old_password):
+            raise ApiError(ErrorCode.INVALID_CREDENTIALS, "The old password is wrong.")
+        weak = password_fault(
+            new_password, username=record.username, email=record.email, shortest=self._shortest
+        )
+        if weak is None and new_password == old_password:
+            weak = "must differ from the old one"
+        if weak is not None:
+            raise invalid("new_password", weak)
+        password_hash = await self._hasher.hash(new_password)
+        now = self._clock.now()
+
+        def work(tx: WriteTx) -> None:
+            # The old password may have been changed meanwhile by another session.
+            if self._users.password_hash_in(tx.conn, caller.user_id) != stored:
+                raise ApiError(ErrorCode.INVALID_CREDENTIALS, "The old password is wrong.")
+            self._users.set_password_in(tx, caller.user_id, password_hash, now)
+            self._sessions.revoke_all_in(tx, caller.user_id, "password", but=caller.session_id, now=now)
+            self._audit.record_in(
+                tx,
+                AuditEntry(
+                    event="password_changed",
+                    actor_id=caller.user_id,
+                    session_id=caller.session_id,
+                    target_type="user",
+                    target_id=caller.user_id,
+                    context=context,
+                ),
+            )
+
+        await self._database.write(work)

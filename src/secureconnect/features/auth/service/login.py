@@ -1,0 +1,158 @@
+"""Login and step-up with a password."""
+
+from typing import Protocol
+
+from secureconnect.features.audit.api import Audit, AuditEntry
+from secureconnect.features.auth.service.lockout import Lockout, identifier
+from secureconnect.features.sessions.api import Sessions, Tokens
+from secureconnect.features.users.api import UserRecord, Users
+from secureconnect.infra.crypto.hashing import PasswordHasher
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.principal import Principal, RequestContext
+
+__all__ = ["Login", "LoginMetrics"]
+
+
+class LoginMetrics(Protocol):
+    """Counts logins."""
+
+    def authenticated(self, method: str) -> None:
+        """One success."""
+
+    def authentication_failed(self, method: str, reason: str) -> None:
+        """One failure."""
+
+    def account_locked(self) -> None:
+        """A lock began."""
+
+
+class Login:
+    """Checks passwords. Unknown users cost the same work and get the same answer as wrong passwords."""
+
+    def __init__(
+        self,
+        database: Database,
+        users: Users,
+        sessions: Sessions,
+        audit: Audit,
+        hasher: PasswordHasher,
+        lockout: Lockout,
+        metrics: LoginMetrics,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._users = users
+        self._sessions = sessions
+        self._audit = audit
+        self._hasher = hasher
+        self._lockout = lockout
+        self._metrics = metrics
+        self._clock = clock
+
+    async def login(
+        self,
+        context: RequestContext,
+        *,
+        email: str | None,
+        username: str | None,
+        password: str,
+        device_name: str | None,
+    ) -> tuple[UserRecord, Tokens]:
+        """A new session for the right password.
+
+        Raises:
+            ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED`.
+        """
+        record = await self._users.by_login(email=email, username=username)
+        user_id = record.user_id if record is not None else None
+        who = identifier(user_id, email or username or "")
+        stored = await self._check(who, user_id, password, context)
+        if record is None or not record.active or stored is None:
+            raise await self._failed(who, user_id, context)
+        rehashed = await self._hasher.hash(password) if self._hasher.outdated(stored) else None
+        now = self._clock.now()
+
+        def work(tx: WriteTx) -> Tokens:
+            self._lockout.succeeded_in(tx, who, context.client_ip)
+            if rehashed is not None:
+                self._users.set_password_in(tx, record.user_id, rehashed, now)
+            tokens = self._sessions.start_in(
+                tx, record.user_id, record.role, context, device_name=device_name, now=now
+            )
+            self._users.logged_in_in(tx, record.user_id, now)
+            self._audit.record_in(
+                tx, _entry("login_success", record.user_id, context, session_id=tokens.session_id)
+            )
+            return tokens
+
+        tokens = await self._database.write(work)
+        self._metrics.authenticated("password")
+        return record, tokens
+
+    async def reauthenticate(self, caller: Principal, context: RequestContext, password: str) -> int:
+        """Prove again who holds this session; returns the time (ms).
+
+        Raises:
+            ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED`.
+        """
+        who = identifier(caller.user_id, "")
+        if await self._check(who, caller.user_id, password, context) is None:
+            raise await self._failed(who, caller.user_id, context)
+        now = self._clock.now()
+
+        def work(tx: WriteTx) -> None:
+            self._lockout.succeeded_in(tx, who, context.client_ip)
+            self._sessions.authenticated_in(tx, caller.session_id, now)
+
+        await self._database.write(work)
+        self._metrics.authenticated("password")
+        return now
+
+    async def _check(
+        self, who: bytes, user_id: str | None, password: str, context: RequestContext
+    ) -> str | None:
+        """The stored hash when the password is right; None otherwise, after the same work."""
+        try:
+            await self._lockout.check(who, user_id, context.client_ip)
+        except ApiError:
+            self._metrics.authentication_failed("password", "locked")
+            raise
+        stored = await self._database.lookup(lambda conn: self._users.password_hash_in(conn, user_id or ""))
+        return stored if await self._hasher.verify(stored, password) else None
+
+    async def _failed(self, who: bytes, user_id: str | None, context: RequestContext) -> ApiError:
+        """Count the failure durably, then say what everybody hears."""
+
+        def work(tx: WriteTx) -> bool:
+            locks = self._lockout.failed_in(tx, who, context.client_ip)
+            self._audit.record_in(tx, _entry("login_failed", user_id, context, result="failure"))
+            if locks:
+                self._audit.record_in(tx, _entry("account_locked", user_id, context, result="failure"))
+            return locks
+
+        if await self._database.write(work):
+            self._metrics.account_locked()
+        self._metrics.authentication_failed("password", "invalid")
+        return ApiError(ErrorCode.INVALID_CREDENTIALS, "The login or the password is wrong.")
+
+
+def _entry(
+    event: str,
+    user_id: str | None,
+    context: RequestContext,
+    *,
+    result: str = "success",
+    session_id: str | None = None,
+) -> AuditEntry:
+    return AuditEntry(
+        event=event,
+        result="success" if result == "success" else "failure",
+        actor_id=user_id,
+        actor_type="user" if user_id else "anonymous",
+        session_id=session_id,
+        target_type="user",
+        target_id=user_id,
+        context=context,
+    )

@@ -1,0 +1,9 @@
+"""Use cases of sessions: `keyring` signs, `access` checks bearer tokens, `lifecycle` starts and ends
+sessions.
+"""
+
+from secureconnect.features.sessions.service.access import Access
+from secureconnect.features.sessions.service.keyring import KeyRing
+from secureconnect.features.sessions.service.lifecycle import SessionLimits, SessionService
+
+__all__ = ["Access", "KeyRing", "SessionLimits", "SessionService"]

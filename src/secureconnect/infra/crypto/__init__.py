@@ -1,0 +1,1 @@
+"""Cryptography at rest: `sealing` for what must be read again, `hashing` for passwords."""
