@@ -1,7 +1,7 @@
 """`version`: what is installed."""
 
 import argparse
-from importlib import resources
+
 from pathlib import Path
 
 import msgspec
@@ -36,10 +36,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _commit() -> str | None:
     """The commit that the wheel was built from, or the one checked out; None when neither is known."""
-    built = resources.files("secureconnect").joinpath("COMMIT")
-    if built.is_file():
-        return built.read_text("ascii").strip()
-    root = Path(__file__).parents[4]
+    package = Path(__file__).parents[2]
+    if (package / "COMMIT").is_file():
+        return (package / "COMMIT").read_text("ascii").strip()
+    root = package.parents[1]
     if not (root / ".git").exists():
         return None
     import shutil
