@@ -3,7 +3,8 @@
 Types: ids are `String(36)`, times milliseconds since the epoch in `BigInteger`, JSON is `Text`, hashes and
 ciphertexts `LargeBinary`, every other text `Text`. Nothing has a default in the database: the stores write
 every column. SQLite keeps small rows that are only found by their key without a rowid: one tree instead of
-two; messages are too long for that. A released step never changes; its checksum is recorded where it was applied.
+two; messages are too long for that. A released step never changes; its checksum is recorded where it was
+applied.
 """
 
 import sqlalchemy as sa
