@@ -1,0 +1,60 @@
+"""What messages contribute."""
+
+from secureconnect.edge.module import Module
+from secureconnect.edge.realtime.timers import Timers
+from secureconnect.features.conversations.api import Conversations
+from secureconnect.features.messages.http import routes
+from secureconnect.features.messages.rules import MessageLimits
+from secureconnect.features.messages.service import (
+    Announcer,
+    MarkService,
+    ReadService,
+    Receipts,
+    SenderNames,
+    SendService,
+    SyncService,
+    TimelineView,
+)
+from secureconnect.features.messages.socket import Typing, commands
+from secureconnect.features.users.api import Users
+from secureconnect.infra.bus.base import Bus
+from secureconnect.infra.database.base import Database
+from secureconnect.infra.timeline.base import Timeline
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.pagination import Cursors
+
+__all__ = ["module"]
+
+
+def module(
+    *,
+    database: Database,
+    timeline: Timeline,
+    bus: Bus,
+    clock: Clock,
+    timers: Timers,
+    cursors: Cursors,
+    users: Users,
+    conversations: Conversations,
+    names: SenderNames,
+    announcer: Announcer,
+    view: TimelineView,
+    limits: MessageLimits,
+    typing_interval: float,
+) -> Module:
+    """Sync, events, messages, read marks, typing.
+
+    `names` is shared with `announcer`, which listens to `timeline` and so exists before it.
+    """
+    sending = SendService(timeline, conversations, names, clock, limits)
+    reading = ReadService(timeline, conversations, view, cursors)
+    syncing = SyncService(timeline, conversations, cursors, clock, unread_cap=limits.unread_cap)
+    marking = MarkService(database, timeline, conversations, users, Receipts(bus, timers), clock)
+    typing = Typing(conversations, bus, clock, typing_interval)
+    return Module(
+        name="messages",
+        role="chat",
+        routes=routes(sending, reading, syncing, marking),
+        commands=commands(sending, marking, typing),
+        stop=announcer.stop,
+    )

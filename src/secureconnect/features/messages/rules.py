@@ -1,0 +1,154 @@
+"""What a message may hold, and who may send it (docs/reference/http.md §9, rules §5 and §6)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from secureconnect.features.conversations.api import Facts
+from secureconnect.kit.errors import ApiError, Detail, ErrorCode
+from secureconnect.kit.text import TextFault, clean_text
+
+__all__ = [
+    "METADATA_KEYS",
+    "RECEIPT_MEMBERS",
+    "Content",
+    "MessageLimits",
+    "MetadataValue",
+    "check_content",
+    "check_member",
+    "check_send",
+    "shows_receipts",
+]
+
+METADATA_KEYS: Final = 32
+_METADATA_BYTES: Final = 16 * 1024
+_E2EE_BYTES: Final = 16 * 1024
+_VALUE_CHARS: Final = 1000
+
+#: Conversations with more members have no receipts (docs/reference/realtime.md §5).
+RECEIPT_MEMBERS: Final = 100
+
+MetadataValue = str | int | float | bool
+
+_encode = msgspec.json.Encoder().encode
+_NO_METADATA: dict[str, str] = {}
+
+
+def check_send(facts: Facts | None, sender_id: str, *, is_encrypted: bool) -> Facts:
+    """The facts of a conversation into which `sender_id` may send.
+
+    Raises:
+        ApiError: `NOT_FOUND`, `FORBIDDEN` or `E2EE_REQUIRED`, in this order.
+    """
+    facts = check_member(facts, sender_id)
+    if facts.settings.post_permission == "admins" and facts.members[sender_id].role != "admin":
+        raise ApiError(ErrorCode.FORBIDDEN, "Only admins may post in this conversation.")
+    if facts.blocked:
+        raise ApiError(ErrorCode.FORBIDDEN, "Sending into this conversation is not allowed.")
+    if facts.settings.is_e2ee_enabled and not is_encrypted:
+        raise ApiError(ErrorCode.E2EE_REQUIRED)
+    return facts
+
+
+def check_member(facts: Facts | None, user_id: str) -> Facts:
+    """The facts of a conversation that `user_id` takes part in.
+
+    Raises:
+        ApiError: `NOT_FOUND` or `FORBIDDEN`.
+    """
+    if facts is None:
+        raise ApiError(ErrorCode.NOT_FOUND, "There is no such conversation.")
+    if user_id not in facts.members:
+        raise ApiError(ErrorCode.FORBIDDEN, "Not a member of this conversation.")
+    return facts
+
+
+def shows_receipts(facts: Facts, *, send_read_receipts: bool) -> bool:
+    """Whether members of this conversation see how far a user with this privacy setting has read."""
+    return send_read_receipts and not facts.blocked and len(facts.members) <= RECEIPT_MEMBERS
+
+
+class MessageLimits(Struct, frozen=True):
+    """The `messaging.*` settings. Text in code points, encrypted content in bytes of UTF-8."""
+
+    max_content_chars: int = 10_000
+    max_encrypted_bytes: int = 65_536
+    unread_cap: int = 1000
+
+
+class Content(Struct, frozen=True):
+    """Content that may be stored as it is. `e2ee` is the encoded JSON object."""
+
+    text: str
+    metadata: dict[str, str]
+    e2ee: bytes | None
+
+
+def check_content(
+    limits: MessageLimits,
+    text: str,
+    *,
+    is_encrypted: bool,
+    metadata: Mapping[str, MetadataValue] | None,
+    e2ee: Mapping[str, object] | None,
+) -> Content:
+    """The form in which a message's content is stored.
+
+    Plain text is stored in NFC and otherwise untouched; encrypted content is opaque and kept byte for byte.
+    Metadata values become text: a number or boolean is stored as its JSON form.
+
+    Raises:
+        ApiError: `VALIDATION_ERROR` that names every faulty field.
+    """
+    faults: list[Detail] = []
+    try:
+        text = _encrypted(text, limits) if is_encrypted else _plain(text, limits)
+    except TextFault as fault:
+        faults.append(Detail("content", str(fault)))
+    stored = _NO_METADATA
+    if metadata:
+        stored = {key: _value_text(value) for key, value in metadata.items()}
+        faults.extend(_metadata_faults(stored))
+    envelope = None
+    if e2ee is not None:
+        envelope = _encode(e2ee)
+        if len(envelope) > _E2EE_BYTES:
+            faults.append(Detail("e2ee", f"at most {_E2EE_BYTES} bytes"))
+    if faults:
+        raise ApiError(ErrorCode.VALIDATION_ERROR, "The request is not valid.", details=faults)
+    return Content(text, stored, envelope)
+
+
+def _plain(text: str, limits: MessageLimits) -> str:
+    text = clean_text(text)
+    if len(text) > limits.max_content_chars:
+        raise TextFault(f"at most {limits.max_content_chars} characters")
+    if not text or text.isspace():
+        raise TextFault("at least one character that is not blank is needed")
+    return text
+
+
+def _encrypted(text: str, limits: MessageLimits) -> str:
+    if not text:
+        raise TextFault("is required")
+    size = len(text) if text.isascii() else len(text.encode())
+    if size > limits.max_encrypted_bytes:
+        raise TextFault(f"at most {limits.max_encrypted_bytes} bytes")
+    return text
+
+
+def _value_text(value: MetadataValue) -> str:
+    return value if isinstance(value, str) else _encode(value).decode()
+
+
+def _metadata_faults(metadata: Mapping[str, str]) -> list[Detail]:
+    faults = [
+        Detail(f"metadata.{key}", f"at most {_VALUE_CHARS} characters")
+        for key, value in metadata.items()
+        if len(value) > _VALUE_CHARS
+    ]
+    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > _METADATA_BYTES:
+        faults.append(Detail("metadata", f"at most {_METADATA_BYTES} bytes together"))
+    return faults
