@@ -16,8 +16,16 @@ _PREFLIGHT: Headers = [
 ]
 _EXPOSED = (
     b"access-control-expose-headers",
-    b"X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, "
-    b"Idempotent-Replayed",
+    b", ".join(
+        (
+            b"X-Request-ID",
+            b"X-RateLimit-Limit",
+            b"X-RateLimit-Remaining",
+            b"X-RateLimit-Reset",
+            b"Retry-After",
+        )
+    )
+    + b", Idempotent-Replayed",
 )
 
 

@@ -9,16 +9,14 @@ from typing import Any, Protocol
 import msgspec
 
 from secureconnect.edge.access import Authenticator, Denials
+from secureconnect.edge.http.answers import Answers, Exchange, PageReply, Receive, Send, without_meta
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
-from secureconnect.edge.http.envelope import DATA_POLICY, Headers, failure, security_headers, success
 from secureconnect.edge.http.idempotency import Idempotency, Key
 from secureconnect.edge.http.routing import Access, Call, Reply, Route, Router, parameters
 from secureconnect.edge.limits import RateLimiter, exceeded
 from secureconnect.edge.validation import decode, decode_query, parse_object
-from secureconnect.infra.cache.base import Window
 from secureconnect.infra.telemetry.log import get_logger
-from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
 from secureconnect.kit.ids import new_id, normalise_uuid
 from secureconnect.kit.principal import Principal, RequestContext
@@ -28,12 +26,7 @@ __all__ = ["HttpEdge", "HttpMetrics", "Page", "PageReply"]
 log = get_logger()
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_RETRY_DEFAULTS = {502: 1, 503: 1}
-_JSON = (b"content-type", b"application/json")
-_NO_STORE = (b"cache-control", b"no-store")
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+_LEVELS = {4: log.warning, 5: log.error}
 
 
 class HttpMetrics(Protocol):
@@ -46,33 +39,11 @@ class HttpMetrics(Protocol):
         """It was answered; `endpoint` is the route template or `unmatched`."""
 
 
-class PageReply(msgspec.Struct):
-    """An answer without envelope."""
-
-    body: bytes
-    content_type: str = "application/json"
-    status: int = 200
-    headers: Headers = []
-
-
 class Page(msgspec.Struct, frozen=True):
     """A GET without envelope, without limit and not stopped by shutdown: health, metrics, documents, keys."""
 
     path: str
     handler: Callable[[Mapping[bytes, bytes]], Awaitable[PageReply]]
-
-
-class _Exchange(msgspec.Struct):
-    """One request on its way through the checks."""
-
-    scope: dict[str, Any]
-    receive: Receive
-    headers: dict[bytes, bytes]
-    context: RequestContext
-    endpoint: str = "unmatched"
-    principal: Principal | None = None
-    window: Window | None = None
-    extra: Headers = msgspec.field(default_factory=list)
 
 
 class HttpEdge:
@@ -88,7 +59,7 @@ class HttpEdge:
         idempotency: Idempotency,
         denials: Denials,
         metrics: HttpMetrics,
-        clock: Clock,
+        answers: Answers,
         cors: Cors,
         address: ClientAddress,
         max_body_bytes: int,
@@ -102,7 +73,7 @@ class HttpEdge:
         self._idempotency = idempotency
         self._denials = denials
         self._metrics = metrics
-        self._clock = clock
+        self._answers = answers
         self._cors = cors
         self._address = address
         self._max_body = max_body_bytes
@@ -113,7 +84,7 @@ class HttpEdge:
         started = time.perf_counter()
         self._metrics.started()
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        exchange = _Exchange(scope, receive, headers, self.context(headers, scope["client"]))
+        exchange = Exchange(scope, receive, headers, self.context(headers, scope["client"]))
         page = self._pages.get(scope["path"])
         if page is not None and scope["method"] in {"GET", "HEAD"}:
             exchange.endpoint = page.path
@@ -121,7 +92,7 @@ class HttpEdge:
         else:
             status, body = await self._answer(exchange)
             reply = PageReply(body, status=status)
-        out = self._headers(exchange, reply, own_cache=bool(reply.headers))
+        out = self._answers.headers(exchange, reply)
         # A body left unread cannot be skipped reliably, so the connection ends with an early refusal.
         if reply.status in {408, 413}:
             out.append((b"connection", b"close"))
@@ -142,25 +113,25 @@ class HttpEdge:
             request_id, client, agent.decode("latin-1")[:512] if agent is not None else None
         )
 
-    async def _page(self, exchange: _Exchange, page: Page) -> PageReply:
+    async def _page(self, exchange: Exchange, page: Page) -> PageReply:
         try:
             return await page.handler(exchange.headers)
         except ApiError as error:
-            return PageReply(self._refused(exchange, error), status=error.code.status)
+            return PageReply(self._refuse(exchange, error), status=error.code.status)
 
-    async def _answer(self, exchange: _Exchange) -> tuple[int, bytes]:
+    async def _answer(self, exchange: Exchange) -> tuple[int, bytes]:
         """Status and body; whatever goes wrong becomes an envelope here and nowhere else."""
         try:
             route, values = self._route(exchange)
             if route is None:
-                return 200, success({}, self._clock, exchange.context.request_id)
+                return 200, self._answers.success(exchange, {})
             async with asyncio.timeout(self._timeout):
                 return await self._run(exchange, route, values)
         except ApiError as error:
-            return error.code.status, self._refused(exchange, error)
+            return error.code.status, self._refuse(exchange, error)
         except TimeoutError:
             late = ApiError(ErrorCode.REQUEST_TIMEOUT, "No result in time; the outcome is unknown.")
-            return late.code.status, self._refused(exchange, late)
+            return late.code.status, self._refuse(exchange, late)
         except Exception:
             log.exception(
                 "request failed",
@@ -169,9 +140,9 @@ class HttpEdge:
                 error_code="INTERNAL_ERROR",
             )
             defect = ApiError(ErrorCode.INTERNAL_ERROR, "A defect; the request id is in the log.")
-            return defect.code.status, self._refused(exchange, defect)
+            return defect.code.status, self._refuse(exchange, defect)
 
-    def _route(self, exchange: _Exchange) -> tuple[Route | None, tuple[str, ...]]:
+    def _route(self, exchange: Exchange) -> tuple[Route | None, tuple[str, ...]]:
         """Step 1: the route, or None for an allowed preflight."""
         path, method = exchange.scope["path"], exchange.scope["method"]
         found = self._router.find(path)
@@ -201,7 +172,7 @@ class HttpEdge:
         exchange.extra.append((b"allow", ", ".join(sorted(allowed | {"OPTIONS"})).encode()))
         raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, f"{method} is not allowed here.")
 
-    async def _run(self, exchange: _Exchange, route: Route, values: tuple[str, ...]) -> tuple[int, bytes]:
+    async def _run(self, exchange: Exchange, route: Route, values: tuple[str, ...]) -> tuple[int, bytes]:
         if self._draining():
             raise ApiError(ErrorCode.SHUTTING_DOWN, "The server is stopping.", retry_after=2)
         principal = await self._admit(exchange, route)
@@ -210,10 +181,10 @@ class HttpEdge:
         key = exchange.headers.get(b"idempotency-key")
         if key is None or principal is None or route.method != "POST" or not route.replayable:
             reply = await route.handler(call)
-            return reply.status, success(reply.data, self._clock, exchange.context.request_id)
+            return reply.status, self._answers.success(exchange, reply.data)
         return await self._run_once(exchange, route, call, key.decode("latin-1"), raw)
 
-    async def _admit(self, exchange: _Exchange, route: Route) -> Principal | None:
+    async def _admit(self, exchange: Exchange, route: Route) -> Principal | None:
         """Steps 4 to 7: limits, authentication, scope, role and freshness."""
         context = exchange.context
         write = route.method != "GET"
@@ -235,12 +206,12 @@ class HttpEdge:
             await self._authenticator.require_fresh(principal)
         return principal
 
-    async def _limit(self, exchange: _Exchange, row: str | None, key: str, *, write: bool) -> None:
+    async def _limit(self, exchange: Exchange, row: str | None, key: str, *, write: bool) -> None:
         window = exchange.window = await self._limiter.hit(row, key, write=write)
         if window is not None and not window.allowed:
             raise exceeded(window)
 
-    async def _body(self, exchange: _Exchange) -> bytes:
+    async def _body(self, exchange: Exchange) -> bytes:
         """Step 8, outside: media type and size."""
         headers = exchange.headers
         length = headers.get(b"content-length", b"0")
@@ -273,7 +244,7 @@ class HttpEdge:
 
     def _call(
         self,
-        exchange: _Exchange,
+        exchange: Exchange,
         route: Route,
         values: tuple[str, ...],
         raw: bytes,
@@ -306,59 +277,33 @@ class HttpEdge:
         return Call(path, body, query, exchange.context, exchange.headers, principal)
 
     async def _run_once(
-        self, exchange: _Exchange, route: Route, call: Call[Any, Any], text: str, raw: bytes
+        self, exchange: Exchange, route: Route, call: Call[Any, Any], text: str, raw: bytes
     ) -> tuple[int, bytes]:
         """Run the handler under an idempotency key, or answer what it answered before."""
         key = Key(call.caller.user_id, route.method, exchange.scope["path"], Idempotency.check(text))
         replay = await self._idempotency.begin(key, raw)
-        request_id = exchange.context.request_id
         if replay is not None:
             exchange.extra.append((b"idempotent-replayed", b"true"))
-            return replay.status, replay.body + _meta(success({}, self._clock, request_id))
+            return replay.status, self._answers.again(exchange, replay.body)
         status, body = 500, b""
         try:
             reply: Reply = await route.handler(call)
-            status, body = reply.status, success(reply.data, self._clock, request_id)
+            status, body = reply.status, self._answers.success(exchange, reply.data)
         except ApiError as error:
-            status, body = error.code.status, self._refused(exchange, error)
+            status, body = error.code.status, self._refuse(exchange, error)
         finally:
             # Shielded: a cancelled request must not leave its key taken.
-            await asyncio.shield(self._idempotency.finish(key, status, body[: body.rfind(b',"meta":')]))
+            await asyncio.shield(self._idempotency.finish(key, status, without_meta(body)))
         return status, body
 
-    def _refused(self, exchange: _Exchange, error: ApiError) -> bytes:
-        status = error.code.status
-        retry_after = error.retry_after or _RETRY_DEFAULTS.get(status)
-        if retry_after is not None:
-            exchange.extra.append((b"retry-after", str(max(1, retry_after)).encode()))
-        if status == 401:
-            exchange.extra.append((b"www-authenticate", b"Bearer"))
-        if status == 403 and exchange.principal is not None:
+    def _refuse(self, exchange: Exchange, error: ApiError) -> bytes:
+        """The envelope of an error; refused access leaves a record."""
+        if error.code.status == 403 and exchange.principal is not None:
             action = f"{exchange.scope['method']} {exchange.endpoint}"
             self._denials.denied(exchange.principal, exchange.context, action, error.code)
-        return failure(error, self._clock, exchange.context.request_id)
+        return self._answers.refused(exchange, error)
 
-    def _headers(self, exchange: _Exchange, reply: PageReply, *, own_cache: bool) -> Headers:
-        headers = [
-            (b"content-type", reply.content_type.encode()),
-            (b"content-length", str(len(reply.body)).encode()),
-            (b"x-request-id", exchange.context.request_id.encode()),
-            *security_headers(secure=exchange.scope["scheme"] == "https"),
-            *exchange.extra,
-            *reply.headers,
-        ]
-        if not any(name == b"content-security-policy" for name, _ in reply.headers):
-            headers.append(DATA_POLICY)
-        if not own_cache or not any(name == b"cache-control" for name, _ in reply.headers):
-            headers.append(_NO_STORE)
-        if exchange.window is not None:
-            headers += _limit_headers(exchange.window)
-        origin = exchange.headers.get(b"origin")
-        if origin is not None and exchange.scope["method"] != "OPTIONS":
-            headers += self._cors.headers(origin)
-        return headers
-
-    def _finish(self, exchange: _Exchange, reply: PageReply, seconds: float) -> None:
+    def _finish(self, exchange: Exchange, reply: PageReply, seconds: float) -> None:
         method, endpoint, status = exchange.scope["method"], exchange.endpoint, reply.status
         self._metrics.finished(method, endpoint, status, seconds)
         write = log.debug if exchange.scope["path"] in self._pages else _LEVELS.get(status // 100, log.info)
@@ -381,15 +326,3 @@ class HttpEdge:
 
 
 _LEVELS = {4: log.warning, 5: log.error}
-
-
-def _meta(envelope: bytes) -> bytes:
-    return envelope[envelope.rfind(b',"meta":') :]
-
-
-def _limit_headers(window: Window) -> Headers:
-    return [
-        (b"x-ratelimit-limit", str(window.limit).encode()),
-        (b"x-ratelimit-remaining", str(window.remaining).encode()),
-        (b"x-ratelimit-reset", str(window.reset_at).encode()),
-    ]

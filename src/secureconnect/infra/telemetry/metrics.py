@@ -1,7 +1,7 @@
 """Metrics in Prometheus text format (docs/reference/metrics.md).
 
-No label ever holds an id, an address or text from outside. All label values of the required metrics exist from
-the start, so that a scrape before the first request already shows every name.
+No label ever holds an id, an address or text from outside. All label values of the required metrics exist
+from the start, so that a scrape before the first request already shows every name.
 """
 
 from collections.abc import Callable, Iterator
@@ -68,6 +68,17 @@ class Metrics:
         self._delivery = histogram("message_delivery_duration_seconds", "From commit to socket write.")
         self._rooms = gauge("video_rooms_active", "Calls with a signaling socket on this process.")
         self._db_active = gauge("db_connections_active", "Relational connections in use.")
+        self._db_idle = gauge("db_connections_idle", "Relational connections not in use.")
+        self._db_max = gauge("db_connections_max", "Relational connections at most.")
+        self._db_acquire = histogram(
+            "db_connection_acquire_duration_seconds", "Waiting for a relational connection."
+        )
+        self._db_acquire_timeouts = counter(
+            "db_connection_acquire_timeouts", "Work given up because no connection came free."
+        )
+        self._commits = counter("db_commits", "Synced commits; each carries all work that waited.")
+        self._commit_works = counter("db_commit_works", "Units of work in those commits.")
+        self._append_seconds = histogram("timeline_append_duration_seconds", "One synced commit.")
         self._db_seconds = histogram(
             "db_query_duration_seconds", "Relational statements.", "operation", "table"
         )
@@ -165,13 +176,13 @@ class Metrics:
     def closed(self, kind: str, code: int) -> None:
         self._socket_closes.labels(kind, str(code) if code in _CLOSE_CODES else "other").inc()
 
-    def frames(self, kind: str, direction: str, count: int) -> None:
+    def messages(self, kind: str, direction: str, count: int) -> None:
         self._socket_frames.labels(kind, direction).inc(count)
 
-    def command(self, name: str, ok: bool) -> None:
-        self._commands.labels(name, "ok" if ok else "error").inc()
+    def command(self, type_: str, *, ok: bool) -> None:
+        self._commands.labels(type_, "ok" if ok else "error").inc()
 
-    def resumed(self, recovered: bool) -> None:
+    def resumed(self, *, recovered: bool) -> None:
         self._resumes.labels("recovered" if recovered else "refused").inc()
 
     def overflow(self) -> None:
@@ -182,8 +193,11 @@ class Metrics:
 
     # Stores
 
-    def watch_database(self, in_use: Callable[[], int]) -> None:
+    def watch_database(self, in_use: Callable[[], int], idle: Callable[[], int], limit: int) -> None:
+        """Compute the connection gauges from the state itself."""
         self._db_active.set_function(in_use)
+        self._db_idle.set_function(idle)
+        self._db_max.set(limit)
 
     def query(self, operation: str, table: str, seconds: float) -> None:
         self._db_seconds.labels(operation, table).observe(seconds)
@@ -191,7 +205,19 @@ class Metrics:
     def query_failed(self, operation: str, kind: str) -> None:
         self._db_errors.labels(operation, kind).inc()
 
-    def committed(self, kind: str, message_type: str | None) -> None:
+    def acquired(self, seconds: float) -> None:
+        self._db_acquire.observe(seconds)
+
+    def acquire_timed_out(self) -> None:
+        self._db_acquire_timeouts.inc()
+
+    def committed(self, works: int, seconds: float) -> None:
+        self._commit_works.inc(works)
+        self._commits.inc()
+        self._append_seconds.observe(seconds)
+
+    def appended(self, kind: str, message_type: str | None) -> None:
+        """One committed event."""
         self._events.labels(kind).inc()
         if message_type is not None:
             self._messages.labels(message_type).inc()
@@ -233,7 +259,7 @@ class Metrics:
         self._jobs.labels(name, result).inc()
         self._job_seconds.labels(name).observe(seconds)
 
-    def dependency(self, name: str, up: bool) -> None:
+    def dependency(self, name: str, *, up: bool) -> None:
         self._up.labels(name).set(1 if up else 0)
 
     def loop_lag(self, seconds: float) -> None:

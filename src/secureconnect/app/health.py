@@ -1,0 +1,108 @@
+"""What operators and load balancers ask (docs/reference/http.md §19)."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from secureconnect.edge.http.dispatch import Page, PageReply
+from secureconnect.infra.database.base import Database
+from secureconnect.infra.telemetry.metrics import Metrics
+from secureconnect.kit.clock import Clock, rfc3339
+from secureconnect.kit.errors import ApiError, ErrorCode
+
+__all__ = ["SERVICE", "Health"]
+
+SERVICE = "secureconnect"
+_PROBE_TIMEOUT = 2.0
+
+
+class Dependency(msgspec.Struct, omit_defaults=True):
+    """What a probe found; `latency_ms` is null when nothing answered."""
+
+    status: str
+    latency_ms: float | None
+    error: str | None = None
+
+
+class Health:
+    """Answers /health, /livez, /readyz and /metrics.
+
+    Args:
+        draining: True once the process is stopping.
+        metrics_token: when not empty, `/metrics` asks for it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        draining: Callable[[], bool],
+        metrics_token: str,
+    ) -> None:
+        self._database = database
+        self._metrics = metrics
+        self._clock = clock
+        self._draining = draining
+        self._token = metrics_token
+
+    def pages(self, *, metrics: bool) -> list[Page]:
+        """The pages; without `/metrics` when it is served elsewhere."""
+        found: list[tuple[str, Callable[[Mapping[bytes, bytes]], Awaitable[PageReply]]]] = [
+            ("/health", self.health),
+            ("/livez", self.livez),
+            ("/readyz", self.readyz),
+        ]
+        if metrics:
+            found.append(("/metrics", self.metrics))
+        return [Page(path, handler) for path, handler in found]
+
+    async def health(self, _: Mapping[bytes, bytes]) -> PageReply:
+        """The process answers; nothing else is looked at."""
+        body = {"status": "healthy", "service": SERVICE, "timestamp": rfc3339(self._clock.now())}
+        return PageReply(msgspec.json.encode(body))
+
+    async def livez(self, _: Mapping[bytes, bytes]) -> PageReply:
+        """The event loop turns."""
+        return PageReply(b'{"status":"alive"}')
+
+    async def readyz(self, _: Mapping[bytes, bytes]) -> PageReply:
+        """200 while requests can be served: the relational store is the one thing that is required."""
+        database = await self._probe()
+        # The timeline lives in the relational store; everything else is part of this process.
+        dependencies = {
+            "database": database,
+            "timeline": database,
+            "redis": Dependency("disabled", None),
+            "sfu": Dependency("disabled", None),
+        }
+        up = database.status == "up" and not self._draining()
+        body = {
+            "status": "ready" if up else "unavailable",
+            "service": SERVICE,
+            "timestamp": rfc3339(self._clock.now()),
+            "dependencies": dependencies,
+        }
+        return PageReply(msgspec.json.encode(body), status=200 if up else 503)
+
+    async def metrics(self, headers: Mapping[bytes, bytes]) -> PageReply:
+        """Prometheus text."""
+        if self._token:
+            given = headers.get(b"authorization", b"")
+            if not hmac.compare_digest(given, b"Bearer " + self._token.encode()):
+                raise ApiError(ErrorCode.UNAUTHORIZED, "The metrics token is needed.")
+        text = self._metrics.exposition()
+        return PageReply(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _probe(self) -> Dependency:
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT):
+                seconds = await self._database.ping()
+        except (ApiError, TimeoutError):
+            self._metrics.dependency("database", up=False)
+            return Dependency("down", None, "does not answer")
+        self._metrics.dependency("database", up=True)
+        return Dependency("up", round(seconds * 1000, 3))

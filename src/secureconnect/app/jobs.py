@@ -1,0 +1,55 @@
+"""Background jobs: each runs again and again, alone, and one that fails is tried at its next turn."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+
+from secureconnect.edge.module import Task
+from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.infra.telemetry.metrics import Metrics
+
+__all__ = ["Jobs"]
+
+log = get_logger()
+
+_BATCH_PAUSE = 0.05
+
+
+class Jobs:
+    """Runs the tasks of all features until stopped."""
+
+    def __init__(self, tasks: Sequence[Task], metrics: Metrics) -> None:
+        self._tasks = tasks
+        self._metrics = metrics
+        self._running: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin; the first turn of each comes after a part of its period, so that not all come together."""
+        self._running = [asyncio.create_task(self._repeat(task), name=task.name) for task in self._tasks]
+
+    async def stop(self) -> None:
+        """Cancel what runs."""
+        for running in self._running:
+            running.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _repeat(self, task: Task) -> None:
+        await asyncio.sleep(task.every * random.uniform(0.1, 1))  # noqa: S311 - jitter
+        while True:
+            touched = await self._run(task)
+            # A full batch means that there is more: go on soon, but let requests in between.
+            await asyncio.sleep(_BATCH_PAUSE if touched >= 1000 else task.every)
+
+    async def _run(self, task: Task) -> int:
+        started = time.monotonic()
+        try:
+            touched = await task.run()
+        except Exception:
+            self._metrics.job(task.name, "error", time.monotonic() - started)
+            log.exception("job failed", job=task.name)
+            return 0
+        self._metrics.job(task.name, "ok", time.monotonic() - started)
+        if touched:
+            log.info("job done", job=task.name, touched=touched)
+        return touched
