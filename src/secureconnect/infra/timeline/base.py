@@ -14,6 +14,7 @@ import msgspec
 from secureconnect.infra.database.base import WriteTx
 
 __all__ = [
+    "AlreadySent",
     "Appended",
     "CommitListener",
     "GuardChanged",
@@ -29,6 +30,14 @@ __all__ = [
 
 class GuardChanged(Exception):
     """The facts that the sender decided from are stale, or the conversation does not exist any more."""
+
+
+class AlreadySent(Exception):
+    """The sender used this client_message_id in this conversation before; `seq` is where that event is."""
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq
+        super().__init__(f"sent before as seq {seq}")
 
 
 class Statement(NamedTuple):
@@ -117,7 +126,8 @@ class Timeline(Protocol):
 
     Guarantees (docs/reference/realtime.md, G1-G4): what `append` returned is synced to disk; an event and the
     state that it describes become visible together; seq n+1 exists only after n; one event per seq; one event
-    per (conversation, sender, client_message_id); the commit listener sees each committed event once, in order.
+    per (conversation, sender, client_message_id); the commit listener sees each committed event once, in
+    order.
 
     Raises:
         ApiError: `TIMELINE_UNAVAILABLE` or `DATABASE_UNAVAILABLE` when the store cannot take or give it.
@@ -127,6 +137,7 @@ class Timeline(Protocol):
         """Append one event that changes nothing relational but `also`. Waiting appends share one commit.
 
         `also` rides in the same transaction, after the event was written; a duplicate runs none of it.
+        A repeat of a client_message_id gives the first result, whatever the guard is now.
 
         Raises:
             GuardChanged: nothing was written.
@@ -140,6 +151,7 @@ class Timeline(Protocol):
 
         Raises:
             GuardChanged: the conversation has no log.
+            AlreadySent: a repeat of a client_message_id; the caller's transaction must not go on.
         """
 
     def raise_guard_in(self, tx: WriteTx, conversation_id: str) -> None:
@@ -177,3 +189,6 @@ class Timeline(Protocol):
 
     async def unread(self, user_id: str, marks: Mapping[str, int], *, cap: int) -> dict[str, int]:
         """For each conversation the messages above the mark that `user_id` did not send, at most `cap`."""
+
+    async def purge_dedup(self, older_than: int) -> int:
+        """Forget client_message_ids used before `older_than` (ms), in small batches; returns how many."""

@@ -1,0 +1,62 @@
+"""The timeline's tables in a relational store (contract: data model §3)."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text
+
+from secureconnect.infra.database.base import METADATA
+
+__all__ = ["events", "heads", "messages", "send_dedup"]
+
+heads = Table(
+    "timeline_heads",
+    METADATA,
+    Column("conversation_id", String(36), primary_key=True),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("message_count", BigInteger, nullable=False),
+    Column("guard", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "timeline_events",
+    METADATA,
+    Column("conversation_id", String(36), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", String(36), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor_id", String(36)),
+    Column("sent_at", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Always the current state. The unique index on `message_id` is the contract's message_index.
+messages = Table(
+    "messages",
+    METADATA,
+    Column("conversation_id", String(36), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_id", String(36), nullable=False),
+    Column("sender_id", String(36)),
+    Column("client_message_id", Text),
+    Column("content", Text, nullable=False),
+    Column("is_encrypted", Boolean, nullable=False),
+    Column("message_type", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("e2ee", LargeBinary),
+    Column("sent_at", BigInteger, nullable=False),
+    Index("messages_message_id_key", "message_id", unique=True),
+)
+
+send_dedup = Table(
+    "send_dedup",
+    METADATA,
+    Column("conversation_id", String(36), primary_key=True),
+    Column("sender_id", String(36), primary_key=True),
+    Column("client_message_id", Text, primary_key=True),
+    Column("message_id", String(36), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
