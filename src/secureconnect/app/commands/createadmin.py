@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from secureconnect.app.commands.declare import Commands, command, read_settings
+from secureconnect.app.commands.refusals import refusals
 from secureconnect.app.failure import Failure
 
 __all__ = ["add"]
@@ -29,13 +30,9 @@ def _run(arguments: argparse.Namespace) -> int:
     password = _password(arguments.password_file)
 
     from secureconnect.app.admin import create_admin
-    from secureconnect.kit.errors import ApiError
 
-    try:
+    with refusals():
         print(create_admin(settings, arguments.email, arguments.username, password))
-    except ApiError as error:
-        faults = "".join(f"\n  {detail.field}: {detail.message}" for detail in error.details)
-        raise Failure(f"{error.message}{faults}", exit_code=3 if error.code.status == 503 else 1) from error
     return 0
 
 

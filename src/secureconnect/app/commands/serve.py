@@ -3,6 +3,7 @@
 import argparse
 
 from secureconnect.app.commands.declare import Commands, command, read_settings
+from secureconnect.app.commands.refusals import refusals
 from secureconnect.app.failure import Failure
 
 __all__ = ["add"]
@@ -30,4 +31,5 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from secureconnect.app.server import serve
 
-    return serve(settings)
+    with refusals():
+        return serve(settings)

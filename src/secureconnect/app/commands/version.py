@@ -1,7 +1,6 @@
 """`version`: what is installed."""
 
 import argparse
-
 from pathlib import Path
 
 import msgspec
@@ -21,7 +20,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from secureconnect import __version__
     from secureconnect.migrations import runner
 
-    commit, schema = _commit(), runner.latest()
+    commit, schema = _commit(), runner.newest_version()
     if arguments.json:
         told = {
             "version": __version__,

@@ -96,6 +96,8 @@ class DatabaseSettings(Section, frozen=True):
             secret=True,
         ),
     ] = ""
+    acquire_timeout: Annotated[float, about("longest wait for a turn", unit="s", gt=0, le=60)] = 5
+    statement_timeout: Annotated[float, about("longest run of one unit of work", unit="s", gt=0, le=600)] = 10
     auto_migrate: Annotated[bool, about("apply pending migrations at start")] = True
 
 

@@ -1,0 +1,109 @@
+"""`migrate`: apply, undo or list schema migrations."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from secureconnect.app.commands.declare import Commands, command, read_settings
+from secureconnect.app.commands.refusals import refusals
+from secureconnect.app.data_dir import DataDirectory, open_data_dir
+from secureconnect.app.failure import Failure
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from secureconnect.infra.database.base import Database
+    from secureconnect.migrations.runner import Status, Step
+
+__all__ = ["add"]
+
+T = TypeVar("T")
+
+#: A migration may rewrite a large table, and waits for another process that does.
+_PATIENCE = 3600.0
+
+
+def add(commands: Commands, everywhere: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = command(commands, everywhere, "migrate", "apply, undo or list schema migrations", _run)
+    parser.add_argument("action", nargs="?", choices=("up", "down", "status"), default="up")
+    parser.add_argument("count", nargs="?", type=int, help="down: how many of the latest to undo")
+    parser.add_argument("--yes", action="store_true", help="down: do not ask")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    down = arguments.action == "down"
+    if down != (arguments.count is not None) or (down and arguments.count < 1):
+        raise Failure("give a number of migrations with down, and only there: migrate down 1", exit_code=2)
+    settings = read_settings(arguments).settings
+    if arguments.action == "status" and not settings.database_path.exists():
+        print("\n".join(_listing(None)))
+        return 0
+
+    from secureconnect.migrations import runner
+
+    data_dir = open_data_dir(settings)
+    with refusals():
+        if down:
+            _confirm(arguments)
+            with data_dir.lock():
+                _tell("undone", _written(data_dir, lambda conn: runner.downgrade(conn, arguments.count)))
+        elif arguments.action == "up":
+            _tell("applied", _written(data_dir, runner.upgrade))
+        else:
+            status = asyncio.run(_with_database(data_dir, lambda database: database.read(runner.status)))
+            print("\n".join(_listing(status)))
+    return 0
+
+
+def _confirm(arguments: argparse.Namespace) -> None:
+    if arguments.yes:
+        return
+    if not sys.stdin.isatty():
+        raise Failure("undoing migrations loses the data they brought: give --yes", exit_code=2)
+    question = f"Undo the latest {arguments.count} and lose the data they brought? Type yes: "
+    if input(question).strip().lower() != "yes":
+        raise Failure("nothing was undone")
+
+
+def _written(data_dir: DataDirectory, work: "Callable[[Connection], list[Step]]") -> "list[Step]":
+    from secureconnect.migrations import runner
+
+    def write(database: "Database") -> "Awaitable[list[Step]]":
+        return database.write(lambda tx: work(tx.conn))
+
+    return asyncio.run(_with_database(data_dir, write, runner.newest_version()))
+
+
+async def _with_database(
+    data_dir: DataDirectory, work: "Callable[[Database], Awaitable[T]]", newest_schema: int | None = None
+) -> T:
+    from secureconnect.infra.database.sqlite import open_sqlite
+
+    database = open_sqlite(data_dir.database, newest_schema=newest_schema, statement_timeout=_PATIENCE)
+    try:
+        return await work(database)
+    finally:
+        await database.close()
+
+
+def _tell(done: str, steps: "list[Step]") -> None:
+    print("\n".join(f"{step.version:04d} {step.name} {done}" for step in steps) or "nothing to do")
+
+
+def _listing(status: "Status | None") -> Iterator[str]:
+    from secureconnect.kit.clock import rfc3339
+    from secureconnect.migrations import runner
+
+    applied = {row.version: row for row in status.applied} if status else {}
+    changed = {step.version for step in status.changed} if status else set()
+    for step in runner.steps():
+        if step.version not in applied:
+            state = "pending"
+        else:
+            state = f"applied {rfc3339(applied[step.version].applied_at)}"
+        yield f"{step.version:04d} {step.name} {state}{', changed since' if step.version in changed else ''}"
+    for row in status.unknown if status else ():
+        yield f"{row.version:04d} (of a newer program) applied {rfc3339(row.applied_at)}"
