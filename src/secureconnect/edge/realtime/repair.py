@@ -1,0 +1,109 @@
+"""After the bus failed: events that no hint announced, and memberships that came or went unheard."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from secureconnect.edge.realtime.base import Standing
+from secureconnect.edge.realtime.catch_up import ADDING
+from secureconnect.edge.realtime.frames import event_head
+from secureconnect.edge.realtime.local_user import LocalUser
+
+if TYPE_CHECKING:
+    from secureconnect.edge.realtime.interest import Interest
+
+__all__ = ["repair"]
+
+_AT_ONCE = 8  # users looked at side by side
+_LOOK_BACK = 100  # events among which a new membership's own event is looked for
+_SETTLE = 5.0  # seconds for a lane to catch up
+_END = 2**53 - 1
+
+
+async def repair(interest: "Interest") -> None:
+    """Read every local user's standings again and deliver what they show. Raises ApiError."""
+    waiting = iter(list(interest.users.values()))
+
+    async def worker() -> None:
+        for user in waiting:
+            await _repair_user(interest, user)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_AT_ONCE):
+            group.create_task(worker())
+
+
+async def _repair_user(interest: "Interest", user: LocalUser) -> None:
+    if user.loading is not None or user.dropped:
+        return
+    changes = user.changes
+    standings = await interest.memberships.standings(user.user_id)
+    for conversation_id, standing in standings.items():
+        lane = interest.lanes.get(conversation_id)
+        if lane is not None:
+            lane.want(standing.last_seq)
+    for lane in list(user.lanes.values()):
+        await lane.settled(_SETTLE)
+    if user.changes != changes:
+        return  # memberships move and hints arrive; the next repair looks again
+    for conversation_id, standing in standings.items():
+        if conversation_id not in user.lanes:
+            await _came(interest, user, conversation_id, standing)
+    for conversation_id in set(user.lanes) - standings.keys():
+        await _went(interest, user, conversation_id)
+
+
+async def _came(interest: "Interest", user: LocalUser, conversation_id: str, standing: Standing) -> None:
+    lane = interest.hold(conversation_id)
+    try:
+        await interest.subscribe(lane)
+        entry = standing.last_seq
+        if lane.position < 0:
+            entry = await _entry(interest, user, conversation_id, standing) - 1
+        frame = await interest.memberships.added_frame(user.user_id, conversation_id)
+        if frame is None or user.dropped or conversation_id in user.lanes:
+            return
+        if lane.position < 0:
+            lane.begin(entry)
+        lane.join(user)
+        for session in user.sessions:
+            session.control(conversation_id, frame)
+        lane.want(standing.last_seq)
+    finally:
+        interest.unhold(lane)
+
+
+async def _entry(interest: "Interest", user: LocalUser, conversation_id: str, standing: Standing) -> int:
+    """The seq of the event that made `user` a member; one behind the head when it lies too far back."""
+    after = max(standing.first_visible_seq - 1, standing.last_seq - _LOOK_BACK, 0)
+    frames = await interest.source.frames(
+        user.user_id, conversation_id, after_seq=after, upto_seq=standing.last_seq, limit=_LOOK_BACK
+    )
+    for frame in reversed(frames):
+        head = event_head(frame.frame)
+        if head.kind in ADDING and user.user_id in head.subjects:
+            return head.seq
+    return standing.last_seq + 1
+
+
+async def _went(interest: "Interest", user: LocalUser, conversation_id: str) -> None:
+    lane = user.lanes.get(conversation_id)
+    if lane is None:
+        return
+    frames = await interest.source.frames(
+        user.user_id, conversation_id, after_seq=max(lane.position, 0), upto_seq=_END, limit=_LOOK_BACK
+    )
+    last = _own_removal(user, [frame.frame for frame in frames])
+    if last is not None:
+        lane.want(last)
+        await lane.settled(_SETTLE)
+    if lane.members.get(user.user_id) is user:
+        lane.dismiss(user, "removed")
+        interest.idle(lane)
+
+
+def _own_removal(user: LocalUser, frames: list[bytes]) -> int | None:
+    for frame in frames:
+        head = event_head(frame)
+        if head.kind == "member_removed" and user.user_id in head.subjects:
+            return head.seq
+    return None
