@@ -12,11 +12,22 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "__init__": (),
     "api": ("apis", "infra.*.base"),
     "rules": ("own", "apis"),
-    "store": ("own", "infra.database.base", "infra.timeline.base"),
-    "service": ("own", "apis", "infra.*.base", "infra.telemetry"),
-    "http": ("own", "edge"),
-    "socket": ("own", "edge"),
-    "tasks": ("own", "apis", "infra.*.base", "infra.telemetry"),
+    "store": ("own", "apis", "infra.database.base", "infra.timeline.base"),
+    "service": (
+        "own",
+        "apis",
+        "infra.*.base",
+        "infra.crypto",
+        "infra.telemetry",
+        # What goes out over sockets is rendered once, where it is decided; HTTP is none of its business.
+        "edge.realtime.base",
+        "edge.realtime.frames",
+        "edge.realtime.timers",
+        "edge.validation",
+    ),
+    "http": ("own", "apis", "edge.http", "edge.validation"),
+    "socket": ("own", "apis", "infra.bus.base", "edge.realtime", "edge.validation"),
+    "tasks": ("own", "apis", "infra.*.base", "infra.telemetry", "edge.module"),
     "module": ("own", "apis", "edge", "infra.*.base", "infra.telemetry"),
 }
 
