@@ -49,7 +49,7 @@ class Facts(Struct, frozen=True):
     """What decides about a send, as of `guard`.
 
     `blocked`: direct only, a block in either direction. `wake`: somebody hid or archived the conversation, so
-    a send carries the statement that brings it back (`Conversations.sent`). `owner_id` is None for direct ones.
+    a send carries the statement that brings it back (`Conversations.sent`). Direct ones have no owner.
     """
 
     conversation_id: str
@@ -81,6 +81,16 @@ class Member(Struct, frozen=True):
     last_delivered_seq: int
     archived: bool
     muted_until: int | None
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this member owns the group."""
+        return self.owner_id == self.user_id
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this member administers the conversation; owners do."""
+        return self.role == "admin"
 
 
 class Overview(Struct, frozen=True):

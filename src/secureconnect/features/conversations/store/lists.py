@@ -1,0 +1,165 @@
+"""Lists, by stable keys; a page is read with one statement."""
+
+from collections.abc import Collection
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
+
+from secureconnect.features.conversations.api import Member, Role, Type
+from secureconnect.features.conversations.store.records import (
+    MEMBER,
+    RECORD,
+    Record,
+    Seat,
+    member_of,
+    record_of,
+)
+from secureconnect.features.conversations.store.tables import (
+    conversation_participants,
+    conversations,
+)
+
+__all__ = [
+    "Archived",
+    "Candidate",
+    "ParticipantRow",
+    "candidates",
+    "first_members",
+    "list_participants",
+    "list_seats",
+    "overview_seats",
+    "participant",
+]
+
+Archived = Literal["true", "false", "all"]
+
+_C = conversations.c
+_P = conversation_participants.c
+_NAMED = 3  # members whose names make up the name of a group without title
+
+
+class Candidate(NamedTuple):
+    """What a conversation is called, before the names of people are known."""
+
+    conversation_id: str
+    title: str | None
+    direct_key: str | None
+    updated_at: int
+
+
+class ParticipantRow(NamedTuple):
+    """A member as others see it."""
+
+    user_id: str
+    role: Role
+    joined_at: int
+    last_read_seq: int
+
+
+def list_seats(
+    conn: Connection,
+    user_id: str,
+    *,
+    archived: Archived,
+    type_: Type | None,
+    after: tuple[int, str] | None,
+    offset: int,
+    limit: int,
+) -> list[Seat]:
+    """The user's conversations that are not hidden, newest first, that follow (updated_at, id)."""
+    query = (
+        _listed(select(*RECORD, *MEMBER), user_id, archived, type_)
+        .order_by(_C.updated_at.desc(), _C.conversation_id.desc())
+        .offset(offset)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(
+            or_(
+                _C.updated_at < after[0],
+                and_(_C.updated_at == after[0], _C.conversation_id < after[1]),
+            )
+        )
+    return [_seat(row) for row in conn.execute(query)]
+
+
+def candidates(conn: Connection, user_id: str, *, archived: Archived, type_: Type | None) -> list[Candidate]:
+    """All of them, newest first, with what they are called."""
+    columns = select(_C.conversation_id, _C.title, _C.direct_key, _C.updated_at)
+    query = _listed(columns, user_id, archived, type_)
+    query = query.order_by(_C.updated_at.desc(), _C.conversation_id.desc())
+    return [Candidate(*row) for row in conn.execute(query)]
+
+
+def overview_seats(conn: Connection, user_id: str, *, after: str | None, limit: int) -> list[Seat]:
+    """Every conversation of the user, ascending by id, above `after`."""
+    query = (
+        select(*RECORD, *MEMBER)
+        .join_from(conversation_participants, conversations, _C.conversation_id == _P.conversation_id)
+        .where(_P.user_id == user_id)
+        .order_by(_P.conversation_id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(_P.conversation_id > after)
+    return [_seat(row) for row in conn.execute(query)]
+
+
+def first_members(conn: Connection, conversation_ids: Collection[str], but: str) -> dict[str, list[str]]:
+    """The first members of each group that are not `but`: those that joined first, then by id."""
+    if not conversation_ids:
+        return {}
+    other = conversation_participants.alias("other")
+
+    def nth(place: int) -> ColumnElement[str]:
+        return (
+            select(other.c.user_id)
+            .where(other.c.conversation_id == _C.conversation_id, other.c.user_id != but)
+            .order_by(other.c.joined_at, other.c.user_id)
+            .limit(1)
+            .offset(place)
+            .scalar_subquery()
+        )
+
+    query = select(_C.conversation_id, *(nth(place) for place in range(_NAMED))).where(
+        _C.conversation_id.in_(conversation_ids)
+    )
+    return {row[0]: [user_id for user_id in row[1:] if user_id is not None] for row in conn.execute(query)}
+
+
+def list_participants(
+    conn: Connection, conversation_id: str, *, after: tuple[int, str] | None, limit: int
+) -> list[ParticipantRow]:
+    """Members in the order in which they joined, that follow (joined_at, user id)."""
+    query = (
+        select(_P.user_id, _P.role, _P.joined_at, _P.last_read_seq)
+        .where(_P.conversation_id == conversation_id)
+        .order_by(_P.joined_at, _P.user_id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(
+            or_(_P.joined_at > after[0], and_(_P.joined_at == after[0], _P.user_id > after[1]))
+        )
+    return [ParticipantRow(*row) for row in conn.execute(query)]
+
+
+def participant(member: Member) -> ParticipantRow:
+    """The same of a member that was read already."""
+    return ParticipantRow(member.user_id, member.role, member.joined_at, member.last_read_seq)
+
+
+def _listed(
+    query: Select[*tuple[Any, ...]], user_id: str, archived: Archived, type_: Type | None
+) -> Select[*tuple[Any, ...]]:
+    query = query.join_from(
+        conversation_participants, conversations, _C.conversation_id == _P.conversation_id
+    ).where(_P.user_id == user_id, _P.hidden.is_(False))
+    if archived != "all":
+        query = query.where(_P.archived.is_(archived == "true"))
+    return query if type_ is None else query.where(_C.type == type_)
+
+
+def _seat(row: Row[*tuple[Any, ...]]) -> Seat:
+    record: Record = record_of(row)
+    return member_of(row, record)
