@@ -156,6 +156,9 @@ class Users(Protocol):
         """Active users whose username or a word of whose display name starts with `text`, or who are
         discoverable by exactly this e-mail; ascending by username (folded), above `after_username`."""
 
+    def many_in(self, conn: Connection, user_ids: Collection[str]) -> dict[str, UserRecord]:
+        """Those that exist, in any state, within a transaction."""
+
     def active_in(self, conn: Connection, user_ids: Collection[str]) -> set[str]:
         """Those of `user_ids` that are active accounts, within a transaction."""
 

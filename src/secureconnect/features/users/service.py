@@ -145,6 +145,9 @@ class UserService:
 
         return await self._database.write(work)
 
+    def many_in(self, conn: Connection, user_ids: Collection[str]) -> dict[str, UserRecord]:
+        return store.find(conn, user_ids)
+
     def active_in(self, conn: Connection, user_ids: Collection[str]) -> set[str]:
         return store.active_ids(conn, user_ids)
 
