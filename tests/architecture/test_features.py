@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "edge.realtime.timers",
         "edge.validation",
     ),
-    "http": ("own", "apis", "edge.http", "edge.validation"),
+    "http": ("own", "apis", "edge.http", "edge.realtime.base", "edge.validation"),
     "socket": ("own", "apis", "infra.bus.base", "edge.realtime", "edge.validation"),
     "tasks": ("own", "apis", "infra.*.base", "infra.telemetry", "edge.module"),
     "module": ("own", "apis", "edge", "infra.*.base", "infra.telemetry"),

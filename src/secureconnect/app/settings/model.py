@@ -22,7 +22,7 @@ from secureconnect.app.settings.product import (
     MessagingSettings,
     PresenceSettings,
 )
-from secureconnect.app.settings.realtime import RealtimeSettings
+from secureconnect.edge.realtime.settings import RealtimeSettings
 
 __all__ = ["SQLITE", "Settings"]
 
