@@ -8,7 +8,7 @@ that is the `Receiver`'s business.
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from uvicorn.protocols.utils import get_remote_addr, is_ssl
 from websockets.exceptions import PayloadTooBig
@@ -58,8 +58,7 @@ class SocketTransport(Intake):
     # What the event loop and uvicorn call.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's do not derive from it
         self._state.connections.add(self)  # type: ignore[arg-type]  # uvicorn names only its own protocols
 
     def data_received(self, data: bytes) -> None:
