@@ -19,10 +19,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "infra.*.base",
         "infra.crypto",
         "infra.telemetry",
-        # What goes out over sockets is rendered once, where it is decided; HTTP is none of its business.
-        "edge.realtime.base",
-        "edge.realtime.frames",
-        "edge.realtime.timers",
+        # What goes out over sockets is rendered where it is decided; HTTP is none of a service's business.
+        "edge.realtime",
         "edge.validation",
     ),
     "http": ("own", "apis", "edge.http", "edge.realtime.base", "edge.validation"),
