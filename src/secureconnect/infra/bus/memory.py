@@ -1,5 +1,7 @@
 """The embedded bus: handlers are called at once, in the order of publishing."""
 
+from collections import deque
+
 from secureconnect.infra.bus.base import Handler, Unsubscribe
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.hints import Hint
@@ -9,35 +11,70 @@ __all__ = ["MemoryBus"]
 log = get_logger()
 
 
+class _Subscription:
+    """One `subscribe`. Told apart by identity: a handler may be subscribed more than once."""
+
+    __slots__ = ("handler", "live")
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self.live = True
+
+
 class MemoryBus:
     """A bus for one process. Nothing is ever lost or reordered."""
 
-    __slots__ = ("_handlers",)
+    __slots__ = ("_delivering", "_pending", "_subscriptions")
 
     def __init__(self) -> None:
-        self._handlers: dict[str, tuple[Handler, ...]] = {}
+        self._subscriptions: dict[str, tuple[_Subscription, ...]] = {}
+        self._pending: deque[tuple[str, Hint]] = deque()
+        self._delivering = False
 
     def publish(self, channel: str, hint: Hint) -> None:
-        for handler in self._handlers.get(channel, ()):
-            try:
-                handler(hint)
-            except Exception:
-                log.exception("bus handler failed", channel=channel.partition(":")[0])
+        if channel not in self._subscriptions:
+            return
+        # What a handler publishes waits until everybody has heard the hint before it.
+        self._pending.append((channel, hint))
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._pending:
+                self._deliver(*self._pending.popleft())
+        finally:
+            self._delivering = False
 
     async def subscribe(self, channel: str, handler: Handler) -> Unsubscribe:
-        # Tuples are replaced whole, so a handler may unsubscribe while its channel is being served.
-        self._handlers[channel] = (*self._handlers.get(channel, ()), handler)
+        subscription = _Subscription(handler)
+        # Tuples are replaced whole, so a handler may subscribe and leave while its channel is being served.
+        self._subscriptions[channel] = (*self._subscriptions.get(channel, ()), subscription)
 
         def unsubscribe() -> None:
-            left = list(self._handlers.get(channel, ()))
-            if handler in left:
-                left.remove(handler)
+            if not subscription.live:
+                return
+            subscription.live = False
+            left = tuple(other for other in self._subscriptions.get(channel, ()) if other is not subscription)
             if left:
-                self._handlers[channel] = tuple(left)
+                self._subscriptions[channel] = left
             else:
-                self._handlers.pop(channel, None)
+                self._subscriptions.pop(channel, None)
 
         return unsubscribe
 
     async def close(self) -> None:
-        self._handlers.clear()
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.live = False
+        self._subscriptions.clear()
+        self._pending.clear()
+
+    def _deliver(self, channel: str, hint: Hint) -> None:
+        for subscription in self._subscriptions.get(channel, ()):
+            if not subscription.live:
+                continue
+            try:
+                subscription.handler(hint)
+            except Exception:
+                # One subscriber's defect must not silence the others.
+                log.exception("bus handler failed", channel=channel.partition(":")[0])

@@ -25,7 +25,11 @@ class MemoryCache:
     async def hit(self, row: str, key: str, limit: int, window: float) -> Window:
         now = self._clock.monotonic()
         self._sweep(now)
-        _, hits = self._windows.setdefault((row, key), (window, deque()))
+        entry = self._windows.get((row, key))
+        if entry is None or entry[0] != window:
+            # A limit that was changed meanwhile keeps the hits that were counted.
+            entry = self._windows[row, key] = (window, entry[1] if entry else deque())
+        hits = entry[1]
         start = now - window
         while hits and hits[0] <= start:
             hits.popleft()
@@ -33,14 +37,15 @@ class MemoryCache:
         if allowed:
             hits.append(now)
         newest = hits[-1] if hits else now
-        oldest = hits[0] if hits else now
+        # One more fits when this hit has left the window: the oldest, unless the limit was lowered meanwhile.
+        blocking = hits[len(hits) - limit] if 0 < limit <= len(hits) else newest
         wall = self._clock.now() / 1000
         return Window(
             allowed,
             limit,
             max(limit - len(hits), 0),
             math.ceil(wall + newest + window - now),
-            max(1, math.ceil(oldest + window - now)),
+            max(1, math.ceil(blocking + window - now)),
         )
 
     async def put(self, key: str, field: str, value: str, ttl: float) -> None:

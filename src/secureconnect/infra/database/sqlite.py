@@ -70,13 +70,13 @@ def open_sqlite(
         metrics: told about statements, commits and waiting times.
         newest_schema: the highest schema version that this program can work on.
         readers: threads for `read`.
-        acquire_timeout: seconds that a unit of work may wait for its turn.
+        acquire_timeout: seconds that a unit of work may wait for its turn, also behind another process.
         statement_timeout: seconds that one unit of work may run.
 
     Raises:
         DatabaseRefused: the file cannot be used; nothing was changed in it.
     """
-    check_file(path, newest_schema)
+    check_file(path, newest_schema, acquire_timeout)
     engine = make_engine(path, metrics)
     try:
         # The writer asks for its lock on the event loop and must not wait there; it waits in its thread.

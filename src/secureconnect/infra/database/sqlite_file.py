@@ -12,13 +12,14 @@ __all__ = ["check_file", "refused"]
 
 #: `SCon`, in the header field that SQLite reserves for telling application files apart.
 _APPLICATION_ID = 0x53436F6E
-_LOCK_WAIT = 5.0
 #: Files up to this size are checked completely; it takes some 3 ms per MiB of the start-up time.
 _QUICK_CHECK_BYTES = 16 * 1024 * 1024
 
 
-def check_file(path: Path, newest_schema: int | None) -> None:
+def check_file(path: Path, newest_schema: int | None, lock_wait: float) -> None:
     """Create `path` (mode 0600) when it is missing; else make sure that it is sound and ours.
+
+    Another process may hold its lock for `lock_wait` seconds.
 
     Raises:
         DatabaseRefused: no database, another program's, damaged, locked, or of a newer version.
@@ -26,9 +27,9 @@ def check_file(path: Path, newest_schema: int | None) -> None:
     try:
         _create_missing(path)
         # Read-only first: closing a writable connection would fold the log into a file we may have to refuse.
-        with closing(_open(path, "ro")) as raw:
+        with closing(_open(path, "ro", lock_wait)) as raw:
             _check_content(path, raw, newest_schema)
-        with closing(_open(path, "rw")) as raw:
+        with closing(_open(path, "rw", lock_wait)) as raw:
             _claim(path, raw)
     except (OSError, sqlite3.Error) as error:
         raise refused(path, error) from error
@@ -82,9 +83,9 @@ def _create_missing(path: Path) -> None:
         os.close(directory)
 
 
-def _open(path: Path, mode: str) -> sqlite3.Connection:
+def _open(path: Path, mode: str, lock_wait: float) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, timeout=_LOCK_WAIT, isolation_level=None)
+    return sqlite3.connect(uri, uri=True, timeout=lock_wait, isolation_level=None)
 
 
 def _check_content(path: Path, raw: sqlite3.Connection, newest_schema: int | None) -> None:

@@ -34,7 +34,6 @@ T = TypeVar("T")
 
 _MAX_WORKS = 512  # per commit: bounds how long the first of a group waits for the others
 _LOOP_SLICE = 0.004  # seconds that brief works of one group may take from the event loop
-_BUSY_MS = 5000  # how long another process may hold the write lock
 
 
 class _Work:
@@ -223,7 +222,7 @@ class GroupWriter:
         except sqlite3.OperationalError as error:
             if not is_fault(error):
                 raise
-            self._raw.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            self._raw.execute(f"PRAGMA busy_timeout = {int(self._acquire_timeout * 1000)}")
             try:
                 self._raw.execute("BEGIN IMMEDIATE")
             finally:

@@ -1,0 +1,88 @@
+"""The ports and the adapters that must pass their suites.
+
+A further adapter adds one entry to a table below; no test names an adapter.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from secureconnect.infra.bus.base import Bus
+from secureconnect.infra.bus.memory import MemoryBus
+from secureconnect.infra.cache.base import Cache
+from secureconnect.infra.cache.memory import MemoryCache
+from secureconnect.infra.database.base import Database
+from secureconnect.infra.database.sqlite import open_sqlite
+from secureconnect.infra.timeline.base import CommitListener, Timeline
+from secureconnect.infra.timeline.relational import RelationalTimeline
+from secureconnect.kit.clock import Clock
+from secureconnect.migrations import runner
+
+OpenDatabase = Callable[[Path], Awaitable[Database]]
+
+
+async def open_sqlite_database(directory: Path) -> Database:
+    database = open_sqlite(directory / "secureconnect.db")
+    await database.write(lambda tx: runner.upgrade(tx.conn))
+    return database
+
+
+DATABASES: dict[str, OpenDatabase] = {"sqlite": open_sqlite_database}
+TIMELINES: dict[str, Callable[[Database, CommitListener], Timeline]] = {"relational": RelationalTimeline}
+BUSES: dict[str, Callable[[], Awaitable[Bus]]] = {}
+CACHES: dict[str, Callable[[Clock], Awaitable[Cache]]] = {}
+
+
+async def _memory_bus() -> Bus:
+    return MemoryBus()
+
+
+async def _memory_cache(clock: Clock) -> Cache:
+    return MemoryCache(clock)
+
+
+BUSES["memory"] = _memory_bus
+CACHES["memory"] = _memory_cache
+
+
+class ManualClock:
+    """Time that moves when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def now(self) -> int:
+        return int(self.seconds * 1000)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(params=sorted(DATABASES))
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await DATABASES[request.param](tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(params=sorted(BUSES))
+async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
+    opened = await BUSES[request.param]()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(params=sorted(CACHES))
+async def cache(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIterator[Cache]:
+    opened = await CACHES[request.param](clock)
+    yield opened
+    await opened.close()
