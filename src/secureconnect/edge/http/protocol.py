@@ -105,15 +105,16 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self.parser.get_http_version() not in {"1.1", "1.0"}:
+            raise invalid("request", "the HTTP version is not 1.0 or 1.1")
+        # `Upgrade: h2c` and the like, which some clients send with every request. The parser skips the body
+        # of such a request; see `_upgrade`.
+        self._ignored_upgrade = self.parser.should_upgrade() and not self._should_upgrade()
+        if not self._ignored_upgrade:
+            super().on_headers_complete()
         self._in_head, self._in_body = False, True
         self._count = -self._chunk
         self._fields = 0
-        if self.parser.should_upgrade() and not self._should_upgrade():
-            # `Upgrade: h2c` and the like, which some clients send with every request. The parser skips the
-            # body of such a request; see `_upgrade`.
-            self._ignored_upgrade = True
-            return
-        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._count = -self._chunk
@@ -135,7 +136,10 @@ class GuardedProtocol(HttpToolsProtocol):
             todo, self._next = self._next, None
             todo()
         elif self._in_head:
-            self._unset_keepalive_if_required()  # the deadline runs
+            # The peer may have been kept from sending the rest: its time starts anew.
+            self._unset_keepalive_if_required()
+            self._stop_deadline()
+            self._watch()
 
     # Ours.
 
