@@ -72,6 +72,7 @@ class Hub:
         self._control: Unsubscribe | None = None
         #: Sessions that ended lately, and how: an upgrade checked before may still be under way.
         self._ended_sessions: dict[str, CloseCode] = {}
+        self._on_socket: list[SocketListener] = []
         self._on_first: list[SocketListener] = []
         self._on_last: list[SocketListener] = []
         self._on_presence: list[PresenceListener] = []
@@ -102,6 +103,10 @@ class Hub:
         """All open sockets of this process."""
         for user in list(self.interest.users.values()):
             yield from user.sessions
+
+    def on_socket(self, listener: SocketListener) -> None:
+        """Call `listener(user_id, session)` when any socket here is open, before its `welcome`."""
+        self._on_socket.append(listener)
 
     def on_first_socket(self, listener: SocketListener) -> None:
         """Call `listener(user_id, session)` when a user's first socket here is open, before its `welcome`."""
@@ -136,6 +141,7 @@ class Hub:
         user.admissions -= 1
         first = not user.sessions
         user.sessions = (*user.sessions, session)
+        self._tell(self._on_socket, session)
         if first:
             self._tell(self._on_first, session)
 

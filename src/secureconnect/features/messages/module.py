@@ -16,6 +16,7 @@ from secureconnect.features.messages.service import (
     TimelineView,
 )
 from secureconnect.features.messages.socket import Typing, commands
+from secureconnect.features.messages.tasks import tasks
 from secureconnect.features.users.api import Users
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import Database
@@ -41,6 +42,7 @@ def module(
     view: TimelineView,
     limits: MessageLimits,
     typing_interval: float,
+    dedup_hours: int,
 ) -> Module:
     """Sync, events, messages, read marks, typing.
 
@@ -56,5 +58,6 @@ def module(
         role="chat",
         routes=routes(sending, reading, syncing, marking),
         commands=commands(sending, marking, typing),
+        tasks=tasks(timeline, clock, dedup_hours=dedup_hours),
         stop=announcer.stop,
     )

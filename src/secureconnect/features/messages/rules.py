@@ -18,7 +18,7 @@ __all__ = [
     "MetadataValue",
     "check_content",
     "check_member",
-    "check_send",
+    "refusal",
     "shows_receipts",
 ]
 
@@ -36,20 +36,18 @@ _encode = msgspec.json.Encoder().encode
 _NO_METADATA: dict[str, str] = {}
 
 
-def check_send(facts: Facts | None, sender_id: str, *, is_encrypted: bool) -> Facts:
-    """The facts of a conversation into which `sender_id` may send.
+def refusal(facts: Facts, sender_id: str, *, is_encrypted: bool) -> ApiError | None:
+    """Why the member `sender_id` may not send now, or None when it may.
 
-    Raises:
-        ApiError: `NOT_FOUND`, `FORBIDDEN` or `E2EE_REQUIRED`, in this order.
+    `FORBIDDEN` (post permission, then a block in a direct conversation), then `E2EE_REQUIRED`.
     """
-    facts = check_member(facts, sender_id)
     if facts.settings.post_permission == "admins" and facts.members[sender_id].role != "admin":
-        raise ApiError(ErrorCode.FORBIDDEN, "Only admins may post in this conversation.")
+        return ApiError(ErrorCode.FORBIDDEN, "Only admins may post in this conversation.")
     if facts.blocked:
-        raise ApiError(ErrorCode.FORBIDDEN, "Sending into this conversation is not allowed.")
+        return ApiError(ErrorCode.FORBIDDEN, "Sending into this conversation is not allowed.")
     if facts.settings.is_e2ee_enabled and not is_encrypted:
-        raise ApiError(ErrorCode.E2EE_REQUIRED)
-    return facts
+        return ApiError(ErrorCode.E2EE_REQUIRED)
+    return None
 
 
 def check_member(facts: Facts | None, user_id: str) -> Facts:

@@ -30,7 +30,7 @@ _RETRY_MOST = 2.0
 class CommitMetrics(Protocol):
     """Counts what was committed. Called on the event loop for each event."""
 
-    def committed(self, kind: str, message_type: str | None) -> None:
+    def event(self, kind: str, message_type: str | None) -> None:
         """One event; `message_type` is given for messages."""
 
 
@@ -69,7 +69,7 @@ class Announcer:
         names = self._names.recent
         for event in events:
             message = event.message
-            self._metrics.committed(event.kind, message.message_type if message is not None else None)
+            self._metrics.event(event.kind, message.message_type if message is not None else None)
             waiting = self._waiting.get(event.conversation_id)
             if waiting is not None:
                 waiting.append((event, now))

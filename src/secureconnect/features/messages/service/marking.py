@@ -46,7 +46,8 @@ class MarkService:
         seq = await self._reached(caller, conversation_id, seq)
         now = self._clock.now()
         marks = await self._database.write(
-            lambda tx: self._conversations.advance_read_in(tx, conversation_id, caller.user_id, seq, now)
+            lambda tx: self._conversations.advance_read_in(tx, conversation_id, caller.user_id, seq, now),
+            brief=True,
         )
         if not _members_only(marks).moved:
             return await self._conversations.my_state(conversation_id, caller.user_id)

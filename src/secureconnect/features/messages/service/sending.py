@@ -10,7 +10,8 @@ from secureconnect.features.messages.rules import (
     METADATA_KEYS,
     MessageLimits,
     check_content,
-    check_send,
+    check_member,
+    refusal,
 )
 from secureconnect.features.messages.service.rendering import SenderNames, render_message
 from secureconnect.infra.timeline.base import Appended, GuardChanged, NewEvent, NewMessage, Timeline
@@ -24,6 +25,9 @@ __all__ = ["SendRequest", "SendService", "Sent"]
 
 # Each attempt after the first reads the facts again: more are needed only while others change them.
 _ATTEMPTS = 5
+
+# No log is ever at this guard: such an append finds an earlier result or nothing.
+_NO_GUARD = -1
 
 _Key = Annotated[str, Meta(min_length=1, max_length=100)]
 _Value = Annotated[str, Meta(max_length=1000)] | int | float | bool
@@ -86,8 +90,7 @@ class SendService:
             metadata=request.metadata,
             e2ee=request.e2ee,
         )
-        facts = await self._conversations.facts(request.conversation_id)
-        facts = check_send(facts, sender_id, is_encrypted=request.is_encrypted)
+        facts = check_member(await self._conversations.facts(request.conversation_id), sender_id)
         await self._names.remember(sender_id)
         event = NewEvent(
             request.conversation_id,
@@ -106,20 +109,31 @@ class SendService:
                 content.e2ee,
             ),
         )
-        appended = await self._append(event, facts, sender_id, is_encrypted=request.is_encrypted)
+        appended = await self._append(event, facts, sender_id)
         message = appended.event.message
         assert message is not None
         return Sent(render_message(message, self._names.recent, sender_id), appended.duplicate)
 
-    async def _append(self, event: NewEvent, facts: Facts, sender_id: str, *, is_encrypted: bool) -> Appended:
-        """Append under the facts that allowed it; when they changed, decide again."""
+    async def _append(self, event: NewEvent, facts: Facts, sender_id: str) -> Appended:
+        """Append under the facts that allow it; when they changed, decide again.
+
+        What was accepted once stays accepted: a member's repeat is answered with the first result although it
+        would be refused now (docs/reference/realtime.md, G10).
+        """
+        message = event.message
+        assert message is not None
         for _ in range(_ATTEMPTS):
+            refused = refusal(facts, sender_id, is_encrypted=message.is_encrypted)
+            if refused is not None and message.client_message_id is None:
+                raise refused
             also = self._conversations.sent(event.conversation_id, sender_id, event.sent_at, wake=facts.wake)
+            guard = facts.guard if refused is None else _NO_GUARD
             try:
-                return await self._timeline.append(event, guard=facts.guard, also=also)
+                return await self._timeline.append(event, guard=guard, also=also)
             except GuardChanged:
-                fresh = await self._conversations.stale_facts(facts)
-                facts = check_send(fresh, sender_id, is_encrypted=is_encrypted)
+                if refused is not None:
+                    raise refused from None
+            facts = check_member(await self._conversations.stale_facts(facts), sender_id)
         raise ApiError(
             ErrorCode.TIMELINE_UNAVAILABLE,
             "The conversation keeps changing; nothing was stored.",
