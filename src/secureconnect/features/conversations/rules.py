@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from secureconnect.features.conversations.api import Member, Role, Type
-from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
+from secureconnect.kit.errors import ApiError, ErrorCode, invalid
 from secureconnect.kit.objects import ConversationSettings
 from secureconnect.kit.urls import is_web_url
 
@@ -16,7 +16,6 @@ __all__ = [
     "ConversationLimits",
     "change_settings",
     "check_admin",
-    "check_changes",
     "check_group",
     "check_may_add",
     "check_may_edit",
@@ -25,11 +24,15 @@ __all__ = [
     "check_may_leave",
     "check_may_own",
     "check_may_remove",
+    "check_may_revoke",
     "check_may_set_role",
+    "check_mute",
     "check_owner",
+    "check_picture",
     "check_reachable",
     "check_room",
     "check_room_for_invite",
+    "check_settings",
     "direct_key",
     "found",
     "founders",
@@ -191,6 +194,13 @@ def check_may_join(user_id: str, *, removed: Collection[str], blocked: bool) -> 
         raise _forbidden("This invite does not let you in.")
 
 
+def check_may_revoke(member: Member, created_by: str) -> None:
+    """Raises ApiError `FORBIDDEN` unless the member may end an invite: admins any, others their own."""
+    check_may_invite(member)
+    if created_by != member.user_id:
+        check_admin(member)
+
+
 def check_room_for_invite(live: int) -> None:
     """Raises ApiError `LIMIT_REACHED` when there are as many live invites as allowed."""
     if live >= LIVE_INVITES:
@@ -243,16 +253,22 @@ def check_may_own(*, is_bot: bool) -> None:
         raise invalid("user_id", "a bot cannot own a conversation")
 
 
-def check_changes(changes: Mapping[str, Any], *, allow_http: bool) -> None:
+def check_mute(until: int | None, now: int) -> None:
+    """Raises ApiError `VALIDATION_ERROR` for a mute that is over before it begins."""
+    if until is not None and until <= now:
+        raise invalid("until", "must lie in the future")
+
+
+def check_settings(wanted: Mapping[str, Any]) -> None:
     """Raises ApiError `VALIDATION_ERROR` for what the types of a request cannot say."""
-    faults = []
-    if 0 < changes.get("message_ttl_seconds", 0) < 5:
-        faults.append(Detail("message_ttl_seconds", "0, or at least 5"))
-    url = changes.get("avatar_url")
+    if 0 < wanted.get("message_ttl_seconds", 0) < 5:
+        raise invalid("message_ttl_seconds", "0, or at least 5")
+
+
+def check_picture(url: str | None, *, allow_http: bool) -> None:
+    """Raises ApiError `VALIDATION_ERROR` for a picture that is not an absolute https URL."""
     if url is not None and not is_web_url(url, allow_http=allow_http):
-        faults.append(Detail("avatar_url", "must be an absolute https URL"))
-    if faults:
-        raise ApiError(ErrorCode.VALIDATION_ERROR, "The request is not valid.", details=faults)
+        raise invalid("avatar_url", "must be an absolute https URL")
 
 
 def change_settings(

@@ -18,6 +18,7 @@ __all__ = [
     "advance_marks",
     "co_members",
     "count_conversations",
+    "count_members",
     "delete_member",
     "forget_removed",
     "highest_mark",
@@ -40,7 +41,7 @@ _CHUNK = 500
 
 
 def insert_members(tx: WriteTx, conversation_id: str, members: Iterable[NewMember], now: int) -> None:
-    """Store memberships and count them."""
+    """Store memberships, at least one. `count_members` counts them."""
     rows = [
         {
             "conversation_id": conversation_id,
@@ -60,15 +61,22 @@ def insert_members(tx: WriteTx, conversation_id: str, members: Iterable[NewMembe
         for member in members
     ]
     tx.conn.execute(insert(conversation_participants), rows)
-    _count(tx, conversation_id, len(rows))
 
 
 def delete_member(tx: WriteTx, conversation_id: str, user_id: str) -> None:
-    """End a membership and count it."""
+    """End a membership. `count_members` counts it."""
     tx.conn.execute(
         delete(conversation_participants).where(_P.conversation_id == conversation_id, _P.user_id == user_id)
     )
-    _count(tx, conversation_id, -1)
+
+
+def count_members(tx: WriteTx, conversation_id: str, more: int) -> None:
+    """Remember how many there are, after `more` came or, when it is negative, left."""
+    tx.conn.execute(
+        update(conversations)
+        .where(_C.conversation_id == conversation_id)
+        .values(member_count=_C.member_count + more)
+    )
 
 
 def set_role(tx: WriteTx, conversation_id: str, user_id: str, role: str) -> None:
@@ -188,9 +196,11 @@ def highest_mark(conn: Connection, conversation_id: str) -> int:
     return conn.execute(query).scalar_one() or 0
 
 
-def visible(conn: Connection, user_id: str) -> dict[str, int]:
-    """The lowest seq that the user may read, by conversation."""
+def visible(conn: Connection, user_id: str, conversation_id: str | None = None) -> dict[str, int]:
+    """The lowest seq that the user may read, by conversation: all of the user's, or only the given one."""
     query = select(_P.conversation_id, _P.first_visible_seq, _P.cleared_seq).where(_P.user_id == user_id)
+    if conversation_id is not None:
+        query = query.where(_P.conversation_id == conversation_id)
     return {row[0]: max(row[1], row[2] + 1) for row in conn.execute(query)}
 
 
@@ -204,11 +214,3 @@ def co_members(conn: Connection, user_id: str, others: Collection[str]) -> set[s
         query = select(_P.user_id).distinct().where(_P.user_id.in_(wanted[start : start + _CHUNK]), shared)
         found.update(conn.execute(query).scalars())
     return found
-
-
-def _count(tx: WriteTx, conversation_id: str, more: int) -> None:
-    tx.conn.execute(
-        update(conversations)
-        .where(_C.conversation_id == conversation_id)
-        .values(member_count=_C.member_count + more)
-    )

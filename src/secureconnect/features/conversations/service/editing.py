@@ -1,0 +1,142 @@
+"""Title, description, picture, settings, and the end of a group."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from secureconnect.features.conversations import rules, store
+from secureconnect.features.conversations.api import Conversation
+from secureconnect.features.conversations.service.facts import FactsCache
+from secureconnect.features.conversations.service.journal import Caller, Journal
+from secureconnect.features.conversations.service.seats import seat_in
+from secureconnect.features.conversations.service.views import Views
+from secureconnect.features.conversations.store import Seat
+from secureconnect.infra.bus.base import Bus
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.kit.clock import Clock, rfc3339
+from secureconnect.kit.events import ConversationUpdated, E2eeModeChanged
+from secureconnect.kit.hints import ConversationGone, conversation_channel
+from secureconnect.kit.objects import ConversationSettings
+
+__all__ = ["Editing", "Endings"]
+
+_MODE = "is_e2ee_enabled"
+
+
+class Editing:
+    """Changes that every member sees. What is the same already changes nothing and adds no event."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        facts: FactsCache,
+        journal: Journal,
+        views: Views,
+        *,
+        allow_http: bool,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._facts = facts
+        self._journal = journal
+        self._views = views
+        self._allow_http = allow_http
+
+    async def edit(self, caller: Caller, conversation_id: str, wanted: Mapping[str, Any]) -> Conversation:
+        """Change some of title, description and avatar_url; None clears.
+
+        Raises:
+            ApiError: `VALIDATION_ERROR`, `NOT_FOUND`, `FORBIDDEN` without edit permission or if direct.
+        """
+        rules.check_picture(wanted.get("avatar_url"), allow_http=self._allow_http)
+        now = self._clock.now()
+
+        def work(tx: WriteTx) -> Seat:
+            seat = seat_in(tx.conn, conversation_id, caller.user_id)
+            rules.check_may_edit(seat.member)
+            changed = {name: value for name, value in wanted.items() if getattr(seat.record, name) != value}
+            if not changed:
+                return seat
+            store.change(tx, conversation_id, changed)
+            self._updated_in(tx, caller, conversation_id, changed, now)
+            return seat_in(tx.conn, conversation_id, caller.user_id)
+
+        return await self._views.conversation(await self._database.write(work))
+
+    async def set_settings(
+        self, caller: Caller, conversation_id: str, wanted: Mapping[str, Any]
+    ) -> ConversationSettings:
+        """Change some settings; the encryption mode has an event and records of its own.
+
+        Raises:
+            ApiError: `VALIDATION_ERROR`, `NOT_FOUND`, `FORBIDDEN` for members who are not admins.
+        """
+        rules.check_settings(wanted)
+        now = self._clock.now()
+
+        def work(tx: WriteTx) -> ConversationSettings:
+            seat = seat_in(tx.conn, conversation_id, caller.user_id)
+            rules.check_admin(seat.member)
+            settings, changed = rules.change_settings(seat.record.settings, wanted, rfc3339(now))
+            if not changed:
+                return settings
+            store.set_settings(tx, conversation_id, settings)
+            self._facts.changed_in(tx, conversation_id)
+            if _MODE in changed:
+                del changed[_MODE]
+                self._mode_in(tx, caller, conversation_id, settings, now)
+            if changed:
+                self._updated_in(tx, caller, conversation_id, changed, now)
+                details = {name: str(value) for name, value in changed.items()}
+                self._journal.record_in(tx, "conversation_settings_changed", caller, conversation_id, details)
+            return settings
+
+        return await self._database.write(work)
+
+    def _updated_in(
+        self, tx: WriteTx, caller: Caller, conversation_id: str, changed: dict[str, Any], now: int
+    ) -> None:
+        event = ConversationUpdated(changed=changed, by=caller.user_id)
+        self._journal.append_in(tx, conversation_id, caller.user_id, event, now)
+
+    def _mode_in(
+        self, tx: WriteTx, caller: Caller, conversation_id: str, settings: ConversationSettings, now: int
+    ) -> None:
+        event = E2eeModeChanged(is_e2ee_enabled=settings.is_e2ee_enabled, by=caller.user_id)
+        self._journal.append_in(tx, conversation_id, caller.user_id, event, now)
+        record = "e2ee_enabled" if settings.is_e2ee_enabled else "e2ee_disabled"
+        self._journal.record_in(tx, record, caller, conversation_id)
+
+
+class Endings:
+    """Deletes groups: gone for everybody at once. No event tells it: nobody may read the log any more."""
+
+    def __init__(
+        self, database: Database, bus: Bus, clock: Clock, facts: FactsCache, journal: Journal
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._clock = clock
+        self._facts = facts
+        self._journal = journal
+
+    async def delete(self, caller: Caller, conversation_id: str) -> None:
+        """Delete a group.
+
+        Raises:
+            ApiError: `NOT_FOUND`, `FORBIDDEN` unless the caller owns it.
+        """
+
+        def work(tx: WriteTx) -> None:
+            rules.check_owner(seat_in(tx.conn, conversation_id, caller.user_id).member)
+            self.delete_in(tx, caller, conversation_id)
+
+        await self._database.write(work)
+
+    def delete_in(self, tx: WriteTx, caller: Caller, conversation_id: str) -> None:
+        """Delete a group that the caller may delete; its sockets are told after the commit."""
+        self._facts.changed_in(tx, conversation_id)
+        store.delete_conversation(tx, conversation_id, self._clock.now())
+        self._journal.record_in(tx, "conversation_deleted", caller, conversation_id)
+        gone = ConversationGone(conversation_id, "deleted")
+        tx.after_commit(lambda: self._bus.publish(conversation_channel(conversation_id), gone))
