@@ -1,6 +1,7 @@
 """How far the application got in each conversation, kept across restarts."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -93,6 +94,7 @@ class Progress:
         self._sleep = sleep
         self._cursors: dict[str, int] = {}
         self._dirty = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     async def load(self) -> dict[str, int] | None:
         """The saved cursors, None for a first run."""
@@ -116,18 +118,33 @@ class Progress:
             self._dirty.set()
 
     async def run(self) -> None:
-        """Write behind until cancelled."""
+        """Write behind until cancelled. What cannot be written now (full disk) is tried again."""
         while True:
             await self._dirty.wait()
-            await self.flush()
+            with contextlib.suppress(OSError):
+                await self.flush()
             await self._sleep(self._interval)
 
     async def flush(self) -> None:
-        """Write now what is not written."""
-        if self._dirty.is_set():
-            await self.save()
+        """Return when everything is written.
+
+        A write goes on when its caller is cancelled, so the next one waits for it: never two at a time, and
+        the newest last.
+        """
+        await asyncio.shield(asyncio.create_task(self._write()))
 
     async def save(self) -> None:
-        """Write now."""
-        self._dirty.clear()
-        await self._store.save(dict(self._cursors))
+        """The same, even when there is nothing to write: from then on it is no first run any more."""
+        self._dirty.set()
+        await self.flush()
+
+    async def _write(self) -> None:
+        async with self._writing:
+            if not self._dirty.is_set():
+                return
+            self._dirty.clear()
+            try:
+                await self._store.save(dict(self._cursors))
+            except OSError:
+                self._dirty.set()
+                raise

@@ -102,6 +102,7 @@ class Chat(Commands):
     async def aclose(self) -> None:
         """Close the connection and save the cursors. Sends that still wait fail with ConnectionLost."""
         self._inbox.close()
+        self._reconnector.stop()
         await self._link.aclose(ConnectionLost("the chat was closed"))
         for task in self._tasks:
             task.cancel()

@@ -83,13 +83,20 @@ class Reconnector:
         self._changed = changed
         self._sleep = sleep
         self._monotonic = monotonic
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Do not come back after the current connection."""
+        self._stopping = True
 
     async def run(self) -> ClientError:
-        """Return the reason when the server forbids to come back, or nothing can be done without the user."""
+        """Return the reason: the server forbids to come back, only the user can help, or `stop`."""
         immediate = False
         while True:
             self._changed(ConnectionChanged(state=ConnectionState.CONNECTING))
             verdict, lived = await self._one()
+            if self._stopping:
+                return verdict.error
             if verdict.action is Action.REFRESH:
                 verdict = await self._refresh(verdict)
             if verdict.action is Action.STOP:
