@@ -259,10 +259,10 @@ def check_mute(until: int | None, now: int) -> None:
         raise invalid("until", "must lie in the future")
 
 
-def check_settings(wanted: Mapping[str, Any]) -> None:
-    """Raises ApiError `VALIDATION_ERROR` for what the types of a request cannot say."""
+def check_settings(wanted: Mapping[str, Any], within: str = "") -> None:
+    """Raises ApiError `VALIDATION_ERROR` for what types cannot say; `within` leads to the field."""
     if 0 < wanted.get("message_ttl_seconds", 0) < 5:
-        raise invalid("message_ttl_seconds", "0, or at least 5")
+        raise invalid(f"{within}message_ttl_seconds", "0, or at least 5")
 
 
 def check_picture(url: str | None, *, allow_http: bool) -> None:

@@ -8,7 +8,7 @@ from secureconnect.features.conversations.service.invites import Invites, Previe
 from secureconnect.features.conversations.service.journal import Caller, Journal
 from secureconnect.features.conversations.service.listing import Filter, Listing
 from secureconnect.features.conversations.service.membership import Added, Membership
-from secureconnect.features.conversations.service.neighbours import Encode, Neighbours, Place
+from secureconnect.features.conversations.service.neighbours import Neighbours, Place
 from secureconnect.features.conversations.service.participants import Participants, SeenParticipant
 from secureconnect.features.conversations.service.personal import Personal
 from secureconnect.features.conversations.service.reach import Reach
@@ -21,7 +21,6 @@ __all__ = [
     "Caller",
     "Creation",
     "Editing",
-    "Encode",
     "Endings",
     "FactsCache",
     "Filter",

@@ -8,7 +8,6 @@ from msgspec import Struct
 from secureconnect.features.conversations import rules, store
 from secureconnect.features.conversations.api import Conversation, Type
 from secureconnect.features.conversations.rules import ConversationLimits
-from secureconnect.features.conversations.service.facts import FactsCache
 from secureconnect.features.conversations.service.journal import Caller, Journal
 from secureconnect.features.conversations.service.reach import Reach
 from secureconnect.features.conversations.service.seats import seat_in
@@ -46,7 +45,6 @@ class Creation:
         self,
         database: Database,
         clock: Clock,
-        facts: FactsCache,
         journal: Journal,
         reach: Reach,
         views: Views,
@@ -54,7 +52,6 @@ class Creation:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._facts = facts
         self._journal = journal
         self._reach = reach
         self._views = views
@@ -71,7 +68,7 @@ class Creation:
                 privacy of a user, `LIMIT_REACHED`. Nothing was created.
         """
         members = rules.founders(wanted.type, caller.user_id, wanted.participant_ids)
-        rules.check_settings(wanted.settings)
+        rules.check_settings(wanted.settings, "settings.")
         record = self._record(caller.user_id, members, wanted)
 
         def work(tx: WriteTx) -> tuple[Seat, bool]:

@@ -7,6 +7,7 @@ from secureconnect.features.conversations import rules, store
 from secureconnect.features.conversations.api import Conversation
 from secureconnect.features.conversations.service.facts import FactsCache
 from secureconnect.features.conversations.service.journal import Caller, Journal
+from secureconnect.features.conversations.service.personal import Personal
 from secureconnect.features.conversations.service.seats import seat_in
 from secureconnect.features.conversations.service.views import Views
 from secureconnect.features.conversations.store import Seat
@@ -112,20 +113,31 @@ class Endings:
     """Deletes groups: gone for everybody at once. No event tells it: nobody may read the log any more."""
 
     def __init__(
-        self, database: Database, bus: Bus, clock: Clock, facts: FactsCache, journal: Journal
+        self,
+        database: Database,
+        bus: Bus,
+        clock: Clock,
+        facts: FactsCache,
+        journal: Journal,
+        personal: Personal,
     ) -> None:
         self._database = database
         self._bus = bus
         self._clock = clock
         self._facts = facts
         self._journal = journal
+        self._personal = personal
 
     async def delete(self, caller: Caller, conversation_id: str) -> None:
-        """Delete a group.
+        """Delete a group; a direct conversation is cleared for the caller only.
 
         Raises:
-            ApiError: `NOT_FOUND`, `FORBIDDEN` unless the caller owns it.
+            ApiError: `NOT_FOUND`, `FORBIDDEN` for strangers and unless the caller owns the group.
         """
+        seat = await self._database.lookup(lambda conn: seat_in(conn, conversation_id, caller.user_id))
+        if seat.record.type == "direct":
+            await self._personal.clear(caller.user_id, conversation_id)
+            return
 
         def work(tx: WriteTx) -> None:
             rules.check_owner(seat_in(tx.conn, conversation_id, caller.user_id).member)

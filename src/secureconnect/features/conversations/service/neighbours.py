@@ -1,10 +1,10 @@
 """What other features are told."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
+from secureconnect.edge.realtime.frames import json_frame
 from secureconnect.features.conversations import rules, store
 from secureconnect.features.conversations.api import Facts, Marks, Member, MyState, Overview
 from secureconnect.features.conversations.service.facts import FactsCache
@@ -17,10 +17,7 @@ from secureconnect.infra.timeline.base import Statement, Timeline
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.hints import UserFrame, user_channel
 
-__all__ = ["Encode", "Neighbours", "Place"]
-
-#: Makes a complete wire frame of a JSON object.
-Encode = Callable[[Mapping[str, Any]], bytes]
+__all__ = ["Neighbours", "Place"]
 
 #: The lowest seq that a user may read, and a head at which it was a member.
 Place = tuple[int, int]
@@ -37,7 +34,6 @@ class Neighbours:
         clock: Clock,
         facts: FactsCache,
         views: Views,
-        encode: Encode,
     ) -> None:
         self._database = database
         self._timeline = timeline
@@ -45,7 +41,6 @@ class Neighbours:
         self._clock = clock
         self._facts = facts
         self._views = views
-        self._encode = encode
 
     async def facts(self, conversation_id: str) -> Facts | None:
         return await self._facts.get(conversation_id)
@@ -90,7 +85,7 @@ class Neighbours:
         self, conversation_id: str, user_id: str, *, except_connection: str | None = None
     ) -> MyState:
         state = await self.my_state(conversation_id, user_id)
-        frame = self._encode({"type": "my_state", "conversation_id": conversation_id, "my": state})
+        frame = json_frame({"type": "my_state", "conversation_id": conversation_id, "my": state})
         self._bus.publish(user_channel(user_id), UserFrame(user_id, frame, except_connection))
         return state
 
