@@ -19,6 +19,9 @@ from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
 from secureconnect.migrations import runner
 
+from .numbers import numbers
+from .timeline_world import World
+
 OpenDatabase = Callable[[Path], Awaitable[Database]]
 
 
@@ -86,3 +89,23 @@ async def cache(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIter
     opened = await CACHES[request.param](clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(params=sorted(TIMELINES))
+def world(request: pytest.FixtureRequest, database: Database) -> World:
+    world = World(database)
+    world.timeline = TIMELINES[request.param](database, world.listen)
+    return world
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "brief"])
+def brief(request: pytest.FixtureRequest) -> bool:
+    """Whether works are declared brief; nothing but speed may depend on it."""
+    chosen: bool = request.param
+    return chosen
+
+
+@pytest.fixture
+async def store(database: Database) -> Database:
+    await database.write(lambda tx: numbers.create(tx.conn))
+    return database

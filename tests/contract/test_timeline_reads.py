@@ -1,0 +1,124 @@
+"""The Timeline port: what reads give, and that they are never behind (G8)."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from secureconnect.infra.database.base import WriteTx
+from secureconnect.kit.ids import new_id
+
+from .timeline_world import World, change, send
+
+
+async def test_ranges_of_events(world: World) -> None:
+    conversation = await world.open()
+    for number in range(300):
+        event = send(conversation, sender_id=new_id()) if number % 3 else change(conversation)
+        await world.database.write(lambda tx, event=event: world.timeline.append_in(tx, event), brief=True)  # type: ignore[misc]
+    log = await world.log(conversation)
+
+    async def seqs(**bounds: int) -> list[int]:
+        found = await world.timeline.events(conversation, **bounds)
+        assert found == [log[event.seq - 1] for event in found]
+        return [event.seq for event in found]
+
+    assert await seqs(limit=10) == list(range(291, 301))
+    assert await seqs(after_seq=0, limit=10) == list(range(1, 11))
+    assert await seqs(after_seq=295, limit=10) == list(range(296, 301))
+    assert await seqs(after_seq=300, limit=10) == []
+    assert await seqs(before_seq=11, limit=4) == [7, 8, 9, 10]
+    assert await seqs(before_seq=1, limit=4) == []
+    assert await seqs(after_seq=10, before_seq=14, limit=10) == [11, 12, 13]
+    assert await seqs(after_seq=10, before_seq=14, limit=2) == [11, 12]
+    assert await seqs(after_seq=10, before_seq=11, limit=2) == []
+    assert await seqs(after_seq=0, limit=250) == list(range(1, 251))
+
+
+async def test_pages_of_messages(world: World) -> None:
+    conversation = await world.open()
+    for number in range(30):
+        event = send(conversation, sender_id=new_id()) if number % 3 else change(conversation)
+        await world.timeline.append(event, guard=0)
+
+    async def seqs(**bounds: int) -> list[int]:
+        found = await world.timeline.messages(conversation, **bounds)
+        return [message.seq for message in found]
+
+    every = [seq for seq in range(30, 0, -1) if (seq - 1) % 3]
+    assert await seqs(limit=100) == every
+    assert await seqs(limit=4) == every[:4]
+    assert await seqs(before_seq=every[3], limit=4) == every[4:8]
+    assert await seqs(from_seq=20, limit=100) == [seq for seq in every if seq >= 20]
+    assert await seqs(from_seq=20, before_seq=24, limit=100) == [seq for seq in every if 20 <= seq < 24]
+
+
+@pytest.mark.parametrize("count", [1, 5, 33, 300])
+async def test_many_conversations_at_once(world: World, count: int) -> None:
+    me, them = new_id(), new_id()
+    timeline = world.timeline
+    conversations = [await world.open() for _ in range(count)]
+
+    def fill(tx: WriteTx) -> None:
+        for index, conversation in enumerate(conversations):
+            for number in range(index % 5):
+                timeline.append_in(tx, send(conversation, sender_id=them if number % 2 else me))
+            timeline.append_in(tx, send(conversation, sender_id=None))
+            timeline.append_in(tx, change(conversation))
+
+    await world.database.write(fill)
+    heads = await timeline.heads([*conversations, new_id()])
+    assert {key: head.last_seq for key, head in heads.items()} == {
+        conversation: index % 5 + 2 for index, conversation in enumerate(conversations)
+    }
+    last = await timeline.last_messages(dict.fromkeys(conversations, 1))
+    assert {key: message.seq for key, message in last.items()} == {
+        conversation: index % 5 + 1 for index, conversation in enumerate(conversations)
+    }
+    visible = {conversation: index % 5 + 1 + index % 2 for index, conversation in enumerate(conversations)}
+    assert set(await timeline.last_messages(visible)) == set(conversations[::2])
+    unread = await timeline.unread(me, dict.fromkeys(conversations, 0), cap=1000)
+    assert unread == {conversation: index % 5 // 2 + 1 for index, conversation in enumerate(conversations)}
+    read = await timeline.unread(me, dict.fromkeys(conversations, 10), cap=1000)
+    assert read == dict.fromkeys(conversations, 0)
+
+
+async def test_unread_counts_stop_at_the_cap(world: World) -> None:
+    conversation = await world.open()
+    me = new_id()
+
+    def fill(tx: WriteTx) -> None:
+        for number in range(40):
+            world.timeline.append_in(tx, send(conversation, sender_id=me if number % 4 == 0 else new_id()))
+
+    await world.database.write(fill)
+    assert await world.timeline.unread(me, {conversation: 0}, cap=1000) == {conversation: 30}
+    assert await world.timeline.unread(me, {conversation: 0}, cap=7) == {conversation: 7}
+    assert await world.timeline.unread(me, {conversation: 36}, cap=7) == {conversation: 3}
+
+
+async def test_the_latest_append_is_in_every_kind_of_read(world: World) -> None:
+    """G8, right after the answer, while other appends go on."""
+    conversation = await world.open()
+    stop = False
+
+    async def noise() -> None:
+        while not stop:
+            await world.timeline.append(send(conversation, sender_id=new_id()), guard=0)
+
+    noisy = [asyncio.create_task(noise()) for _ in range(4)]
+    reads: list[Callable[[int, str], Any]] = [
+        lambda seq, _id: world.timeline.events(conversation, after_seq=seq - 1, limit=1),
+        lambda seq, _id: world.timeline.events(conversation, after_seq=seq - 1, limit=500),
+        lambda seq, _id: world.timeline.messages(conversation, from_seq=seq, before_seq=seq + 1, limit=1),
+        lambda _seq, message_id: world.timeline.message(message_id),
+    ]
+    for number in range(40):
+        event = (await world.timeline.append(send(conversation, sender_id=new_id()), guard=0)).event
+        assert await reads[number % len(reads)](event.seq, event.event_id)
+        head = await world.timeline.head(conversation)
+        assert head is not None
+        assert head.last_seq >= event.seq
+    stop = True
+    await asyncio.gather(*noisy)
