@@ -1,5 +1,6 @@
 """Looking at other people: one of them, a search, friends and common friends."""
 
+import asyncio
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from secureconnect.kit.text import fold
 
 __all__ = ["People", "Profile"]
 
-# Records per lookup: one may run on the event loop.
+# Records per lookup: one may run on the event loop, which others get back in between.
 _CHUNK = 200
 # Rounds in which a search looks past people that the viewer must not find.
 _SEARCH_ROUNDS = 8
@@ -111,6 +112,7 @@ class People:
         names: dict[str, str] = {}
         wanted = list(user_ids)
         for start in range(0, len(wanted), _CHUNK):
+            await asyncio.sleep(0)
             records = await self._users.many(wanted[start : start + _CHUNK])
             names.update((fold(record.username), user_id) for user_id, record in records.items())
         rest = sorted(name for name in names if after is None or name > after)[offset:]
