@@ -27,6 +27,8 @@ Render = Callable[[ApiError], tuple[int, list[tuple[bytes, bytes]], bytes]]
 # reset the connection, and the answer could be lost with it.
 _LINGER = 2.0
 
+_VERSIONS = frozenset({"1.1", "1.0"})
+
 
 class GuardedProtocol(HttpToolsProtocol):
     """One connection. One timer of ours at most runs, and only while the peer owes us a request head."""
@@ -49,10 +51,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_body = False
         self._chunk = 0  # bytes being parsed now
         # In a head: its bytes so far. In a body: bytes since the last that the application got, which bounds
-        # trailers and chunk extensions; the parser would collect any amount of them.
+        # trailers and chunk extensions; the parser would collect any amount of them. Minus `_chunk` while
+        # nothing of the present chunk counts.
         self._count = 0
-        self._line = 0  # bytes of the request line, without its end
-        self._fields = 0  # bytes of complete header lines
         self._deaf = False  # nothing that arrives counts any more
         self._next: Callable[[], None] | None = None  # to do when the requests before this one are answered
         self._ignored_upgrade = False
@@ -75,11 +76,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._feed(data):
             return
         self._count += self._chunk
-        line = self._line + 2 if self._in_head else 0
-        if (self._in_head or self._in_body) and self._count > line + self.max_header_bytes:
-            self._fail(ApiError(ErrorCode.HEADERS_TOO_LARGE))
-        else:
-            self._watch()
+        if self._in_head or self._in_body:
+            fault = self._too_large(self._count)
+            if fault is not None:
+                self._fail(fault)
+                return
+        self._watch()
 
     # What the parser calls.
 
@@ -88,33 +90,28 @@ class GuardedProtocol(HttpToolsProtocol):
         # With something else before it in this chunk the message starts somewhere inside: count it from the
         # next chunk on.
         self._count = -self._chunk if self._count < 0 else 0
-        self._in_head, self._in_body = True, False
-        self._line = self._fields = 0
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._line = len(self.parser.get_method()) + len(self.url) + len(b"  HTTP/1.1")
-        if self._line > self.max_request_line:
-            raise ApiError(ErrorCode.URI_TOO_LONG)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields += len(name) + len(value) + len(b": \r\n")
-        if self._fields > self.max_header_bytes:
-            raise ApiError(ErrorCode.HEADERS_TOO_LARGE)
-        if self._in_head:  # a trailer among the headers could pretend to be any of them: it is dropped
-            super().on_header(name, value)
+        self._in_head = True
 
     def on_headers_complete(self) -> None:
-        if self.parser.get_http_version() not in {"1.1", "1.0"}:
+        # A head that came with few bytes is a small one: the usual case costs nothing.
+        if self._chunk + max(self._count, 0) > self.max_request_line:
+            size = sum(len(name) + len(value) + len(b": \r\n") for name, value in self.headers)
+            fault = self._too_large(self._line() + size)
+            if fault is not None:
+                raise fault
+        if self.parser.get_http_version() not in _VERSIONS:
             raise invalid("request", "the HTTP version is not 1.0 or 1.1")
         # `Upgrade: h2c` and the like, which some clients send with every request. The parser skips the body
         # of such a request; see `_upgrade`.
-        self._ignored_upgrade = self.parser.should_upgrade() and not self._should_upgrade()
+        upgrade = self.parser.should_upgrade()
+        self._ignored_upgrade = upgrade and not self._should_upgrade()
         if not self._ignored_upgrade:
             super().on_headers_complete()
+        if not upgrade:
+            # Trailers would be added to the headers that the application has, and pretend to be any of them.
+            self.headers = []
         self._in_head, self._in_body = False, True
         self._count = -self._chunk
-        self._fields = 0
 
     def on_body(self, body: bytes) -> None:
         self._count = -self._chunk
@@ -157,6 +154,17 @@ class GuardedProtocol(HttpToolsProtocol):
             else:
                 return True
         return not self._deaf
+
+    def _line(self) -> int:
+        """Bytes of the request line, its end included."""
+        return len(self.parser.get_method()) + len(self.url) + len(b"  HTTP/1.1\r\n")
+
+    def _too_large(self, size: int) -> ApiError | None:
+        """What is wrong with this head, or with these trailers, of `size` bytes so far, if anything is."""
+        line = self._line() if self._in_head else 0
+        if line > self.max_request_line + 2:
+            return ApiError(ErrorCode.URI_TOO_LONG)
+        return ApiError(ErrorCode.HEADERS_TOO_LARGE) if size > line + self.max_header_bytes else None
 
     def _busy(self) -> bool:
         """An earlier request is not answered yet."""
@@ -202,11 +210,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _watch(self) -> None:
         """Run the deadline exactly while the peer owes us a request; uvicorn's keep-alive covers the rest."""
-        if self._in_head or not self._busy():
-            if self._deadline is None and self.timeout_keep_alive_task is None:
-                self._deadline = self.loop.call_later(self.header_timeout, self._late)
-        else:
+        if not self._in_head and self._busy():
             self._stop_deadline()
+        elif self._deadline is None and self.timeout_keep_alive_task is None:
+            self._deadline = self.loop.call_later(self.header_timeout, self._late)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:
