@@ -11,6 +11,7 @@ from secureconnect.features.messages.service.rendering import (
     Names,
     SenderNames,
     render_frame,
+    sender_frame,
 )
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.telemetry.log import get_logger
@@ -50,8 +51,8 @@ class Announcer:
     """The commit listener of the timeline.
 
     Every event goes to `conv:<id>`. Who is added hears of it on `user:<id>` too, since nobody listens for
-    this user on the conversation's channel yet. Each event is encoded once, and once more for its sender when
-    it has a `client_message_id` to see again.
+    this user on the conversation's channel yet. Each event is encoded once; its sender gets a variant when it
+    has a `client_message_id` to see again.
     """
 
     def __init__(self, bus: Bus, names: SenderNames, clock: Clock, metrics: CommitMetrics) -> None:
@@ -86,12 +87,13 @@ class Announcer:
 
     def _announce(self, event: StoredEvent, names: Names, committed_at: float) -> None:
         message = event.message
-        sender_frame = None
-        subject_id = None
+        frame = render_frame(event, names, None)
+        own_frame: bytes | None = None
+        subject_id: str | None = None
         told: Sequence[str] = ()
         if message is not None:
             if message.client_message_id is not None:
-                sender_frame = render_frame(event, names, message.sender_id)
+                own_frame = sender_frame(frame, message.client_message_id)
         elif event.kind in {"member_added", "member_removed"}:
             subject_id = _membership.decode(event.data).user_id
             if event.kind == "member_added":
@@ -104,8 +106,8 @@ class Announcer:
             event.kind,
             event.actor_id,
             subject_id,
-            render_frame(event, names, None),
-            sender_frame,
+            frame,
+            own_frame,
             committed_at,
         )
         self._bus.publish(conversation_channel(event.conversation_id), hint)
