@@ -1,28 +1,10 @@
 """What conversations contribute."""
 
-from secureconnect.edge.http.paging import Paging
 from secureconnect.edge.module import Module
 from secureconnect.features.audit.api import Audit
-from secureconnect.features.conversations.http import conversations, invites, participants, personal
+from secureconnect.features.conversations.http import routes
 from secureconnect.features.conversations.rules import ConversationLimits
-from secureconnect.features.conversations.service import (
-    Admission,
-    Creation,
-    Editing,
-    Endings,
-    FactsCache,
-    Invites,
-    Journal,
-    Listing,
-    Membership,
-    Neighbours,
-    Participants,
-    Personal,
-    Reach,
-    Roles,
-    Seal,
-    Views,
-)
+from secureconnect.features.conversations.service import FactsCache, Neighbours, Seal, Views, use_cases
 from secureconnect.features.friends.api import Friends
 from secureconnect.features.users.api import Users
 from secureconnect.infra.bus.base import Bus
@@ -58,38 +40,21 @@ def module(
     `seal` and `unseal` keep invite codes; `public_url` is where their links lead; `allow_http` lets pictures
     have addresses without TLS (development).
     """
-    journal = Journal(timeline, audit)
-    reach = Reach(users, friends)
-    admission = Admission(clock, facts, journal, limits)
-    listing = Listing(database, views)
-    own = Personal(database, timeline, clock, facts, neighbours)
-    endings = Endings(database, bus, clock, facts, journal, own)
-    people = Participants(database, users)
-    creation = Creation(database, clock, journal, reach, views, limits)
-    editing = Editing(database, clock, facts, journal, views, allow_http=allow_http)
-    membership = Membership(database, clock, facts, journal, reach, admission, endings)
-    roles = Roles(database, clock, facts, journal, reach, views, people)
-    links = Invites(
-        database,
-        clock,
-        journal,
-        reach,
-        admission,
-        views,
-        limits,
+    cases = use_cases(
+        database=database,
+        timeline=timeline,
+        bus=bus,
+        audit=audit,
+        clock=clock,
+        users=users,
+        friends=friends,
+        facts=facts,
+        views=views,
+        neighbours=neighbours,
+        limits=limits,
         seal=seal,
         unseal=unseal,
         public_url=public_url,
+        allow_http=allow_http,
     )
-    paging = Paging(cursors)
-    return Module(
-        name="conversations",
-        role="auth",
-        routes=[
-            *conversations.routes(creation, listing, editing, endings, paging),
-            *participants.routes(people, membership, roles, paging),
-            *personal.routes(own),
-            *invites.routes(links, paging),
-        ],
-        start=facts.start,
-    )
+    return Module(name="conversations", role="auth", routes=routes(cases, cursors), start=facts.start)
