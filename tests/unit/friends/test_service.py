@@ -103,17 +103,19 @@ async def test_limits_hold_for_both_sides(tmp_path: Path) -> None:
         assert full.code is ErrorCode.LIMIT_REACHED
         await w.friendships.ask(caller(d), CONTEXT, a)
         await w.friendships.ask(caller(e), CONTEXT, a)
+        await w.friendships.accept(caller(a), CONTEXT, d)
         await w.friendships.accept(caller(b), CONTEXT, a)
-        await w.friendships.accept(caller(c), CONTEXT, a)
-        # Now a has two friends: neither may a accept nor may anybody accept a.
+        # Now a has two friends: neither may a accept or ask, nor may anybody accept a.
         for action in (
-            w.friendships.accept(caller(a), CONTEXT, d),
+            w.friendships.accept(caller(a), CONTEXT, e),
             w.friendships.ask(caller(a), CONTEXT, e),
+            w.friendships.accept(caller(c), CONTEXT, a),
+            w.friendships.ask(caller(c), CONTEXT, a),
         ):
             assert (await refused(action)).code is ErrorCode.LIMIT_REACHED
         await w.friendships.remove(caller(a), CONTEXT, b)
-        assert (await w.friendships.accept(caller(a), CONTEXT, d)).direction == "mutual"
-        assert await w.relations.friend_ids(a) == {c, d}
+        assert (await w.friendships.accept(caller(a), CONTEXT, e)).direction == "mutual"
+        assert await w.relations.friend_ids(a) == {d, e}
 
 
 @pytest.mark.parametrize("blocker", [0, 1])

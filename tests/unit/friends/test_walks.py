@@ -85,6 +85,31 @@ async def test_blocks_newest_first_each_once(w: World) -> None:
     assert [item.user.user_id for item in by_offset.items] == [others[3], others[2]]
 
 
+async def test_what_happened_in_one_millisecond_is_listed_once_too(w: World) -> None:
+    w.clock.step = 0
+    me, *others = await w.join("me", *(f"other{number}" for number in range(5)))
+    for other in others:
+        await w.friendships.ask(caller(other), CONTEXT, me)
+    seen, after = [], None
+    for _ in others:
+        requests = await w.friendships.requests(me, "incoming", after=after, limit=2)
+        seen += [item.user.user_id for item in requests.items]
+        after = (requests.after[0], requests.after[1]) if requests.after else None
+        if after is None:
+            break
+    assert seen == sorted(others)
+    for other in others:
+        await w.blocks.block(caller(me), CONTEXT, other, None)
+    seen, after = [], None
+    for _ in others:
+        blocks = await w.blocks.listed(me, after=after, offset=0, limit=2)
+        seen += [item.user.user_id for item in blocks.items]
+        after = (blocks.after[0], blocks.after[1]) if blocks.after else None
+        if after is None:
+            break
+    assert seen == sorted(others)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 5, 50])
 async def test_search_goes_on_past_people_who_must_not_be_found(w: World, limit: int) -> None:
     me, *others = await w.join("me", *(f"found{number:02}" for number in range(25)))

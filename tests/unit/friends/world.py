@@ -21,19 +21,20 @@ from secureconnect.kit.hints import Hint, PresenceChanged
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["CONTEXT", "World", "caller", "world"]
+__all__ = ["CONTEXT", "Ticks", "World", "caller", "world"]
 
 CONTEXT = RequestContext("request", "127.0.0.1")
 
 
-class _Ticks:
-    """A clock that is one millisecond later at every look."""
+class Ticks:
+    """A clock that is `step` milliseconds later at every look."""
 
     def __init__(self) -> None:
         self.at = 1_700_000_000_000
+        self.step = 1
 
     def now(self) -> int:
-        self.at += 1
+        self.at += self.step
         return self.at
 
     def monotonic(self) -> float:
@@ -71,6 +72,7 @@ class World(NamedTuple):
     """Use cases, and what they did: audit entries, presence hints, and pairs told within a transaction."""
 
     database: SqliteDatabase
+    clock: Ticks
     users: UserService
     people: People
     friendships: Friendships
@@ -121,7 +123,7 @@ async def world(path: Path, limits: FriendLimits | None = None) -> AsyncIterator
     database = open_sqlite(path / "secureconnect.db")
     tables = [users, store.friendships, store.blocks]
     await database.write(lambda tx: METADATA.create_all(tx.conn, tables=tables))
-    bus, trail, clock = _HeardBus(), _Trail(), _Ticks()
+    bus, trail, clock = _HeardBus(), _Trail(), Ticks()
     changed: list[tuple[str, str]] = []
 
     def pair_changed(tx: WriteTx, a: str, b: str) -> None:
@@ -133,6 +135,7 @@ async def world(path: Path, limits: FriendLimits | None = None) -> AsyncIterator
     try:
         yield World(
             database=database,
+            clock=clock,
             users=known,
             people=People(database, known),
             friendships=Friendships(database, known, log, clock, limits or FriendLimits(5000, 200)),
