@@ -5,6 +5,7 @@ import base64
 import contextlib
 import os
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -138,6 +139,7 @@ async def serving(
     limits: TransportLimits | None = None,
     clock: FakeClock | None = None,
     stock_http: bool = False,
+    tls: ssl.SSLContext | None = None,
     **http: Any,
 ) -> AsyncIterator[Serving]:
     """uvicorn with our protocols on a free port; `http` are arguments of `http_protocol`."""
@@ -154,6 +156,7 @@ async def serving(
         server_header=False,
     )
     config.load()
+    config.ssl = tls
     server = Server(config)
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])

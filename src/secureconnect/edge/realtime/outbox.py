@@ -125,13 +125,14 @@ class Outbox(asyncio.Protocol):
 
         Left alone, the kernel grows a socket's buffer to megabytes and the transport takes any amount on top:
         thousands of frames for a peer that reads nothing would look delivered. A fixed SO_SNDBUF and a
-        high-water mark of zero make a slow peer visible within a few dozen kilobytes; all else waits in
+        high-water mark of one byte make a slow peer visible within a few dozen kilobytes; all else waits in
         `_frames`, where it is counted.
         """
         kernel: socket.socket | None = self.transport.get_extra_info("socket")
         if kernel is not None:
             kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.limits.kernel_send_buffer)
-        self.transport.set_write_buffer_limits(high=0)
+        # Not 0: TLS transports pause at the mark, not above it, and would pause with nothing to wait for.
+        self.transport.set_write_buffer_limits(high=1, low=0)
         self.open = True
         self._direct = not self._paused
 
