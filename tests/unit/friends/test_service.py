@@ -9,7 +9,7 @@ import pytest
 
 from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.kit.errors import ApiError, ErrorCode
-from secureconnect.kit.hints import PresenceChanged, user_channel
+from secureconnect.kit.hints import CONTROL, PresenceChanged
 from secureconnect.kit.ids import new_id
 from tests.unit.friends.world import CONTEXT, World, caller, world
 
@@ -160,7 +160,7 @@ async def test_a_repeated_block_only_replaces_the_reason(w: World) -> None:
 
 async def test_neighbours_hear_of_every_change_of_a_pair(w: World) -> None:
     a, b = await w.join("a", "b")
-    both = [(user_channel(user), PresenceChanged(user)) for user in (a, b)]
+    both = [(CONTROL, PresenceChanged(user)) for user in (a, b)]
 
     async def hears(action: Awaitable[object], hints: int, told: list[tuple[str, str]]) -> None:
         w.heard.clear()

@@ -3,7 +3,7 @@
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import WriteTx
-from secureconnect.kit.hints import PresenceChanged, user_channel
+from secureconnect.kit.hints import CONTROL, PresenceChanged
 from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = ["PairLog"]
@@ -36,6 +36,6 @@ class PairLog:
 
         def tell() -> None:
             for user_id in (a, b):
-                self._bus.publish(user_channel(user_id), PresenceChanged(user_id))
+                self._bus.publish(CONTROL, PresenceChanged(user_id))
 
         tx.after_commit(tell)
