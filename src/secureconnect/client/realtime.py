@@ -46,8 +46,8 @@ class Chat(Commands):
 
     Events of one conversation come in order, each once, without gaps, whatever the network does; what was
     missed during a break is fetched before anything newer is shown. One task may iterate at a time. An event
-    counts as processed when the next one is asked for; with a durable cursor store, events that were not
-    processed come again after a restart.
+    counts as processed when the next one is asked for, or `async with` ends without an exception; with a
+    durable cursor store, events that were not processed come again after a restart.
 
     Made by `Client.chat`.
     """
@@ -121,6 +121,8 @@ class Chat(Commands):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._finish()
         await self.aclose()
 
     def incoming(self) -> AsyncIterator[Incoming]:
