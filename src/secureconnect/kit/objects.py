@@ -3,7 +3,7 @@
 Times are RFC 3339 text. `Time` marks them for the published schemas.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -65,7 +65,7 @@ class Message(Struct, frozen=True, kw_only=True):
     is_encrypted: bool
     message_type: Literal["text", "image", "video", "audio", "file", "poll"]
     metadata: dict[str, str]
-    e2ee: dict[str, object] | None = None
+    e2ee: dict[str, Any] | None = None
     attachments: list[Attachment] = []
     reply_to: ReplyTo | None = None
     thread_root_id: Id | None = None
@@ -74,7 +74,7 @@ class Message(Struct, frozen=True, kw_only=True):
     mention_all: bool = False
     mention_here: bool = False
     reactions: list[Reaction] = []
-    poll: dict[str, object] | None = None
+    poll: dict[str, Any] | None = None
     forwarded: bool = False
     pinned: bool = False
     edited_at: Time | None = None
@@ -95,7 +95,7 @@ class Event(Struct, frozen=True, kw_only=True):
     kind: str
     actor_id: Id | None
     sent_at: Time
-    data: dict[str, object]
+    data: dict[str, Any]
 
 
 class ConversationSettings(Struct, frozen=True, kw_only=True):

@@ -118,6 +118,8 @@ class HttpEdge:
             return await page.handler(exchange.headers)
         except ApiError as error:
             return PageReply(self._refuse(exchange, error), status=error.code.status)
+        except Exception:
+            return PageReply(self._defect(exchange), status=ErrorCode.INTERNAL_ERROR.status)
 
     async def _answer(self, exchange: Exchange) -> tuple[int, bytes]:
         """Status and body; whatever goes wrong becomes an envelope here and nowhere else."""
@@ -133,14 +135,19 @@ class HttpEdge:
             late = ApiError(ErrorCode.REQUEST_TIMEOUT, "No result in time; the outcome is unknown.")
             return late.code.status, self._refuse(exchange, late)
         except Exception:
-            log.exception(
-                "request failed",
-                request_id=exchange.context.request_id,
-                path=exchange.endpoint,
-                error_code="INTERNAL_ERROR",
-            )
-            defect = ApiError(ErrorCode.INTERNAL_ERROR, "A defect; the request id is in the log.")
-            return defect.code.status, self._refuse(exchange, defect)
+            return ErrorCode.INTERNAL_ERROR.status, self._defect(exchange)
+
+    def _defect(self, exchange: Exchange) -> bytes:
+        """The envelope for an exception that nobody expected; the log tells the rest."""
+        log.exception(
+            "request failed",
+            request_id=exchange.context.request_id,
+            path=exchange.endpoint,
+            error_code="INTERNAL_ERROR",
+        )
+        return self._refuse(
+            exchange, ApiError(ErrorCode.INTERNAL_ERROR, "A defect; the request id is in the log.")
+        )
 
     def _route(self, exchange: Exchange) -> tuple[Route | None, tuple[str, ...]]:
         """Step 1: the route, or None for an allowed preflight."""

@@ -31,19 +31,16 @@ _AUTHENTICATED = (ErrorCode.UNAUTHORIZED, ErrorCode.TOKEN_EXPIRED, ErrorCode.TOK
 _REPLAYED = (ErrorCode.IDEMPOTENCY_CONFLICT, ErrorCode.REQUEST_IN_PROGRESS)
 
 
-def openapi_document(
-    routes: Sequence[Route], pages: Iterable[tuple[str, str]], *, version: str, server: str
-) -> bytes:
+def openapi_document(routes: Sequence[Route], pages: Iterable[tuple[str, str]], *, version: str) -> bytes:
     """The document as JSON.
 
     Args:
         routes: every enveloped route.
         pages: path and summary of every GET without envelope.
         version: of the product.
-        server: the public URL.
     """
     types = _types(routes)
-    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF, schema_hook=_anything)
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for route in routes:
@@ -57,7 +54,7 @@ def openapi_document(
             "version": version,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": server}],
+        "servers": [{"url": "/"}],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": {**components, **_ENVELOPE},
@@ -65,6 +62,13 @@ def openapi_document(
         },
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def _anything(type_: type[Any]) -> dict[str, Any]:
+    """The schema of `object`: any JSON value."""
+    if type_ is not object:
+        raise NotImplementedError(type_)
+    return {}
 
 
 def _types(routes: Sequence[Route]) -> list[type[Any]]:
@@ -126,7 +130,7 @@ def _query_parameters(route: Route, schemas: dict[type[Any], Any]) -> list[dict[
         return []
     info = inspect.type_info(route.query)
     assert isinstance(info, inspect.StructType)
-    _, components = msgspec.json.schema_components([route.query], ref_template=_REF)
+    _, components = msgspec.json.schema_components([route.query], ref_template=_REF, schema_hook=_anything)
     properties = components[schemas[route.query]["$ref"].rpartition("/")[2]]["properties"]
     found = []
     for field in info.fields:

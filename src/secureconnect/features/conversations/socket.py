@@ -21,6 +21,9 @@ class SocketMemberships:
         self._neighbours = neighbours
         self._listing = listing
 
+    async def require(self, user_id: str, conversation_id: str) -> None:
+        await self._neighbours.member(conversation_id, user_id)
+
     async def standings(self, user_id: str) -> Mapping[str, Standing]:
         places = await self._neighbours.places(user_id)
         return {key: Standing(*place) for key, place in places.items()}

@@ -54,13 +54,13 @@ def configure(*, service: str, level: str = "info", text: bool = False, file: st
         sinks.append(_RotatingFile(file))
     render: Any = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()) if text else _json
     structlog.configure(
-        processors=[_common(service), structlog.processors.format_exc_info, _clean, render],
+        processors=[_common(service), structlog.processors.format_exc_info, _exception, _clean, render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=lambda *_: _Writer(sinks),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Forward()], level=_LEVELS[level], force=True)
-    for chatty in ("uvicorn", "uvicorn.error", "httpcore", "httpx", "websockets"):
+    for chatty in ("alembic", "uvicorn", "uvicorn.error", "httpcore", "httpx", "websockets"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
@@ -114,8 +114,6 @@ def _common(service: str) -> Callable[[Any, str, Event], Event]:
             "service": service,
             "caller": event.pop("caller", None) or _caller(),
         }
-        if event.get("exc_info"):
-            event.setdefault("exception", type(sys.exc_info()[1]).__name__)
         facts.update(event)
         return facts
 
@@ -130,6 +128,15 @@ def _caller() -> str:
             return f"{module}:{frame.f_lineno}"
         frame = frame.f_back
     return "unknown"
+
+
+def _exception(_: Any, __: str, event: Event) -> Event:
+    """`exception` names the kind, `stacktrace` shows where."""
+    trace = event.pop("exception", None)
+    if isinstance(trace, str):
+        event["exception"] = trace.rstrip().rpartition("\n")[2].partition(":")[0]
+        event["stacktrace"] = trace
+    return event
 
 
 def _clean(_: Any, __: str, event: Event) -> Event:

@@ -78,7 +78,10 @@ class Metrics:
         )
         self._commits = counter("db_commits", "Synced commits; each carries all work that waited.")
         self._commit_works = counter("db_commit_works", "Units of work in those commits.")
-        self._append_seconds = histogram("timeline_append_duration_seconds", "One synced commit.")
+        self._commit_seconds = histogram("db_commit_duration_seconds", "One synced commit.")
+        self._append_seconds = histogram(
+            "timeline_append_duration_seconds", "From the wish to append to the synced commit."
+        )
         self._db_seconds = histogram(
             "db_query_duration_seconds", "Relational statements.", "operation", "table"
         )
@@ -156,6 +159,10 @@ class Metrics:
         if status == 504:
             self._request_timeouts.labels(endpoint).inc()
 
+    def refused_early(self, method: str, endpoint: str, status: int) -> None:
+        """A request that was answered before it reached the application."""
+        self._requests.labels(method, endpoint, str(status)).inc()
+
     def limited(self, row: str, allowed: bool) -> None:
         self._limited.labels(row, "allowed" if allowed else "blocked").inc()
 
@@ -214,9 +221,12 @@ class Metrics:
     def committed(self, works: int, seconds: float) -> None:
         self._commit_works.inc(works)
         self._commits.inc()
+        self._commit_seconds.observe(seconds)
+
+    def appended(self, seconds: float) -> None:
         self._append_seconds.observe(seconds)
 
-    def appended(self, kind: str, message_type: str | None) -> None:
+    def event(self, kind: str, message_type: str | None) -> None:
         """One committed event."""
         self._events.labels(kind).inc()
         if message_type is not None:

@@ -1,9 +1,14 @@
 """Registration and password changes."""
 
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from secureconnect.edge.validation import decode
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.auth.rules import password_fault
 from secureconnect.features.sessions.api import Sessions, Tokens
-from secureconnect.features.users.api import NewUser, UserRecord, Users
+from secureconnect.features.users.api import DisplayName, Email, NewUser, Username, UserRecord, Users
 from secureconnect.infra.crypto.hashing import PasswordHasher
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.clock import Clock
@@ -12,6 +17,13 @@ from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = ["Accounts"]
+
+
+class _Admin(Struct):
+    email: Email
+    username: Username
+    password: Annotated[str, Meta(min_length=1, max_length=1024, extra={"clean": "words"})]
+    display_name: DisplayName
 
 
 class Accounts:
@@ -90,6 +102,52 @@ class Accounts:
         record = await self._users.get(user_id)
         assert record is not None
         return record, tokens
+
+    async def ensure_admin(self, *, email: str, username: str, password: str) -> bool:
+        """Make a server admin (True), or promote the active user with this e-mail (False).
+
+        Raises:
+            ApiError: `VALIDATION_ERROR`, or `CONFLICT` naming `username`.
+        """
+        now = self._clock.now()
+        record = await self._users.by_login(email=email)
+        if record is not None:
+            user_id = record.user_id
+            await self._database.write(lambda tx: self._users.set_role_in(tx, user_id, "admin", now))
+            return False
+        account = decode(
+            _Admin, {"email": email, "username": username, "password": password, "display_name": username}
+        )
+        weak = password_fault(
+            account.password, username=account.username, email=account.email, shortest=self._shortest
+        )
+        if weak:
+            raise invalid("password", weak)
+        password_hash = await self._hasher.hash(account.password)
+        admin_id = new_id()
+
+        def work(tx: WriteTx) -> None:
+            self._users.create_in(
+                tx,
+                NewUser(
+                    admin_id,
+                    account.email,
+                    account.username,
+                    password_hash,
+                    account.display_name,
+                    "admin",
+                    now,
+                ),
+            )
+            self._audit.record_in(
+                tx,
+                AuditEntry(
+                    event="admin_user_created", actor_type="system", target_type="user", target_id=admin_id
+                ),
+            )
+
+        await self._database.write(work)
+        return True
 
     async def change_password(
         self, caller: Principal, context: RequestContext, old_password: str, new_password: str

@@ -1,0 +1,169 @@
+"""Both edges on one port: the HTTP application and the chat gate, over the product's features."""
+
+from msgspec import Struct
+
+from secureconnect.app.documents import document_pages
+from secureconnect.app.health import Health
+from secureconnect.app.product import Product
+from secureconnect.app.settings import Settings
+from secureconnect.app.stores import Stores
+from secureconnect.edge.http.answers import Answers
+from secureconnect.edge.http.client_address import ClientAddress
+from secureconnect.edge.http.cors import Cors
+from secureconnect.edge.http.dispatch import HttpEdge
+from secureconnect.edge.http.idempotency import Idempotency
+from secureconnect.edge.http.routing import Route, Router
+from secureconnect.edge.module import Task
+from secureconnect.edge.realtime.base import Refusal, UpgradeRequest
+from secureconnect.edge.realtime.commands import Commands
+from secureconnect.edge.realtime.gate import ChatGate
+from secureconnect.edge.realtime.heartbeat import Heartbeat
+from secureconnect.edge.realtime.host import SessionHost
+from secureconnect.edge.realtime.places import Places
+from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.kit.errors import ApiError
+from secureconnect.kit.ids import new_id
+from secureconnect.kit.principal import Principal, RequestContext
+
+__all__ = ["Edges", "build_edges"]
+
+log = get_logger()
+
+
+class Edges(Struct):
+    """What the server listens with. `draining` stops new requests."""
+
+    http: HttpEdge
+    answers: Answers
+    gate: ChatGate
+    places: Places
+    heartbeat: Heartbeat
+    health: Health
+    tasks: list[Task]
+    state: "Drain"
+
+
+class Drain(Struct):
+    """Whether the process is stopping."""
+
+    draining: bool = False
+
+
+class _Tickets:
+    """Socket tickets as the gate wants them."""
+
+    def __init__(self, product: Product) -> None:
+        self._sessions = product.sessions
+
+    async def redeem(self, ticket: str, purpose: str, conversation_id: str | None) -> Principal:
+        return await self._sessions.redeem_ticket(ticket, purpose, conversation_id)
+
+
+def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
+    """Connect the edges to the features."""
+    drain = Drain()
+    cors = Cors(settings.http.allowed_origins)
+    answers = Answers(stores.clock, cors)
+    address = ClientAddress(settings.server.trusted_proxies)
+    health = Health(
+        stores.database,
+        stores.metrics,
+        stores.clock,
+        draining=lambda: drain.draining,
+        metrics_token=settings.observability.metrics_token,
+    )
+    routes: list[Route] = [route for module in product.modules for route in module.routes]
+    commands = Commands(command for module in product.modules for command in module.commands)
+    pages = health.pages(metrics=not settings.observability.metrics_listen)
+    pages += [page for module in product.modules for page in module.pages]
+    if settings.http.docs_enabled:
+        pages += document_pages(routes, commands)
+    idempotency = Idempotency(stores.database, stores.clock)
+    http = HttpEdge(
+        router=Router(routes),
+        pages=pages,
+        authenticator=product.access,
+        limiter=product.limiter,
+        idempotency=idempotency,
+        denials=product.audit,
+        metrics=stores.metrics,
+        answers=answers,
+        cors=cors,
+        address=address,
+        max_body_bytes=settings.http.max_body_bytes,
+        request_timeout=settings.http.request_timeout,
+        draining=lambda: drain.draining,
+    )
+
+    def context(request: UpgradeRequest) -> RequestContext:
+        headers = {name.encode(): value.encode("latin-1") for name, value in request.headers.items()}
+        return http.context(headers, (request.peer, 0))
+
+    def own_origin(request: UpgradeRequest) -> str | None:
+        host = request.headers.get("host")
+        return f"{'https' if request.secure else 'http'}://{host}".lower() if host else None
+
+    def render(request: UpgradeRequest, error: ApiError) -> Refusal:
+        origin = request.headers.get("origin")
+        given = context(request)
+        status, headers, body = answers.bare(
+            error,
+            given.request_id,
+            secure=request.secure,
+            origin=origin.encode("latin-1") if origin is not None else None,
+        )
+        stores.metrics.refused_early("GET", "/v1/ws/chat", status)
+        log.warning(
+            "upgrade refused",
+            request_id=given.request_id,
+            status=status,
+            error_code=error.code.name,
+            client_ip=given.client_ip,
+        )
+        return Refusal(status, [(name.decode(), value.decode()) for name, value in headers], body)
+
+    places = Places(settings.realtime)
+    host = SessionHost(
+        settings=settings.realtime,
+        clock=stores.clock,
+        timers=product.timers,
+        background=product.background,
+        roster=product.hub,
+        commands=commands,
+        limits=product.limiter,
+        limits_enabled=settings.rate_limits.enabled,
+        authenticator=product.access,
+        denials=product.audit,
+        memberships=product.memberships,
+        source=product.view,
+        metrics=stores.metrics,
+    )
+    gate = ChatGate(
+        host=host,
+        hub=product.hub,
+        places=places,
+        authenticator=product.access,
+        tickets=_Tickets(product),
+        limits=product.limiter,
+        memberships=product.memberships,
+        own_origin=own_origin,
+        allowed_origins=frozenset(origin.lower() for origin in settings.http.allowed_origins),
+        context=context,
+        render=render,
+    )
+    heartbeat = Heartbeat(
+        clock=stores.clock,
+        ping_interval=settings.realtime.ping_interval,
+        idle_timeout=settings.realtime.idle_timeout,
+    )
+    stores.metrics.watch_sockets(lambda: len(places), lambda: len(product.hub.interest.users))
+    tasks = [task for module in product.modules for task in module.tasks]
+    tasks.append(Task("idempotency_retention", 3600, idempotency.purge))
+    return Edges(http, answers, gate, places, heartbeat, health, tasks, drain)
+
+
+def unreadable(
+    answers: Answers, *, secure: bool, error: ApiError
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """The answer to a request that never reached the application."""
+    return answers.bare(error, new_id(), secure=secure)

@@ -1,0 +1,248 @@
+"""The product put together: every feature with what it needs. The only place that knows all of them."""
+
+from collections.abc import Collection, Mapping
+
+from msgspec import Struct
+
+from secureconnect.app.settings import Settings
+from secureconnect.app.stores import Stores
+from secureconnect.edge.limits import RateLimiter
+from secureconnect.edge.module import Module
+from secureconnect.edge.realtime.background import Background
+from secureconnect.edge.realtime.hub import Hub
+from secureconnect.edge.realtime.timers import Timers
+from secureconnect.features.audit.module import module as audit_module
+from secureconnect.features.audit.service import AuditService
+from secureconnect.features.auth.module import module as auth_module
+from secureconnect.features.auth.service import Accounts, Lockout, LockoutLimits, Login
+from secureconnect.features.conversations.module import module as conversations_module
+from secureconnect.features.conversations.rules import ConversationLimits
+from secureconnect.features.conversations.service import FactsCache, Listing, Neighbours, Views
+from secureconnect.features.conversations.socket import SocketMemberships
+from secureconnect.features.friends.module import module as friends_module
+from secureconnect.features.friends.rules import FriendLimits
+from secureconnect.features.friends.service import Relations as Friends
+from secureconnect.features.messages.module import module as messages_module
+from secureconnect.features.messages.rules import MessageLimits
+from secureconnect.features.messages.service import Announcer, SenderNames, TimelineView
+from secureconnect.features.presence.module import module as presence_module
+from secureconnect.features.presence.rules import PresenceTimes
+from secureconnect.features.presence.service import Devices, PresenceService
+from secureconnect.features.presence.service import Relations as Sight
+from secureconnect.features.sessions.module import module as sessions_module
+from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService
+from secureconnect.features.users.api import Status, Statuses
+from secureconnect.features.users.module import module as users_module
+from secureconnect.features.users.service import UserService
+from secureconnect.infra.crypto.hashing import PasswordHasher
+
+__all__ = ["Product", "assemble_product"]
+
+
+class Product(Struct, frozen=True):
+    """All features of one process, and the parts that the edges need of them."""
+
+    modules: list[Module]
+    hub: Hub
+    timers: Timers
+    background: Background
+    limiter: RateLimiter
+    access: Access
+    accounts: Accounts
+    sessions: SessionService
+    audit: AuditService
+    memberships: SocketMemberships
+    view: TimelineView
+    hasher: PasswordHasher
+
+
+class _LateStatuses:
+    """Users show who is online, and presence is built on users: this stands in until presence exists."""
+
+    def __init__(self) -> None:
+        self.source: Statuses | None = None
+
+    async def visible(self, viewer_id: str, user_ids: Collection[str]) -> Mapping[str, Status]:
+        assert self.source is not None
+        return await self.source.visible(viewer_id, user_ids)
+
+
+def assemble_product(settings: Settings, stores: Stores) -> Product:
+    """Build every feature, in the order in which they stand on each other."""
+    database, bus, clock, metrics = stores.database, stores.bus, stores.clock, stores.metrics
+    timeline, cursors = stores.timeline, stores.cursors
+    development = settings.server.environment == "development"
+    statuses = _LateStatuses()
+    timers, background = Timers(clock), Background()
+
+    audit = AuditService(database, metrics, clock, retention_days=settings.audit.retention_days)
+    users = UserService(database, bus, audit, clock, statuses, allow_http=development)
+    friends = Friends(database)
+
+    auth = settings.auth
+    keyring = KeyRing(
+        database,
+        stores.sealer,
+        clock,
+        rotation_days=auth.key_rotation_days,
+        access_ttl=auth.access_ttl,
+    )
+    access = Access(
+        database,
+        bus,
+        keyring,
+        users,
+        clock,
+        issuer=auth.issuer,
+        revocation_cache_ttl=auth.revocation_cache_ttl,
+        reauth_max_age=auth.reauth_max_age,
+    )
+    sessions = SessionService(
+        database,
+        bus,
+        keyring,
+        users,
+        audit,
+        metrics,
+        clock,
+        SessionLimits(auth.access_ttl, auth.refresh_ttl, auth.max_sessions, auth.issuer),
+    )
+    hasher = PasswordHasher(
+        memory_kib=auth.argon2_memory_kib,
+        time_cost=auth.argon2_time,
+        parallelism=auth.argon2_parallelism,
+        concurrency=auth.hash_concurrency,
+        waited=metrics.hash_waited,
+    )
+    lockout = Lockout(
+        database,
+        sessions,
+        clock,
+        LockoutLimits(
+            auth.lockout_failures,
+            auth.lockout_window,
+            auth.lockout_duration,
+            auth.lockout_account_failures,
+        ),
+    )
+    accounts = Accounts(
+        database,
+        users,
+        sessions,
+        audit,
+        hasher,
+        clock,
+        open_to_all=auth.registration == "open",
+        shortest_password=auth.password_min,
+    )
+    login = Login(database, users, sessions, audit, hasher, lockout, metrics, clock)
+
+    names = SenderNames(users)
+    view = TimelineView(timeline, names)
+    announcer = Announcer(bus, names, clock, metrics)
+    timeline.listen(announcer.committed)
+    facts = FactsCache(database, timeline, bus, friends, clock)
+    views = Views(database, timeline, users, view, clock, unread_cap=settings.messaging.unread_cap)
+    conversations = Neighbours(database, timeline, bus, clock, facts, views)
+    memberships = SocketMemberships(conversations, Listing(database, views))
+    hub = Hub(
+        bus=bus,
+        memberships=memberships,
+        source=view,
+        metrics=metrics,
+        clock=clock,
+        background=background,
+    )
+    times = PresenceTimes(
+        settings.presence.ttl, settings.presence.offline_grace, settings.presence.min_interval
+    )
+    sight = Sight(database, users, friends, conversations)
+    presence = PresenceService(Devices(stores.cache), sight, users, bus, clock, times)
+    statuses.source = presence
+
+    modules = [
+        audit_module(audit, cursors),
+        users_module(users),
+        friends_module(
+            database=database,
+            users=users,
+            audit=audit,
+            bus=bus,
+            clock=clock,
+            cursors=cursors,
+            limits=FriendLimits(settings.friends.max, settings.friends.max_pending),
+            pair_changed=[conversations.pair_changed],
+        ),
+        sessions_module(sessions, keyring, access, memberships, cursors),
+        auth_module(accounts, login, lockout, users),
+        conversations_module(
+            database=database,
+            timeline=timeline,
+            bus=bus,
+            audit=audit,
+            clock=clock,
+            cursors=cursors,
+            users=users,
+            friends=friends,
+            facts=facts,
+            views=views,
+            neighbours=conversations,
+            limits=ConversationLimits(
+                settings.conversations.max_members,
+                settings.conversations.max_per_user,
+                settings.conversations.invite_ttl,
+                settings.messaging.unread_cap,
+            ),
+            seal=stores.sealer.seal,
+            unseal=stores.sealer.open,
+            public_url=settings.server.public_url,
+            allow_http=development,
+        ),
+        messages_module(
+            database=database,
+            timeline=timeline,
+            bus=bus,
+            clock=clock,
+            timers=timers,
+            cursors=cursors,
+            users=users,
+            conversations=conversations,
+            names=names,
+            announcer=announcer,
+            view=view,
+            limits=MessageLimits(
+                settings.messaging.max_content_chars,
+                settings.messaging.max_encrypted_bytes,
+                settings.messaging.unread_cap,
+            ),
+            typing_interval=settings.realtime.typing_interval,
+            dedup_hours=settings.messaging.dedup_hours,
+        ),
+        presence_module(
+            presence=presence,
+            relations=sight,
+            sockets=hub,
+            bus=bus,
+            clock=clock,
+            timers=timers,
+            background=background,
+            times=times,
+        ),
+    ]
+    limiter = RateLimiter(
+        stores.cache, settings.rate_limits.rows(), metrics, enabled=settings.rate_limits.enabled
+    )
+    return Product(
+        modules=modules,
+        hub=hub,
+        timers=timers,
+        background=background,
+        limiter=limiter,
+        access=access,
+        accounts=accounts,
+        sessions=sessions,
+        audit=audit,
+        memberships=memberships,
+        view=view,
+        hasher=hasher,
+    )

@@ -1,0 +1,87 @@
+"""The embedded stores of one process: opened, migrated, and closed in order."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from msgspec import Struct
+
+from secureconnect.app.data_dir import DataDirectory
+from secureconnect.app.failure import Failure
+from secureconnect.app.settings import Settings
+from secureconnect.infra.bus.memory import MemoryBus
+from secureconnect.infra.cache.memory import MemoryCache
+from secureconnect.infra.crypto.sealing import Sealer
+from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
+from secureconnect.infra.telemetry.metrics import Metrics
+from secureconnect.infra.timeline.relational import RelationalTimeline
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.pagination import Cursors
+from secureconnect.migrations import runner
+
+__all__ = ["Stores", "open_stores"]
+
+
+class Stores(Struct, frozen=True):
+    """What features stand on."""
+
+    database: SqliteDatabase
+    timeline: RelationalTimeline
+    bus: MemoryBus
+    cache: MemoryCache
+    sealer: Sealer
+    cursors: Cursors
+    clock: Clock
+    metrics: Metrics
+
+
+@contextlib.asynccontextmanager
+async def open_stores(
+    settings: Settings, data_dir: DataDirectory, clock: Clock, metrics: Metrics
+) -> AsyncIterator[Stores]:
+    """Open the stores on `data_dir`, whose lock the caller holds.
+
+    Raises:
+        DatabaseRefused: the database cannot be used; nothing in it was changed.
+        Failure: migrations are pending and `database.auto_migrate` is off.
+    """
+    database = open_sqlite(
+        data_dir.database,
+        metrics=metrics,
+        newest_schema=runner.newest_version(),
+        acquire_timeout=settings.database.acquire_timeout,
+        statement_timeout=settings.database.statement_timeout,
+    )
+    bus, cache = MemoryBus(), MemoryCache(clock)
+    try:
+        await _migrate(database, automatic=settings.database.auto_migrate)
+        metrics.watch_database(
+            lambda: database.connections().active,
+            lambda: database.connections().idle,
+            database.connections().limit,
+        )
+        yield Stores(
+            database,
+            RelationalTimeline(database, metrics=metrics),
+            bus,
+            cache,
+            Sealer(data_dir.master_key, data_dir.previous_master_keys),
+            Cursors(data_dir.cursor_key),
+            clock,
+            metrics,
+        )
+    finally:
+        await bus.close()
+        await cache.close()
+        await database.close()
+
+
+async def _migrate(database: SqliteDatabase, *, automatic: bool) -> None:
+    pending = (await database.read(runner.status)).pending
+    if not pending:
+        return
+    if not automatic:
+        raise Failure(
+            f"{len(pending)} migrations are pending and database.auto_migrate is off\n"
+            "Run: secureconnect migrate up"
+        )
+    await database.write(lambda tx: runner.upgrade(tx.conn))
