@@ -13,13 +13,26 @@ from secureconnect.kit.principal import Principal
 if TYPE_CHECKING:
     from secureconnect.edge.realtime.session import Session
 
-__all__ = ["Ack", "Command", "CommandContext", "CommandLimits", "CommandQueue", "Commands", "Job", "Runner"]
+__all__ = [
+    "BUILT_IN",
+    "Ack",
+    "Command",
+    "CommandContext",
+    "CommandLimits",
+    "CommandQueue",
+    "Commands",
+    "Job",
+    "Runner",
+]
 
 #: Fields of the `ack`, without `type` and `ref`.
 Ack = Mapping[str, Any] | msgspec.Struct | None
 
 #: Unfinished commands of one socket before reading pauses (§8).
 MAX_UNFINISHED = 64
+
+#: Commands that the socket answers by itself; no feature may register them.
+BUILT_IN = ("hello", "ping", "token_refresh")
 
 #: Commands that concern no conversation keep their order among themselves.
 _APART = ""
@@ -76,7 +89,7 @@ class Commands:
     def __init__(self, commands: Iterable[Command] = ()) -> None:
         self._by_name: dict[str, Command] = {}
         for command in commands:
-            if command.name in self._by_name:
+            if command.name in self._by_name or command.name in BUILT_IN:
                 raise ValueError(f"two commands are called {command.name}")
             self._by_name[command.name] = command
 

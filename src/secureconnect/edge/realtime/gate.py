@@ -1,6 +1,6 @@
 """Who may open a chat socket (realtime reference §1), checked in the order of contract README §3.7."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qs
 
@@ -44,7 +44,6 @@ class ChatGate:
     Args:
         own_origin: the origin that this request's own host stands for, or None when unknown.
         allowed_origins: `http.allowed_origins`.
-        conversation_exists: tells unknown conversations from foreign ones.
         context: request id and client address of an upgrade.
         render: makes the HTTP answer of a refusal.
     """
@@ -59,7 +58,6 @@ class ChatGate:
         tickets: Tickets,
         limits: CommandLimits,
         memberships: Memberships,
-        conversation_exists: Callable[[str], Awaitable[bool]],
         own_origin: Callable[[UpgradeRequest], str | None],
         allowed_origins: frozenset[str],
         context: Callable[[UpgradeRequest], RequestContext],
@@ -72,7 +70,6 @@ class ChatGate:
         self._tickets = tickets
         self._limits = limits
         self._memberships = memberships
-        self._exists = conversation_exists
         self._own_origin = own_origin
         self._allowed_origins = allowed_origins
         self._context = context
@@ -93,7 +90,7 @@ class ChatGate:
             _check_scope(principal)
             filter_id = _filter(wanted)
             if filter_id is not None:
-                await self._check_member(principal, filter_id)
+                await self._memberships.require(principal.user_id, filter_id)
             self._check_origin(request)
         except ApiError as error:
             if error.code.status == 403:
@@ -168,12 +165,6 @@ class ChatGate:
         if bound is not None:
             bound = normalise_uuid(bound) or bound
         return await self._tickets.redeem(credentials.ticket, "chat", bound)
-
-    async def _check_member(self, principal: Principal, conversation_id: str) -> None:
-        if await self._memberships.standing(principal.user_id, conversation_id) is None:
-            if await self._exists(conversation_id):
-                raise ApiError(ErrorCode.FORBIDDEN, "Not a member of this conversation.")
-            raise ApiError(ErrorCode.NOT_FOUND, "No such conversation.")
 
     def _check_origin(self, request: UpgradeRequest) -> None:
         origin = request.headers.get("origin")

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from secureconnect.edge.realtime import resume
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.commands import Ack, Command, CommandContext, CommandQueue, Job
+from secureconnect.edge.realtime.commands import BUILT_IN, Ack, Command, CommandContext, CommandQueue, Job
 from secureconnect.edge.realtime.frames import ack_frame, error_frame, pong_frame
 from secureconnect.edge.realtime.limits import CommandBucket, Recent
 from secureconnect.edge.realtime.state import State
@@ -23,12 +23,9 @@ from secureconnect.kit.principal import RequestContext
 if TYPE_CHECKING:
     from secureconnect.edge.realtime.session import Session
 
-__all__ = ["BUILT_IN", "Inbox"]
+__all__ = ["Inbox"]
 
 log = get_logger()
-
-#: Commands that the socket answers by itself; no feature may register them.
-BUILT_IN = ("hello", "ping", "token_refresh")
 
 _MALFORMED = 10
 _REFUSED = 201

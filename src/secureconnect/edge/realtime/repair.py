@@ -17,6 +17,7 @@ _AT_ONCE = 8  # users looked at side by side
 _LOOK_BACK = 100  # events among which a new membership's own event is looked for
 _SETTLE = 5.0  # seconds for a lane to catch up
 _END = 2**53 - 1
+_ROUNDS = 3  # memberships that keep changing are announced by hints again
 
 
 async def repair(interest: "Interest") -> None:
@@ -25,16 +26,20 @@ async def repair(interest: "Interest") -> None:
 
     async def worker() -> None:
         for user in waiting:
-            await _repair_user(interest, user)
+            for _ in range(_ROUNDS):
+                if await _repair_user(interest, user):
+                    break
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(_AT_ONCE):
-            group.create_task(worker())
+    results = await asyncio.gather(*(worker() for _ in range(_AT_ONCE)), return_exceptions=True)
+    for result in results:
+        if result is not None:
+            raise result
 
 
-async def _repair_user(interest: "Interest", user: LocalUser) -> None:
+async def _repair_user(interest: "Interest", user: LocalUser) -> bool:
+    """False when memberships moved meanwhile."""
     if user.loading is not None or user.dropped:
-        return
+        return True
     changes = user.changes
     standings = await interest.memberships.standings(user.user_id)
     for conversation_id, standing in standings.items():
@@ -44,12 +49,13 @@ async def _repair_user(interest: "Interest", user: LocalUser) -> None:
     for lane in list(user.lanes.values()):
         await lane.settled(_SETTLE)
     if user.changes != changes:
-        return  # memberships move and hints arrive; the next repair looks again
+        return False
     for conversation_id, standing in standings.items():
         if conversation_id not in user.lanes:
             await _came(interest, user, conversation_id, standing)
     for conversation_id in set(user.lanes) - standings.keys():
         await _went(interest, user, conversation_id)
+    return True
 
 
 async def _came(interest: "Interest", user: LocalUser, conversation_id: str, standing: Standing) -> None:
