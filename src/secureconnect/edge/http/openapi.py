@@ -68,7 +68,7 @@ def _anything(type_: type[Any]) -> dict[str, Any]:
     """The schema of `object`: any JSON value."""
     if type_ is not object:
         raise NotImplementedError(type_)
-    return {}
+    return {"description": "Any JSON value."}
 
 
 def _types(routes: Sequence[Route]) -> list[type[Any]]:
