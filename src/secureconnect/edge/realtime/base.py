@@ -43,10 +43,10 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Socket(Protocol):
-    """What the transport offers to the session of one open socket. All calls on the event loop, none blocks."""
+    """What the transport offers the session of one open socket. All calls on the event loop; none blocks."""
 
     def send(self, frame: bytes, *, ephemeral: bool = False) -> None:
-        """Queue one complete wire frame (`transport.text_frame`). All frames of one loop tick are written together.
+        """Queue one complete wire frame (`text_frame`). All frames of one loop tick are written together.
 
         Ephemeral frames are dropped while the outgoing buffer is over half full; when a durable one does not
         fit (`realtime.send_buffer_frames`, `realtime.send_buffer_bytes`) the socket closes with 4008.
@@ -54,7 +54,7 @@ class Socket(Protocol):
         """
 
     def close(self, code: CloseCode, *, retry_after_ms: int | None = None) -> None:
-        """Send what is queued, then a close frame with the JSON reason; the place is held until the peer is gone."""
+        """Send what is queued, then a close frame with the reason; the place is held until the peer left."""
 
     async def drained(self) -> None:
         """Return when the outgoing buffer is small enough to go on with a replay, or the socket is closed."""
@@ -77,12 +77,13 @@ class Receiver(Protocol):
         """One complete text message (UTF-8 checked)."""
 
     def closed(self, code: int) -> None:
-        """The socket is gone, with the close code sent or received (1006 without one). Called exactly once."""
+        """The socket is gone, with the close code sent or received (1006 if none). Called exactly once."""
 
 
 class Admission(msgspec.Struct, frozen=True):
     """Leave to open: the subprotocol to select and how to make the session. `abandoned` is called instead of
-    `opened` when the peer vanished meanwhile."""
+    `opened` when the peer vanished meanwhile or its handshake is not valid, and after an `opened` that
+    raised: in these cases no `Receiver.closed` follows."""
 
     subprotocol: str | None
     max_frame_bytes: int
