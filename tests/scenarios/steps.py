@@ -90,7 +90,8 @@ async def request(
 ) -> Answer:
     """One request on a connection of its own; no response of a run may be a 500."""
     sent = {**({"authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
-    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+    # The servers speak plain HTTP; reading certificates would take most of the time of every request.
+    async with httpx.AsyncClient(base_url=url, timeout=30, verify=False) as client:
         response = await client.request(method, path, json=json, headers=sent, content=content, params=params)
     assert response.status_code != 500, response.text
     return Answer(response.status_code, response.headers, response.content)
