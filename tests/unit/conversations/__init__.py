@@ -1,0 +1,1 @@
+"""Conversations: the rules by role, the use cases over the embedded store, and any order of them."""
