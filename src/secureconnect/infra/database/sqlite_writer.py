@@ -79,6 +79,7 @@ class GroupWriter:
         self._waiting: deque[_Work] = deque()
         self._busy = False  # a group is being gathered, run or committed
         self._closed = False
+        self._failing_since: float | None = None
         self._idle: asyncio.Future[None] | None = None
         self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="sqlite-writer", daemon=True)
@@ -188,9 +189,9 @@ class GroupWriter:
             except BaseException as error:  # noqa: BLE001 - every caller gets an answer, whatever happened
                 batch.failure = error
             if batch.failure is not None:
-                log.warning("commit failed", works=len(batch.works), error=str(batch.failure))
                 with contextlib.suppress(Exception):
                     self._link.rollback()
+            self._report(batch.failure)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 batch.loop.call_soon_threadsafe(self._finish, batch)
         with contextlib.suppress(sqlite3.Error):
@@ -215,6 +216,16 @@ class GroupWriter:
         self._raw.execute("COMMIT")
         if self._metrics is not None:
             self._metrics.committed(len(batch.works), time.perf_counter() - started)
+
+    def _report(self, failure: BaseException | None) -> None:
+        """One line when writes begin to fail, one when they work again (contract: observability §2)."""
+        if failure is not None and self._failing_since is None:
+            self._failing_since = time.monotonic()
+            log.warning("database writes fail", dependency="database", error=str(failure))
+        elif failure is None and self._failing_since is not None:
+            duration = round(time.monotonic() - self._failing_since, 3)
+            self._failing_since = None
+            log.info("database writes work again", dependency="database", duration_s=duration)
 
     def _begin(self) -> None:
         try:
