@@ -8,8 +8,8 @@ from html import escape
 import msgspec
 
 from secureconnect import __version__
-from secureconnect.app.health import SERVICE
 from secureconnect.app.asyncapi import asyncapi_document
+from secureconnect.app.health import SERVICE
 from secureconnect.edge.http.dispatch import Page, PageReply
 from secureconnect.edge.http.openapi import openapi_document
 from secureconnect.edge.http.routing import Access, Route
@@ -84,13 +84,16 @@ def docs_page(routes: list[Route]) -> bytes:
         for code in ErrorCode
     )
     page = (
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        "<!doctype html><html lang=en><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width'>"
         f"<title>{SERVICE} {__version__}</title><style>{_STYLE}</style>"
         f"<h1>SecureConnect {__version__}</h1>"
-        "<p>Every answer is one JSON envelope: <code>success</code>, <code>data</code> or <code>error</code>, "
-        "<code>meta</code>. Machines read <a href=/openapi.json>/openapi.json</a> and "
-        "<a href=/asyncapi.json>/asyncapi.json</a>. The chat socket is <code>/v1/ws/chat</code>.</p>"
-        f"{sections}<h2>Error codes</h2><table><tr><th>Code<th>Status<th>Meaning</tr>{codes}</table></html>"
+        "<p>Every answer is one JSON envelope: <code>success</code>, <code>data</code> or "
+        "<code>error</code>, <code>meta</code>. Machines read "
+        "<a href=/openapi.json>/openapi.json</a> and <a href=/asyncapi.json>/asyncapi.json</a>. "
+        "The chat socket is <code>/v1/ws/chat</code>.</p>"
+        f"{sections}<h2>Error codes</h2>"
+        f"<table><tr><th>Code<th>Status<th>Meaning</tr>{codes}</table></html>"
     )
     return page.encode()
 

@@ -174,7 +174,7 @@ def _server(settings: Settings, edges: Edges) -> _Server:
     return _Server(config)
 
 
-def _render(edges: Edges, tls: bool, error: object) -> tuple[int, list[tuple[bytes, bytes]], bytes]:  # noqa: FBT001
+def _render(edges: Edges, tls: bool, error: object) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     return unreadable(edges.answers, secure=tls, error=error)  # type: ignore[arg-type]
 
 

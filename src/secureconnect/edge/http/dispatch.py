@@ -118,8 +118,8 @@ class HttpEdge:
             return await page.handler(exchange.headers)
         except ApiError as error:
             return PageReply(self._refuse(exchange, error), status=error.code.status)
-        except Exception:
-            return PageReply(self._defect(exchange), status=ErrorCode.INTERNAL_ERROR.status)
+        except Exception as defect:  # noqa: BLE001 - logged there
+            return PageReply(self._defect(exchange, defect), status=ErrorCode.INTERNAL_ERROR.status)
 
     async def _answer(self, exchange: Exchange) -> tuple[int, bytes]:
         """Status and body; whatever goes wrong becomes an envelope here and nowhere else."""
@@ -134,13 +134,14 @@ class HttpEdge:
         except TimeoutError:
             late = ApiError(ErrorCode.REQUEST_TIMEOUT, "No result in time; the outcome is unknown.")
             return late.code.status, self._refuse(exchange, late)
-        except Exception:
-            return ErrorCode.INTERNAL_ERROR.status, self._defect(exchange)
+        except Exception as defect:  # noqa: BLE001 - logged there
+            return ErrorCode.INTERNAL_ERROR.status, self._defect(exchange, defect)
 
-    def _defect(self, exchange: Exchange) -> bytes:
+    def _defect(self, exchange: Exchange, defect: Exception) -> bytes:
         """The envelope for an exception that nobody expected; the log tells the rest."""
-        log.exception(
+        log.error(
             "request failed",
+            exc_info=defect,
             request_id=exchange.context.request_id,
             path=exchange.endpoint,
             error_code="INTERNAL_ERROR",

@@ -76,7 +76,7 @@ def routes(
         query = call.query
         page = await reading.events(
             call.caller,
-            call.path["conversation_id"],
+            call.path["id"],
             after_seq=query.after_seq,
             before_seq=query.before_seq,
             limit=query.limit,
@@ -99,10 +99,10 @@ def routes(
         return Reply(page)
 
     async def message(call: Call[None, None]) -> Reply:
-        return Reply(await reading.message(call.caller, call.path["message_id"]))
+        return Reply(await reading.message(call.caller, call.path["id"]))
 
     async def read(call: Call[ReadMark, None]) -> Reply:
-        return Reply(await marking.read(call.caller, call.path["conversation_id"], call.body.seq))
+        return Reply(await marking.read(call.caller, call.path["id"], call.body.seq))
 
     async def read_message(call: Call[ReadMessage, None]) -> Reply:
         body = call.body
@@ -124,7 +124,7 @@ def routes(
         ),
         Route(
             method="GET",
-            path="/v1/conversations/{conversation_id}/events",
+            path="/v1/conversations/{id}/events",
             handler=events,
             summary="Events of a conversation by seq",
             tag="messages",
@@ -161,7 +161,7 @@ def routes(
         ),
         Route(
             method="GET",
-            path="/v1/messages/{message_id}",
+            path="/v1/messages/{id}",
             handler=message,
             summary="One message",
             tag="messages",
@@ -183,7 +183,7 @@ def routes(
         ),
         Route(
             method="POST",
-            path="/v1/conversations/{conversation_id}/read",
+            path="/v1/conversations/{id}/read",
             handler=read,
             summary="Move the caller's read mark",
             tag="messages",
