@@ -72,6 +72,7 @@ class Chat(Commands):
         self._tasks: list[asyncio.Task[None]] = []
         self._current: Incoming | None = None
         self._iterating = False
+        self._trouble = "the server does not answer"
 
     @property
     def state(self) -> ConnectionState:
@@ -93,8 +94,9 @@ class Chat(Commands):
             async with asyncio.timeout(timeout):
                 await self._link.live()
         except TimeoutError:
+            error = ConnectionLost(f"no connection within {timeout:g} s: {self._trouble}", sent=False)
             await self.aclose()
-            raise ConnectionLost(f"no connection within {timeout:g} s", sent=False) from None
+            raise error from None
         except BaseException:
             await self.aclose()
             raise
@@ -168,6 +170,7 @@ class Chat(Commands):
 
     def _moved(self, change: ConnectionChanged) -> None:
         self._state = change.state
+        self._trouble = change.reason or self._trouble
         if not self._inbox.full:
             self._inbox.put(change)
 
