@@ -1,0 +1,126 @@
+"""For every kind of event: a client that applies what its socket brings ends with what a fetch gives."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from secureconnect.client import ConversationState, Event, LocalState
+from secureconnect.client.models import Conversation, Message, Participant
+from secureconnect.kit.events import KINDS
+from tests.scenarios.conftest import Register
+from tests.scenarios.steps import Chat, Person, group, send, ws
+
+
+class Cast(NamedTuple):
+    """A owns the group, B watches, C is a member, D is not yet."""
+
+    a: Person
+    b: Person
+    c: Person
+    d: Person
+    g: str
+
+
+Act = Callable[[Cast], Awaitable[Any]]
+
+
+async def speak(cast: Cast) -> None:
+    (await send(cast.a, cast.g, "from another", "key-a", metadata={"n": 1})).ok(201)
+    (await send(cast.b, cast.g, "of its own", "key-b")).ok(201)
+    (await send(cast.c, cast.g, "\x00", is_encrypted=True, e2ee={"alg": "x"})).ok(201)
+
+
+async def add(cast: Cast) -> None:
+    path = f"/v1/conversations/{cast.g}/participants"
+    (await cast.a.post(path, {"user_ids": [cast.d.user_id]})).ok()
+
+
+async def remove(cast: Cast) -> None:
+    (await cast.a.delete(f"/v1/conversations/{cast.g}/participants/{cast.c.user_id}")).ok()
+
+
+async def promote(cast: Cast) -> None:
+    path = f"/v1/conversations/{cast.g}/participants/{cast.c.user_id}"
+    (await cast.a.patch(path, {"role": "admin"})).ok()
+    (await cast.a.post(f"/v1/conversations/{cast.g}/transfer", {"user_id": cast.c.user_id})).ok()
+
+
+async def edit(cast: Cast) -> None:
+    fields = {"title": "New title", "description": "New", "avatar_url": "https://example.test/a.png"}
+    (await cast.a.patch(f"/v1/conversations/{cast.g}", fields)).ok()
+    (await cast.a.put(f"/v1/conversations/{cast.g}/settings", {"post_permission": "admins"})).ok()
+    (await cast.a.patch(f"/v1/conversations/{cast.g}", {"description": None})).ok()
+
+
+async def encrypt(cast: Cast) -> None:
+    (await cast.a.put(f"/v1/conversations/{cast.g}/settings", {"is_e2ee_enabled": True})).ok()
+
+
+async def nothing(cast: Cast) -> None:
+    """The group itself was the event."""
+
+
+ACTS: dict[str, Act] = {
+    "conversation_created": nothing,
+    "message_created": speak,
+    "member_added": add,
+    "member_removed": remove,
+    "member_role_changed": promote,
+    "conversation_updated": edit,
+    "e2ee_mode_changed": encrypt,
+}
+
+
+async def fetched(viewer: Person, conversation_id: str) -> ConversationState:
+    """What a client that knows nothing reads."""
+    conversation = (await viewer.get(f"/v1/conversations/{conversation_id}")).ok()
+    people = (await viewer.get(f"/v1/conversations/{conversation_id}/participants")).ok()
+    said = (await viewer.get(f"/v1/messages?conversation_id={conversation_id}&limit=100")).ok()
+    return ConversationState.of(
+        msgspec.convert(conversation, Conversation),
+        msgspec.convert(people["participants"], list[Participant]),
+        msgspec.convert(said["messages"], list[Message]),
+    )
+
+
+async def applied(chat: Chat, conversation_id: str, last_seq: int) -> ConversationState:
+    """What a client makes of the events on its socket."""
+    await chat.frame(type="event", conversation_id=conversation_id, seq=last_seq)
+    state = LocalState()
+    for frame in chat.events(conversation_id):
+        state.apply(msgspec.convert(frame, Event))
+    return state.conversations[conversation_id]
+
+
+def test_every_kind_is_covered() -> None:
+    assert ACTS.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("kind", ACTS)
+async def test_applying_equals_fetching(reg: Register, kind: str) -> None:
+    a, b, c, d = await reg("a", "b", "c", "d")
+    async with ws(b) as chat:
+        cast = Cast(a, b, c, d, (await group(a, [b, c]))["conversation_id"])
+        await ACTS[kind](cast)
+        fresh = await fetched(b, cast.g)
+        local = await applied(chat, cast.g, fresh.last_seq)
+        assert kind in {frame["kind"] for frame in chat.events(cast.g)}
+        assert local == fresh
+
+
+@pytest.mark.parametrize("kind", ACTS)
+async def test_events_read_later_say_the_same(reg: Register, kind: str) -> None:
+    """The socket's frames, the events over HTTP and those of a resumed socket are the same objects."""
+    a, b, c, d = await reg("a", "b", "c", "d")
+    async with ws(b) as chat:
+        cast = Cast(a, b, c, d, (await group(a, [b, c]))["conversation_id"])
+        await ACTS[kind](cast)
+        read = (await b.get(f"/v1/conversations/{cast.g}/events?after_seq=0")).ok()["events"]
+        await chat.frame(type="event", conversation_id=cast.g, seq=read[-1]["seq"])
+    live = [{k: v for k, v in frame.items() if k != "type"} for frame in chat.events(cast.g)]
+    assert live == read
+    async with ws(b, resume={cast.g: 0}) as again:
+        await again.frame(type="event", conversation_id=cast.g, seq=read[-1]["seq"])
+        assert again.events(cast.g) == chat.events(cast.g)
