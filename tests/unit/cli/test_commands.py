@@ -207,7 +207,7 @@ def test_documents_go_to_stdout_or_a_file(
 ) -> None:
     rendered = '{"title":"…"}'.encode()
     module = SimpleNamespace(**{f"{name}_bytes": lambda: rendered})
-    monkeypatch.setitem(sys.modules, "secureconnect.app.documents", module)
+    monkeypatch.setitem(sys.modules, "secureconnect.app.describe", module)
     assert main([name]) == 0
     assert capfdbinary.readouterr().out == rendered
     assert main([name, "--out", "document.json"]) == 0
