@@ -106,3 +106,19 @@ async def test_a_cursor_belongs_to_its_caller(place: Desk) -> None:
         await place.world.group(a, b)
     cursor = (await place.syncing.sync(by(a), cursor=None, limit=1)).next_cursor
     assert await refusal(place.syncing.sync(by(b), cursor=cursor, limit=1)) == "VALIDATION_ERROR"
+
+
+async def test_who_is_removed_while_asking_learns_nothing(
+    place: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = await place.world.people("a", "b")
+    group, other = await place.world.group(a, b), await place.world.group(a, b)
+    async def removed_meanwhile(ids: list[str]) -> object:
+        monkeypatch.undo()
+        await place.world.cases.membership.remove(caller(a), group, b)
+        await place.world.send(a, group)
+        return await place.world.timeline.heads(ids)
+
+    monkeypatch.setattr(place.world.timeline, "heads", removed_meanwhile)
+    page = await place.syncing.sync(by(b), cursor=None, limit=10)
+    assert [one.conversation_id for one in page.conversations] == [other]

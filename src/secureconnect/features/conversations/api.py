@@ -175,6 +175,9 @@ class Conversations(Protocol):
     async def overviews(self, user_id: str, *, after: str | None, limit: int) -> list[Overview]:
         """The user's conversations, ascending by id, above the id `after`; archived and hidden ones too."""
 
+    async def memberships_among(self, user_id: str, conversation_ids: Collection[str]) -> set[str]:
+        """Those of `conversation_ids` that the user is a member of now, for whoever read something first."""
+
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         """The user's own place in a conversation. Raises like `member`."""
 

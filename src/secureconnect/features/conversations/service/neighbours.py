@@ -78,6 +78,11 @@ class Neighbours:
             for record, member, _ in seats
         ]
 
+    async def memberships_among(self, user_id: str, conversation_ids: Collection[str]) -> set[str]:
+        return await self._database.lookup(
+            lambda conn: store.memberships_among(conn, user_id, conversation_ids)
+        )
+
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         return await self._views.my_state(await self.member(conversation_id, user_id))
 

@@ -73,7 +73,8 @@ class SyncService:
             (after,) = self._cursors.decode(scope, cursor)
         found = await self._conversations.overviews(user_id, after=after, limit=limit + 1)
         page, has_more = found[:limit], len(found) > limit
-        heads = await self._timeline.heads([overview.conversation_id for overview in page])
+        ids = [overview.conversation_id for overview in page]
+        heads = await self._timeline.heads(ids)
         unread = await self._timeline.unread(
             user_id,
             {
@@ -82,10 +83,12 @@ class SyncService:
             },
             cap=self._unread_cap,
         )
+        # Who was removed meanwhile learns nothing of what came after (G7).
+        still = await self._conversations.memberships_among(user_id, ids)
         conversations = [
             _synced(overview, head, unread.get(overview.conversation_id, 0))
             for overview in page
-            if (head := heads.get(overview.conversation_id)) is not None
+            if overview.conversation_id in still and (head := heads.get(overview.conversation_id)) is not None
         ]
         return SyncPage(
             conversations,
