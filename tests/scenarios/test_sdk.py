@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import random
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,14 @@ from secureconnect.client import (
     ConversationState,
     Event,
     FileCursors,
+    Forbidden,
     InvalidCredentials,
     InvalidRequest,
     LocalState,
     NotFound,
     Presence,
     Receipt,
+    SendAck,
     SessionEnded,
     SocketClosed,
     Typing,
@@ -335,3 +339,64 @@ async def test_an_event_reaches_every_device(server: Server) -> None:
         for chat in (one, two):
             event = await until(chat, Event, lambda each: each.kind == "message_created")
             assert event.data["message"]["client_message_id"]
+
+
+async def test_random_breaks_lose_and_repeat_nothing(server: Server) -> None:
+    """Five people write while connections break; everybody gets the one log, in order, each event once."""
+    dice = random.Random(20260131)
+    async with contextlib.AsyncExitStack() as stack:
+        people = [await stack.enter_async_context(person(server.url, name)) for name in "abcde"]
+        ids = [await me(each) for each in people[1:]]
+        g = (await people[0].conversations.create_group("G", ids)).conversation_id
+        chats = [await stack.enter_async_context(each.chat()) for each in people]
+        start = (await people[0].conversations.get(g)).last_seq
+        steps = 400
+        received = [asyncio.create_task(seqs(chat, start + steps)) for chat in chats]
+        sends: list[asyncio.Task[SendAck]] = []
+        for step in range(steps):
+            sends.append(asyncio.create_task(dice.choice(chats).send(g, str(step))))
+            if dice.random() < 0.2:
+                broken = dice.choice(chats)._link.socket
+                if broken is not None:
+                    broken.abort()
+            if dice.random() < 0.5:
+                await asyncio.sleep(0)
+            if dice.random() < 0.1:
+                await asyncio.wait(sends, return_when=asyncio.ALL_COMPLETED)
+        acks = await asyncio.gather(*sends)
+        assert sorted(ack.seq for ack in acks) == list(range(start + 1, start + steps + 1))
+        for seen in await asyncio.gather(*received):
+            assert seen == list(range(start + 1, start + steps + 1))
+
+
+async def seqs(chat: Chat, last: int) -> list[int]:
+    """The seqs of the events up to `last`."""
+    found: list[int] = []
+    async with asyncio.timeout(60):
+        async for event in chat.events():
+            found.append(event.seq)
+            if event.seq == last:
+                break
+    return found
+
+
+async def test_every_call_of_administrators(serve: Serve, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    async with serve() as server, person(server.url, "a") as ann, Client(server.url) as admin:
+        with pytest.raises(Forbidden):
+            await ann.admin.audit_logs()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "secureconnect", "createadmin", "--data-dir", str(server.data_dir)),
+            *("--email", "chief@example.test", "--username", "chief", "--password-file", str(password)),
+            env=server.environment,
+            cwd=tmp_path,
+        )
+        assert await process.wait() == 0
+        await admin.auth.login(username="chief", password=PASSWORD)
+        logins = await admin.admin.audit_logs(action="register", actor_id=await me(ann))
+        assert [(each.event, each.result) for each in logins.items] == [("register", "success")]
+        assert logins.total_count == 1
+        rotation = await admin.admin.rotate_keys()
+        assert rotation.previous_valid_until > logins.items[0].timestamp
+        assert (await ann.auth.refresh()).access_token
