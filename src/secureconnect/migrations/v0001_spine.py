@@ -2,9 +2,8 @@
 
 Types: ids are `String(36)`, times milliseconds since the epoch in `BigInteger`, JSON is `Text`, hashes and
 ciphertexts `LargeBinary`, every other text `Text`. Nothing has a default in the database: the stores write
-every column. SQLite keeps small rows that are only found by their key without a rowid: one tree instead of
-two; messages are too long for that. A released step never changes; its checksum is recorded where it was
-applied.
+every column. SQLite keeps rows that are only found by their key without a rowid: one tree instead of two.
+A released step never changes; its checksum is recorded where it was applied.
 """
 
 import sqlalchemy as sa
@@ -360,11 +359,13 @@ def _timeline(op: Operations) -> None:
         sa.PrimaryKeyConstraint("conversation_id", "seq"),
         sqlite_with_rowid=False,
     )
+    # A message is found by its id, which is its event's id: UUIDv7, so that new rows stand side by side. Its
+    # place is in timeline_events, which also serves the reads by conversation and seq.
     op.create_table(
         "messages",
+        _id("message_id"),
         _id("conversation_id"),
         _seq("seq"),
-        _id("message_id"),
         _id("sender_id", optional=True),
         _text("client_message_id", optional=True),
         _text("content"),
@@ -373,10 +374,9 @@ def _timeline(op: Operations) -> None:
         _text("metadata"),
         _bytes("e2ee", optional=True),
         _time("sent_at"),
-        sa.PrimaryKeyConstraint("conversation_id", "seq"),
+        sa.PrimaryKeyConstraint("message_id"),
+        sqlite_with_rowid=False,
     )
-    # The message index of the contract: message id → place.
-    op.create_index("messages_message_id_key", "messages", ["message_id"], unique=True)
     op.create_table(
         "send_dedup",
         _id("conversation_id"),

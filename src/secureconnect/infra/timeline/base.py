@@ -48,7 +48,7 @@ class Statement(NamedTuple):
 
 
 class NewMessage(msgspec.Struct, frozen=True):
-    """The message that a `message_created` event brings. Its id is the event's id."""
+    """The message that a `message_created` event brings. Its id is the event's id, its sender the actor."""
 
     sender_id: str | None
     client_message_id: str | None

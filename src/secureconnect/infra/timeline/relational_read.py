@@ -16,6 +16,8 @@ _metadata = msgspec.json.Decoder(dict[str, str])
 
 _e, _m, _h = tables.events.c, tables.messages.c, tables.heads.c
 
+_is_message = _e.kind == "message_created"
+
 _MESSAGE_COLUMNS = (
     _m.message_id,
     _m.conversation_id,
@@ -39,24 +41,20 @@ _events = select(
     _e.sent_at,
     _e.data,
     *_MESSAGE_COLUMNS,
-).select_from(
-    tables.events.outerjoin(
-        tables.messages,
-        and_(
-            _m.conversation_id == _e.conversation_id,
-            _m.seq == _e.seq,
-            _e.kind == "message_created",
-        ),
-    )
-)
+).select_from(tables.events.outerjoin(tables.messages, and_(_m.message_id == _e.event_id, _is_message)))
 _EVENT_WIDTH = 7
 
-_messages = select(*_MESSAGE_COLUMNS)
+_messages = (
+    select(*_MESSAGE_COLUMNS)
+    .select_from(tables.events.join(tables.messages, _m.message_id == _e.event_id))
+    .where(_is_message)
+    .order_by(_e.seq.desc())
+)
 
 _HEADS = select(_h.conversation_id, _h.first_seq, _h.last_seq, _h.last_at, _h.guard).where(
     _h.conversation_id.in_(bindparam("ids", expanding=True))
 )
-_MESSAGE = _messages.where(_m.message_id == bindparam("id"))
+_MESSAGE = select(*_MESSAGE_COLUMNS).where(_m.message_id == bindparam("id"))
 
 
 def _stored_message(row: Any) -> StoredMessage:
@@ -118,11 +116,10 @@ def messages(
     conn: Connection, conversation_id: str, from_seq: int, before_seq: int | None, limit: int
 ) -> list[StoredMessage]:
     """See `Timeline.messages`."""
-    query = _messages.where(_m.conversation_id == conversation_id, _m.seq >= from_seq)
+    query = _messages.where(_e.conversation_id == conversation_id, _e.seq >= from_seq)
     if before_seq is not None:
-        query = query.where(_m.seq < before_seq)
-    rows = conn.execute(query.order_by(_m.seq.desc()).limit(limit))
-    return [_stored_message(row) for row in rows]
+        query = query.where(_e.seq < before_seq)
+    return [_stored_message(row) for row in conn.execute(query.limit(limit))]
 
 
 def message_by_id(conn: Connection, message_id: str) -> StoredMessage | None:
@@ -178,8 +175,9 @@ def _last_messages_sql(length: int) -> TextClause:
     columns = ", ".join(f"m.{column.name}" for column in _MESSAGE_COLUMNS)
     return text(
         f"SELECT {columns} FROM {_values(length)}"  # noqa: S608 - names and placeholders of our own
-        " JOIN messages AS m ON m.conversation_id = v.column1 AND m.seq ="
-        " (SELECT max(l.seq) FROM messages AS l WHERE l.conversation_id = v.column1 AND l.seq >= v.column2)"
+        " JOIN messages AS m ON m.message_id = (SELECT e.event_id FROM timeline_events AS e"
+        " WHERE e.conversation_id = v.column1 AND e.seq >= v.column2 AND e.kind = 'message_created'"
+        " ORDER BY e.seq DESC LIMIT 1)"
     )
 
 
@@ -187,7 +185,8 @@ def _last_messages_sql(length: int) -> TextClause:
 def _unread_sql(length: int) -> TextClause:
     return text(
         "SELECT v.column1, (SELECT count(*) FROM"  # noqa: S608 - placeholders of our own
-        " (SELECT 1 FROM messages AS m WHERE m.conversation_id = v.column1 AND m.seq > v.column2"
-        " AND (m.sender_id IS NULL OR m.sender_id <> :user_id) LIMIT :cap) AS above)"
+        " (SELECT 1 FROM timeline_events AS e WHERE e.conversation_id = v.column1 AND e.seq > v.column2"
+        " AND e.kind = 'message_created' AND (e.actor_id IS NULL OR e.actor_id <> :user_id)"
+        " LIMIT :cap) AS above)"
         f" FROM {_values(length)}"
     )

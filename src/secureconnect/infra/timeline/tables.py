@@ -1,6 +1,6 @@
 """The timeline's tables in a relational store (contract: data model §3)."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, String, Table, Text
 
 from secureconnect.infra.database.base import METADATA
 
@@ -31,13 +31,14 @@ events = Table(
     sqlite_with_rowid=False,
 )
 
-#: Always the current state. The unique index on `message_id` is the contract's message_index.
+#: Always the current state. `message_id` is the event's id, so the key is the contract's message_index, and
+#: new rows are neighbours on disk; the order of a conversation's messages is that of its events.
 messages = Table(
     "messages",
     METADATA,
-    Column("conversation_id", String(36), primary_key=True),
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("message_id", String(36), nullable=False),
+    Column("message_id", String(36), primary_key=True),
+    Column("conversation_id", String(36), nullable=False),
+    Column("seq", BigInteger, nullable=False),
     Column("sender_id", String(36)),
     Column("client_message_id", Text),
     Column("content", Text, nullable=False),
@@ -46,7 +47,7 @@ messages = Table(
     Column("metadata", Text, nullable=False),
     Column("e2ee", LargeBinary),
     Column("sent_at", BigInteger, nullable=False),
-    Index("messages_message_id_key", "message_id", unique=True),
+    sqlite_with_rowid=False,
 )
 
 send_dedup = Table(
