@@ -41,8 +41,10 @@ async def test_settings(w: World) -> None:
     assert (await w.cases.listing.one(b, key)).settings == settings
     assert (await w.known(key)).settings == settings
     assert (await w.known(key)).guard > before.guard
+    known = await w.known(key)
     same = await put(caller(a), key, {"post_permission": "admins"})
     assert same == settings
+    assert await w.known(key) is known
     (event,) = (await w.log(key))[1:]
     assert msgspec.json.decode(event.data) == {"changed": {"post_permission": "admins"}, "by": a}
     assert w.audited == ["conversation_created", "conversation_settings_changed"]

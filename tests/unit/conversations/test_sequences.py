@@ -27,6 +27,7 @@ from secureconnect.features.conversations.service import Wanted
 from secureconnect.features.conversations.store.tables import (
     conversation_participants,
     conversations,
+    removed_members,
 )
 from secureconnect.infra.timeline.base import StoredEvent
 from secureconnect.kit.errors import ApiError
@@ -97,11 +98,12 @@ def fold(log: list[StoredEvent]) -> Folded:
     return folded
 
 
-def _stored(key: str, conn: Connection) -> tuple[Row[Any], list[Row[Any]]]:
+def _stored(key: str, conn: Connection) -> tuple[Row[Any], list[Row[Any]], set[str]]:
     row = conn.execute(select(conversations).where(conversations.c.conversation_id == key)).one()
     table = conversation_participants
     people = conn.execute(select(table).where(table.c.conversation_id == key)).all()
-    return row, list(people)
+    removed = select(removed_members.c.user_id).where(removed_members.c.conversation_id == key)
+    return row, list(people), set(conn.execute(removed).scalars())
 
 
 class Groups(RuleBasedStateMachine):
@@ -239,7 +241,7 @@ class Groups(RuleBasedStateMachine):
         w, elsewhere = self.world, cache_of(self.world)
         pairs = set()
         for key in self.keys:
-            row, people = await w.database.read(partial(_stored, key))
+            row, people, removed = await w.database.read(partial(_stored, key))
             if row.deleted_at is not None:
                 assert (people, await w.facts.get(key)) == ([], None)
                 continue
@@ -247,6 +249,7 @@ class Groups(RuleBasedStateMachine):
             assert [event.seq for event in log] == list(range(1, len(log) + 1))
             folded = fold(log)
             assert folded.members == {one.user_id: one.role for one in people}
+            assert folded.members.keys().isdisjoint(removed)
             assert (folded.owner_id, folded.title) == (row.owner_id, row.title)
             stored = msgspec.json.decode(row.settings)
             assert {**folded.settings, "updated_at": stored["updated_at"]} == stored

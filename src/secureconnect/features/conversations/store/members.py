@@ -161,7 +161,10 @@ def put_out(conn: Connection, conversation_id: str, user_ids: Collection[str]) -
 def advance_marks(
     tx: WriteTx, conversation_id: str, user_id: str, *, read: int, delivered: int, read_at: int | None
 ) -> Marks | None:
-    """Raise the marks to the given seqs where those are higher; None when the user is no member."""
+    """Raise the marks to the given seqs where those are higher; None when the user is no member.
+
+    What was read was received: `delivered` is at least `read`.
+    """
     key = (conversation_id, user_id)
     rows = tx.run(
         "SELECT last_read_seq, last_delivered_seq FROM conversation_participants"
@@ -172,7 +175,7 @@ def advance_marks(
         return None
     old_read, old_delivered = rows[0]
     new_read = max(old_read, read)
-    new_delivered = max(old_delivered, delivered, new_read)
+    new_delivered = max(old_delivered, delivered)
     if (new_read, new_delivered) == (old_read, old_delivered):
         return Marks(old_read, old_delivered, moved=False)
     if new_read > old_read:
