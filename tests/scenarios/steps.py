@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import websockets
 
+from tests.scenarios.published import published
+
 __all__ = [
     "NIL",
     "PASSWORD",
@@ -202,6 +204,7 @@ class Chat:
     def __init__(self, connection: websockets.ClientConnection) -> None:
         self.connection = connection
         self.seen: list[Frame] = []
+        self.commands: dict[str, str] = {}
         self._arrived = asyncio.Condition()
         self._closed = False
         self._refs = 0
@@ -219,6 +222,9 @@ class Chat:
 
     async def raw(self, payload: str | bytes) -> None:
         """Send anything."""
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            sent = json.loads(payload)
+            self.commands[sent["ref"]] = sent["type"]
         await self.connection.send(payload)
 
     async def command(self, type: str, **fields: Any) -> Frame:  # noqa: A002 - the name of the field
@@ -269,7 +275,8 @@ class Chat:
 async def ws(
     person: Person, *, resume: dict[str, int] | None = None, query: str = "", hello: bool = True
 ) -> AsyncIterator[Chat]:
-    """`ws(A)`: a chat socket that said hello."""
+    """`ws(A)`: a chat socket that said hello. Every frame that it brings must be a published one."""
+    document = await published(person.url)
     url = person.url.replace("http", "ws", 1) + "/v1/ws/chat" + query
     headers = {"authorization": f"Bearer {person.access}", **person.headers}
     async with websockets.connect(
@@ -285,3 +292,5 @@ async def ws(
             yield chat
         finally:
             await chat.close()
+        for frame in chat.seen if document is not None else ():
+            document.check(frame, chat.commands)

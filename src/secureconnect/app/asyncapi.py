@@ -1,4 +1,7 @@
-"""AsyncAPI 3.0 of the chat socket: commands from the registry, events from `kit.events`, frames as below."""
+"""AsyncAPI 3.0 of the chat socket: commands from the registry, events from `kit.events`, frames as below.
+
+Each command is an operation whose reply is its own `ack` or an `error`.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -7,18 +10,21 @@ from msgspec import Meta, Struct
 
 from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.commands import Commands
-from secureconnect.edge.realtime.inbox import Hello, TokenRefresh
+from secureconnect.edge.realtime.inbox import Hello, TokenExpires, TokenRefresh
 from secureconnect.edge.realtime.resume import Outcome
 from secureconnect.edge.realtime.settings import PROTOCOL
 from secureconnect.features.conversations.api import Conversation, MyState
 from secureconnect.features.users.api import Status
-from secureconnect.kit.errors import Detail
+from secureconnect.kit.errors import Detail, ErrorCode
 from secureconnect.kit.events import KINDS
 from secureconnect.kit.objects import Id, Time
 
 __all__ = ["SERVER_FRAMES", "asyncapi_document"]
 
 _REF = "#/components/schemas/{name}"
+_REF_FIELD = {"type": "string", "minLength": 1, "maxLength": 64}
+_CHANNEL = {"$ref": "#/channels/chat"}
+_ANSWERS = ("frame_pong", "frame_error")
 _Ref = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -36,18 +42,11 @@ class Welcome(Struct, kw_only=True, tag_field="type", tag="welcome"):
     protocol: str
 
 
-class Ack(Struct, kw_only=True, tag_field="type", tag="ack"):
-    """The command took effect; durable ones are committed. Further fields belong to the command."""
-
-    ref: _Ref
-    resume: dict[str, Outcome] | msgspec.UnsetType = msgspec.UNSET
-
-
 class Error(Struct, kw_only=True, tag_field="type", tag="error"):
     """The command changed nothing."""
 
     ref: _Ref | msgspec.UnsetType = msgspec.UNSET
-    code: str
+    code: Annotated[str, Meta(extra_json_schema={"enum": [code.name for code in ErrorCode]})]
     message: str
     details: list[Detail] | msgspec.UnsetType = msgspec.UNSET
     retry_after: int | msgspec.UnsetType = msgspec.UNSET
@@ -138,12 +137,21 @@ class Ping(Struct):
     ts: Any = None
 
 
-#: Frame type → its shape.
+class HelloAck(Struct):
+    """The `ack` of `hello`."""
+
+    resume: dict[str, Outcome]
+
+
+class Nothing(Struct):
+    """No fields."""
+
+
+#: Frame type → its shape. An `ack` has the shape that its command says.
 SERVER_FRAMES: dict[str, type[Struct]] = {
     str(frame.__struct_config__.tag): frame
     for frame in (
         Welcome,
-        Ack,
         Error,
         Pong,
         EventFrame,
@@ -161,22 +169,26 @@ SERVER_FRAMES: dict[str, type[Struct]] = {
 
 def asyncapi_document(commands: Commands, *, version: str) -> bytes:
     """The document as JSON."""
-    bodies: dict[str, type[Any]] = {"hello": Hello, "ping": Ping, "token_refresh": TokenRefresh}
+    bodies: dict[str, type[Struct]] = {"hello": Hello, "ping": Ping, "token_refresh": TokenRefresh}
+    acks: dict[str, type[Struct]] = {"hello": HelloAck, "token_refresh": TokenExpires}
     for name in commands.names():
         command = commands.get(name)
         assert command is not None
-        bodies[name] = command.body or Ping
-    types = [*dict.fromkeys([*bodies.values(), *SERVER_FRAMES.values(), *KINDS.values()])]
+        bodies[name], acks[name] = command.body or Nothing, command.ack or Nothing
+    types = [*dict.fromkeys([*bodies.values(), *acks.values(), *SERVER_FRAMES.values(), *KINDS.values()])]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF, schema_hook=_anything)
     by_type = dict(zip(types, schemas, strict=True))
+    fields = {type_: components[schema["$ref"].rpartition("/")[2]] for type_, schema in by_type.items()}
     messages: dict[str, Any] = {}
     for name, body in bodies.items():
-        messages[f"command_{name}"] = _message(name, _command(name, by_type[body]), body)
+        messages[f"command_{name}"] = _message(name, _command(name, fields[body]), body)
+    for name, ack in acks.items():
+        messages[f"ack_{name}"] = _message("ack", _ack(fields[ack]), ack)
     for name, frame in SERVER_FRAMES.items():
         messages[f"frame_{name}"] = _message(name, by_type[frame], frame)
     for kind, data in KINDS.items():
         messages[f"event_{kind}"] = _message(kind, _event(kind, by_type[data]), data)
-    sent = [name for name in messages if not name.startswith("command_")]
+    pushed = [name for name in messages if not name.startswith(("command_", "ack_", *_ANSWERS))]
     document = {
         "asyncapi": "3.0.0",
         "info": {
@@ -193,20 +205,26 @@ def asyncapi_document(commands: Commands, *, version: str) -> bytes:
             }
         },
         "operations": {
-            "command": _operation("receive", [name for name in messages if name.startswith("command_")]),
-            "deliver": _operation("send", sent),
+            **{name: _exchange(name, acked=name in acks) for name in bodies},
+            "deliver": {"action": "send", "channel": _CHANNEL, "messages": _references(pushed)},
         },
         "components": {"messages": messages, "schemas": components},
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
-def _operation(action: str, names: list[str]) -> dict[str, Any]:
+def _exchange(command: str, *, acked: bool) -> dict[str, Any]:
+    answers = [f"ack_{command}" if acked else "frame_pong", "frame_error"]
     return {
-        "action": action,
-        "channel": {"$ref": "#/channels/chat"},
-        "messages": [{"$ref": f"#/channels/chat/messages/{name}"} for name in names],
+        "action": "receive",
+        "channel": _CHANNEL,
+        "messages": _references([f"command_{command}"]),
+        "reply": {"channel": _CHANNEL, "messages": _references(answers)},
     }
+
+
+def _references(names: list[str]) -> list[dict[str, str]]:
+    return [{"$ref": f"#/channels/chat/messages/{name}"} for name in names]
 
 
 def _message(name: str, schema: Any, type_: type[Any]) -> dict[str, Any]:
@@ -214,16 +232,21 @@ def _message(name: str, schema: Any, type_: type[Any]) -> dict[str, Any]:
     return {"name": name, "summary": summary, "contentType": "application/json", "payload": schema}
 
 
-def _command(name: str, fields: Any) -> dict[str, Any]:
-    head = {
+def _command(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return _headed({"type": {"const": name}, "ref": _REF_FIELD}, ["type"], fields)
+
+
+def _ack(fields: dict[str, Any]) -> dict[str, Any]:
+    return _headed({"type": {"const": "ack"}, "ref": _REF_FIELD}, ["type", "ref"], fields)
+
+
+def _headed(head: dict[str, Any], required: list[str], fields: dict[str, Any]) -> dict[str, Any]:
+    """One object with the fields of both."""
+    return {
         "type": "object",
-        "properties": {
-            "type": {"const": name},
-            "ref": {"type": "string", "minLength": 1, "maxLength": 64},
-        },
-        "required": ["type"],
+        "properties": {**head, **fields["properties"]},
+        "required": [*required, *fields["required"]],
     }
-    return {"allOf": [head, fields]}
 
 
 def _event(kind: str, data: Any) -> dict[str, Any]:

@@ -58,6 +58,8 @@ class Command(NamedTuple):
     has none. The handler gets the decoded body, returns the fields of the `ack`, and raises ApiError to
     refuse.
 
+    `ack` is the Struct of the `ack`'s fields, None when it has none; it is what clients are told.
+
     `rate_row` is the row of the equal HTTP route; the socket shares its write counter.
     `scope` is what a bot token needs; None means that bots are refused, "" that any caller may.
 
@@ -72,6 +74,7 @@ class Command(NamedTuple):
     rate_row: str | None = None
     conversation_of: Callable[[Any], str | None] | None = None
     scope: str | None = None
+    ack: type[msgspec.Struct] | None = None
 
 
 class CommandLimits(Protocol):

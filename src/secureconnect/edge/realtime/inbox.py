@@ -18,12 +18,13 @@ from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import rfc3339
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
 from secureconnect.kit.ids import normalise_uuid
+from secureconnect.kit.objects import Time
 from secureconnect.kit.principal import RequestContext
 
 if TYPE_CHECKING:
     from secureconnect.edge.realtime.session import Session
 
-__all__ = ["Inbox"]
+__all__ = ["Hello", "Inbox", "TokenExpires", "TokenRefresh"]
 
 log = get_logger()
 
@@ -48,20 +49,22 @@ class TokenRefresh(msgspec.Struct):
     access_token: Annotated[Opaque, Meta(min_length=1, max_length=8192)]
 
 
-class _TokenExpires(msgspec.Struct):
-    token_expires_at: str
+class TokenExpires(msgspec.Struct):
+    """The `ack` of `token_refresh`."""
+
+    token_expires_at: Time
 
 
-async def _token_refresh(context: CommandContext, body: TokenRefresh) -> _TokenExpires:
+async def _token_refresh(context: CommandContext, body: TokenRefresh) -> TokenExpires:
     session, mine = context.session, context.principal
     fresh = await session.host.authenticator.authenticate(body.access_token)
     if fresh.user_id != mine.user_id or fresh.session_id != mine.session_id:
         raise ApiError(ErrorCode.UNAUTHORIZED, "The token belongs to another user or session.")
     session.renew(fresh)
-    return _TokenExpires(rfc3339(fresh.expires_at))
+    return TokenExpires(rfc3339(fresh.expires_at))
 
 
-_TOKEN_REFRESH = Command("token_refresh", TokenRefresh, _token_refresh, scope="")
+_TOKEN_REFRESH = Command("token_refresh", TokenRefresh, _token_refresh, scope="", ack=TokenExpires)
 
 
 class Inbox:

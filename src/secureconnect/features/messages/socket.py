@@ -148,9 +148,10 @@ def commands(sending: SendService, marking: MarkService, typing: Typing) -> list
             rate_row="messages",
             conversation_of=_conversation,
             scope="messages:write",
+            ack=SendAck,
         ),
-        Command("read", Mark, read, rate_row="messages", conversation_of=_conversation),
-        Command("delivered", Mark, delivered, conversation_of=_conversation),
+        Command("read", Mark, read, rate_row="messages", conversation_of=_conversation, ack=ReadAck),
+        Command("delivered", Mark, delivered, conversation_of=_conversation, ack=DeliveredAck),
         Command(
             "typing",
             TypingState,

@@ -46,9 +46,21 @@ def commands(presence: PresenceService, watches: Watches) -> list[Command]:
         return Subscribed([], [])
 
     return [
-        Command("presence_set", PresenceSet, presence_set, rate_row="presence"),
-        Command("subscribe_presence", WatchedUsers, subscribe, rate_row="presence", scope="presence:read"),
+        Command("presence_set", PresenceSet, presence_set, rate_row="presence", ack=StatusAck),
         Command(
-            "unsubscribe_presence", WatchedUsers, unsubscribe, rate_row="presence", scope="presence:read"
+            "subscribe_presence",
+            WatchedUsers,
+            subscribe,
+            rate_row="presence",
+            scope="presence:read",
+            ack=Subscribed,
+        ),
+        Command(
+            "unsubscribe_presence",
+            WatchedUsers,
+            unsubscribe,
+            rate_row="presence",
+            scope="presence:read",
+            ack=Subscribed,
         ),
     ]
