@@ -86,6 +86,21 @@ async def test_who_may_not_see_any_more_hears_nothing() -> None:
     assert viewer.frames == []
 
 
+async def test_who_may_see_it_again_is_told_how_things_stand() -> None:
+    world = await World(A, B, C).start()
+    session = await world.connect(A)
+    viewer, other = await watching(world, A), await world.connect(C)
+    await world.watches.subscribe(other, [A])  # type: ignore[arg-type]
+    world.relations.strangers.add((A, B))
+    await world.service.say(session.principal, "busy", None, socket=True)
+    await world.pass_time(6)
+    assert (viewer.statuses(), other.statuses()) == ([], ["busy"])
+    world.relations.strangers.clear()
+    world.watches.changed(A)
+    await world.pass_time(6)
+    assert (viewer.statuses(), other.statuses()) == (["busy"], ["busy"])
+
+
 async def test_watching_ends_with_unsubscribe_and_with_the_socket() -> None:
     world = await World(A, B, C).start()
     session = await world.connect(A)

@@ -117,8 +117,13 @@ class PresenceService:
             mine = before.get(session_id)
             if mine is None or not mine.socket:
                 mine = Device("online", None, self._clock.now(), socket=True)
+                await self._devices.put(user_id, session_id, mine, SOCKET_TTL)
+                await self._settle(user_id, before)
+                return
+            # Every idle socket comes here twice a minute, and nothing changes.
             await self._devices.put(user_id, session_id, mine, SOCKET_TTL)
-            await self._settle(user_id, before)
+            if effective(before.values()) != "offline":
+                await self._devices.saw(user_id, self._clock.now())
 
     async def disconnected(self, user_id: str, session_id: str) -> None:
         """The device had no socket for `presence.offline_grace` seconds."""

@@ -50,7 +50,7 @@ class _Frame(Struct, tag_field="type", tag="presence"):
 class _Watch:
     """One watched user and the sockets that watch."""
 
-    __slots__ = ("_owner", "due_tick", "sessions", "told", "told_at", "user_id", "waiting")
+    __slots__ = ("_owner", "due_tick", "sessions", "told", "told_at", "told_to", "user_id", "waiting")
 
     def __init__(self, owner: "Watches", user_id: str) -> None:
         self._owner = owner
@@ -58,6 +58,7 @@ class _Watch:
         self.sessions: dict[str, Session] = {}
         self.told: UserPresence | None = None
         self.told_at: float | None = None
+        self.told_to: set[str] = set()
         self.waiting = False
         self.due_tick = -1
 
@@ -129,17 +130,17 @@ class Watches:
             self._background.start(self._tell(watch))
 
     async def _tell(self, watch: _Watch) -> None:
+        viewers = {session.principal.user_id for session in watch.sessions.values()}
+        allowed = await self._relations.viewers_of(watch.user_id, viewers)
         for presence in await self._presence.presences([watch.user_id]):
-            if presence == watch.told:
-                return
-            viewers = {session.principal.user_id for session in watch.sessions.values()}
-            allowed = await self._relations.viewers_of(watch.user_id, viewers)
+            # Who could not see it before does not know what the others were told.
+            new_to = allowed - watch.told_to if presence == watch.told else allowed
+            watch.told, watch.told_to = presence, allowed
             frame = json_frame(
                 _Frame(presence.user_id, presence.status, presence.status_text, presence.last_seen_at)
             )
-            watch.told = presence
             for session in list(watch.sessions.values()):
-                if session.principal.user_id in allowed:
+                if session.principal.user_id in new_to:
                     session.push(frame)
 
     def _watch(self, session: Session, user_ids: Collection[str]) -> None:
