@@ -262,21 +262,24 @@ async def measure(directory: Path, rounds: int) -> None:
         )
     )
     print(f"commits (one sync each) per send: {median(commits):.4f}")
-    p99_sync = quantile(disk, 0.99)
     print(
         table(
             "\nOne sender alone, ms",
             ("", "p50", "p99"),
             [
-                ("sync", quantile(disk, 0.5) * 1e3, p99_sync * 1e3),
+                ("sync", quantile(disk, 0.5) * 1e3, quantile(disk, 0.99) * 1e3),
                 ("timeline", quantile(lone, 0.5) * 1e3, quantile(lone, 0.99) * 1e3),
                 ("timeline, loop without idle moment", quantile(busy, 0.5) * 1e3, quantile(busy, 0.99) * 1e3),
             ],
         )
     )
-    target = 1e-3 + 3 * quantile(disk, 0.5)
-    verdict = "met" if quantile(lone, 0.99) <= target else "MISSED"
-    print(f"target p99 of a lone sender, 1 ms + 3 median syncs = {target * 1e3:.2f} ms: {verdict}")
+    p99 = quantile(lone, 0.99)
+    for name, share in (("median", 0.5), ("p99", 0.99)):
+        bound = 1e-3 + 3 * quantile(disk, share)
+        print(
+            f"p99 of a lone sender within 1 ms + 3 {name} syncs ({bound * 1e3:.2f} ms): "
+            + ("yes" if p99 <= bound else "no")
+        )
 
 
 def main() -> None:

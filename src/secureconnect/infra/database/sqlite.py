@@ -2,9 +2,9 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -30,14 +30,16 @@ class SqliteDatabase:
         self._readers = readers
         self._limit = threads + 1
 
-    async def read(self, query: Callable[[Connection], T]) -> T:
-        return await self._readers.read(query)
+    # Plain functions that hand out the coroutine: one frame less on the way of every message.
+
+    def read(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
+        return self._readers.read(query)
 
     async def lookup(self, query: Callable[[Connection], T]) -> T:
         return self._readers.lookup(query)
 
-    async def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> T:
-        return await self._writer.write(work, brief)
+    def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> Coroutine[Any, Any, T]:
+        return self._writer.write(work, brief)
 
     async def ping(self) -> float:
         started = time.perf_counter()

@@ -33,7 +33,7 @@ log = get_logger()
 T = TypeVar("T")
 
 _MAX_WORKS = 512  # per commit: bounds how long the first of a group waits for the others
-_LOOP_SLICE = 0.004  # seconds that brief works of one group may take from the event loop
+_LOOP_SLICE = 0.004  # seconds that brief works may take from one turn of the event loop
 
 
 class _Work:
@@ -124,9 +124,17 @@ class GroupWriter:
         batch = _Batch(loop, works)
         if works[0].brief and self._begin_at_once():
             batch.begun = True
-            self._link.allow_time()
-            self._run(batch, brief_until=time.monotonic() + _LOOP_SLICE)
-        self._inbox.put(batch)
+            self._run_brief(batch)
+        else:
+            self._inbox.put(batch)
+
+    def _run_brief(self, batch: _Batch) -> None:
+        """Run brief works here, a slice per turn of the loop, then hand the group to the thread."""
+        self._link.allow_time()
+        if self._run(batch, brief_until=time.monotonic() + _LOOP_SLICE):
+            batch.loop.call_soon(self._run_brief, batch)
+        else:
+            self._inbox.put(batch)
 
     def _gather(self) -> list[_Work]:
         brief: list[_Work] = []
@@ -239,16 +247,21 @@ class GroupWriter:
             finally:
                 self._raw.execute("PRAGMA busy_timeout = 0")
 
-    def _run(self, batch: _Batch, brief_until: float | None = None) -> None:
-        """Run works without savepoints, as far as it goes. Stops with `rerun` or `failure` set."""
+    def _run(self, batch: _Batch, brief_until: float | None = None) -> bool:
+        """Run works without savepoints; True when only the time is over and brief ones are left.
+
+        Stops early with `rerun` or `failure` set.
+        """
         raw, tx, works = self._raw, self._tx, batch.works
         schema = None if brief_until is not None else self._schema_version()
         while batch.next < len(works):
             work = works[batch.next]
-            if brief_until is not None and (not work.brief or time.monotonic() > brief_until):
-                return
             if brief_until is None:
                 self._link.allow_time()
+            elif not work.brief:
+                break
+            elif time.monotonic() > brief_until:
+                return True
             tx.calls = work.calls
             before = raw.total_changes
             try:
@@ -256,13 +269,14 @@ class GroupWriter:
             except BaseException as error:  # noqa: BLE001 - handed to the caller
                 if is_fault(error):
                     batch.failure = error
-                    return
+                    break
                 work.error = error
                 clean = raw.in_transaction and raw.total_changes == before
                 if not clean or (schema is not None and schema != self._schema_version()):
                     batch.rerun = True
-                    return
+                    break
             batch.next += 1
+        return False
 
     def _run_apart(self, batch: _Batch) -> None:
         """Run all works again, each in a savepoint. One that timed out is not tried again."""
