@@ -27,6 +27,7 @@ from secureconnect.app.stores import Stores, open_stores
 from secureconnect.edge.http.protocol import http_protocol
 from secureconnect.edge.realtime.drain import drain
 from secureconnect.edge.realtime.transport import TransportLimits, transport_factory
+from secureconnect.infra.crypto.sealing import SealBroken
 from secureconnect.infra.telemetry import log as logs
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import SystemClock
@@ -58,8 +59,15 @@ def serve(settings: Settings) -> int:
             if observability.log_output == "file"
             else None,
         )
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(settings, data_dir, listener))
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(_run(settings, data_dir, listener))
+        except SealBroken as error:
+            raise Failure(
+                f"{error}\n"
+                "Give the master key that this data directory was made with, "
+                "here or in secrets.previous_master_keys."
+            ) from error
 
 
 @contextlib.contextmanager

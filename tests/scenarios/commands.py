@@ -1,0 +1,73 @@
+"""The command line of the product, run as an operator runs it."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.scenarios.server import Server, environment
+from tests.scenarios.steps import PASSWORD, Person, stranger
+
+__all__ = ["Outcome", "make_admin", "secureconnect"]
+
+_PATIENCE = 30.0
+
+
+class Outcome(NamedTuple):
+    """How a command ended and what it said."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+async def secureconnect(*arguments: str | Path, cwd: Path, **sections: dict[str, Any]) -> Outcome:
+    """Run `secureconnect …` in `cwd` with settings as environment variables, until it ends by itself."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "secureconnect",
+        *map(str, arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=cwd,
+        env=environment(**sections),
+    )
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return Outcome(process.returncode, out, err.decode())
+
+
+async def make_admin(server: Server, name: str = "admin") -> Person:
+    """A server admin made with `createadmin` beside the running server, and logged in."""
+    person = stranger(server.url, name)
+    password = server.data_dir.parent / f"{person.username}.password"
+    password.write_text(f"{PASSWORD}\n")
+    made = await secureconnect(
+        "createadmin",
+        "--data-dir",
+        server.data_dir,
+        "--email",
+        person.email,
+        "--username",
+        person.username,
+        "--password-file",
+        password,
+        cwd=server.data_dir.parent,
+    )
+    assert made.code == 0, made.err
+    admin = await person.login()
+    admin.user_id = (await admin.get("/v1/auth/profile")).ok()["user_id"]
+    return admin
