@@ -3,7 +3,7 @@
 from typing import Any
 
 from secureconnect.edge.http.paging import Paging
-from secureconnect.edge.http.routing import Call, Message, Reply, Route, done
+from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
 from secureconnect.features.conversations.api import Conversation
 from secureconnect.features.conversations.http.objects import (
     ConversationPage,
@@ -129,7 +129,7 @@ def routes(
             summary="Delete a group for everybody, or clear a direct conversation for oneself",
             tag="conversations",
             row="conversation",
-            returns={200: Message},
+            returns={200: Done},
             errors=_ACCESS,
         ),
         Route(

@@ -1,7 +1,7 @@
 """Links that let people join."""
 
 from secureconnect.edge.http.paging import Paging
-from secureconnect.edge.http.routing import Call, Message, Reply, Route, done
+from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
 from secureconnect.features.conversations.api import Conversation
 from secureconnect.features.conversations.http.conversations import caller_of
 from secureconnect.features.conversations.http.objects import (
@@ -96,7 +96,7 @@ def routes(invites: Invites, paging: Paging) -> list[Route]:
             summary="End a link",
             tag="invites",
             row="invites",
-            returns={200: Message},
+            returns={200: Done},
             errors=_ACCESS,
         ),
         Route(

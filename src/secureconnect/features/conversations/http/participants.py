@@ -1,7 +1,7 @@
 """Members: who, as what, coming and going."""
 
 from secureconnect.edge.http.paging import Paging
-from secureconnect.edge.http.routing import Call, Message, Reply, Route, done
+from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
 from secureconnect.features.conversations.api import Conversation
 from secureconnect.features.conversations.http.conversations import caller_of
 from secureconnect.features.conversations.http.objects import (
@@ -101,7 +101,7 @@ def routes(participants: Participants, membership: Membership, roles: Roles, pag
             tag="participants",
             row="participants",
             scope="members:write",
-            returns={200: Message},
+            returns={200: Done},
             errors=(*_ACCESS, ErrorCode.OWNERSHIP_TRANSFER_REQUIRED),
         ),
         Route(
@@ -122,7 +122,7 @@ def routes(participants: Participants, membership: Membership, roles: Roles, pag
             summary="Leave a group",
             tag="participants",
             row="participants",
-            returns={200: Message},
+            returns={200: Done},
             errors=(*_ACCESS, ErrorCode.CONFLICT, ErrorCode.OWNERSHIP_TRANSFER_REQUIRED),
         ),
         Route(

@@ -1,9 +1,10 @@
 """Who is in a conversation, who was put out of it, and how far each has read."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, TextClause, delete, func, insert, select, text, update
 
 from secureconnect.features.conversations.api import FOR_GOOD, Marks, MemberFact
 from secureconnect.features.conversations.store.records import NewMember
@@ -36,8 +37,9 @@ __all__ = [
 _C = conversations.c
 _P = conversation_participants.c
 _R = removed_members.c
-# Ids per statement: stores limit the parameters of one.
-_CHUNK = 500
+# Ids per statement.
+_LENGTHS = (1, 8, 64, 500)
+_CHUNK = _LENGTHS[-1]
 
 
 def insert_members(tx: WriteTx, conversation_id: str, members: Iterable[NewMember], now: int) -> None:
@@ -208,12 +210,24 @@ def visible(conn: Connection, user_id: str, conversation_id: str | None = None) 
 
 
 def co_members(conn: Connection, user_id: str, others: Collection[str]) -> set[str]:
-    """Those of `others` that share a conversation with the user."""
-    mine = conversation_participants.alias("mine")
-    wanted: Sequence[str] = [other for other in others if other != user_id]
+    """Those of `others` that share a conversation with the user. For each the first one found is enough."""
+    wanted = [other for other in others if other != user_id]
     found: set[str] = set()
     for start in range(0, len(wanted), _CHUNK):
-        shared = exists().where(mine.c.user_id == user_id, mine.c.conversation_id == _P.conversation_id)
-        query = select(_P.user_id).distinct().where(_P.user_id.in_(wanted[start : start + _CHUNK]), shared)
-        found.update(conn.execute(query).scalars())
+        chunk = wanted[start : start + _CHUNK]
+        # A few lengths serve all, so that the statements stay in the caches.
+        chunk += chunk[-1:] * (next(length for length in _LENGTHS if length >= len(chunk)) - len(chunk))
+        params = {f"u{place}": other for place, other in enumerate(chunk)}
+        found.update(conn.execute(_shared(len(chunk)), {**params, "me": user_id}).scalars())
     return found
+
+
+@cache
+def _shared(length: int) -> TextClause:
+    values = ", ".join(f"(:u{place})" for place in range(length))
+    return text(
+        f"SELECT v.column1 FROM (VALUES {values}) AS v WHERE EXISTS"  # noqa: S608 - placeholders of our own
+        " (SELECT 1 FROM conversation_participants AS theirs JOIN conversation_participants AS mine"
+        " ON mine.conversation_id = theirs.conversation_id AND mine.user_id = :me"
+        " WHERE theirs.user_id = v.column1)"
+    )
