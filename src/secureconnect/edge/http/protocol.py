@@ -81,6 +81,8 @@ class GuardedProtocol(HttpToolsProtocol):
             if fault is not None:
                 self._fail(fault)
                 return
+        if self._in_body and self.cycle.transport is self.transport:
+            self.cycle.transport = _Lingering(self)  # type: ignore[assignment]  # all that a cycle uses
         self._watch()
 
     # What the parser calls.
@@ -137,6 +139,21 @@ class GuardedProtocol(HttpToolsProtocol):
             self._unset_keepalive_if_required()
             self._stop_deadline()
             self._watch()
+
+    def leave(self) -> None:
+        """Close after an answer.
+
+        A peer that is still sending its body gets some time to end and to read the answer: closing at once
+        would reset the connection, and the answer could be lost with it.
+        """
+        if not self._in_body:
+            self.transport.close()
+            return
+        self._stop_deadline()
+        self._deaf = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.call_later(self.header_timeout, self.transport.abort)
 
     # Ours.
 
@@ -270,6 +287,17 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._deadline = self.loop.call_later(_LINGER, self.transport.abort)
+
+
+class _Lingering:
+    """The connection as the answer to one unfinished request has it: closing it is up to us."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, protocol: GuardedProtocol) -> None:
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+        self.close = protocol.leave
 
 
 def _fault_of(error: httptools.HttpParserError) -> ApiError:
