@@ -35,6 +35,7 @@ class Edges(Struct):
 
     http: HttpEdge
     answers: Answers
+    cors: Cors
     gate: ChatGate
     places: Places
     heartbeat: Heartbeat
@@ -147,7 +148,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         limits=product.limiter,
         memberships=product.memberships,
         own_origin=own_origin,
-        allowed_origins=frozenset(origin.lower() for origin in settings.http.allowed_origins),
+        origin_allowed=lambda origin: cors.allows(origin.encode("latin-1")),
         context=context,
         render=render,
     )
@@ -159,7 +160,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
     stores.metrics.watch_sockets(lambda: len(places), lambda: len(product.hub.interest.users))
     tasks = [task for module in product.modules for task in module.tasks]
     tasks.append(Task("idempotency_retention", 3600, idempotency.purge))
-    return Edges(http, answers, gate, places, heartbeat, health, tasks, drain)
+    return Edges(http, answers, cors, gate, places, heartbeat, health, tasks, drain)
 
 
 def unreadable(

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 import uvloop
@@ -21,6 +21,7 @@ from secureconnect.app.health import SERVICE
 from secureconnect.app.jobs import Jobs
 from secureconnect.app.metrics_port import metrics_port
 from secureconnect.app.product import Product, assemble_product
+from secureconnect.app.reload import Reload
 from secureconnect.app.settings import Settings
 from secureconnect.app.settings.production import warnings
 from secureconnect.app.stores import Stores, open_stores
@@ -42,8 +43,8 @@ _DRAIN = 8.0
 _LAG_PERIOD = 0.5
 
 
-def serve(settings: Settings) -> int:
-    """Run the server until SIGTERM or SIGINT; returns the exit code.
+def serve(settings: Settings, read: Callable[[], Settings]) -> int:
+    """Run the server until SIGTERM or SIGINT; returns the exit code. `read` is asked again at SIGHUP.
 
     Raises:
         Failure, DatabaseRefused: it could not start.
@@ -61,7 +62,7 @@ def serve(settings: Settings) -> int:
         )
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(_run(settings, data_dir, listener))
+                return runner.run(_run(settings, read, data_dir, listener))
         except SealBroken as error:
             raise Failure(
                 f"{error}\n"
@@ -86,7 +87,9 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _run(settings: Settings, data_dir: DataDirectory, listener: socket.socket) -> int:
+async def _run(
+    settings: Settings, read: Callable[[], Settings], data_dir: DataDirectory, listener: socket.socket
+) -> int:
     started = time.perf_counter()
     metrics = Metrics(SERVICE, __version__)
     metrics.watch_disk(lambda: shutil.disk_usage(data_dir.path).free)
@@ -106,6 +109,10 @@ async def _run(settings: Settings, data_dir: DataDirectory, listener: socket.soc
                     address=f"http{'s' if settings.server.tls_cert_file else ''}://{host}:{port}",
                     started_ms=round((time.perf_counter() - started) * 1000),
                 )
+                reload = Reload(
+                    read, settings, limiter=product.limiter, cors=edges.cors, tls=server.config.ssl
+                )
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
                 await _until_asked_to_stop(serving)
                 await _stop(settings, server, serving, product, edges)
     log.info("stopped")

@@ -37,6 +37,11 @@ class RateLimiter:
         self._metrics = metrics
         self._enabled = enabled
 
+    def replace(self, rows: Mapping[str, int], *, enabled: bool) -> None:
+        """Count by these rows from now on."""
+        self._rows = rows
+        self._enabled = enabled
+
     async def hit(self, row: str | None, key: str, *, write: bool) -> Window | None:
         """Count one request; None when the row is not limited. The window says whether it was allowed."""
         if not self._enabled or row is None:

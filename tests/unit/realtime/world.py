@@ -348,7 +348,7 @@ class World:
             limits=self.limits,
             memberships=self.store,
             own_origin=lambda request: f"https://{request.headers['host']}",
-            allowed_origins=frozenset({"https://app.test"}),
+            origin_allowed={"https://app.test"}.__contains__,
             context=lambda request: RequestContext(request_id="r", client_ip=request.peer),
             render=lambda request, error: Refusal(error.code.status, [], b""),
         )

@@ -1,12 +1,10 @@
 """`createadmin`: make or promote a server admin."""
 
 import argparse
-import sys
-from pathlib import Path
 
 from secureconnect.app.commands.declare import Commands, command, read_settings
+from secureconnect.app.commands.password import read_password
 from secureconnect.app.commands.refusals import refusals
-from secureconnect.app.failure import Failure
 
 __all__ = ["add"]
 
@@ -27,26 +25,10 @@ def add(commands: Commands, everywhere: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments).settings
-    password = _password(arguments.password_file)
+    password = read_password(arguments.password_file, twice=True)
 
     from secureconnect.app.admin import create_admin
 
     with refusals():
         print(create_admin(settings, arguments.email, arguments.username, password))
     return 0
-
-
-def _password(path: str | None) -> str:
-    if path is not None:
-        try:
-            return Path(path).read_text("utf-8").removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError as error:
-            raise Failure(f"{path} is not UTF-8 text") from error
-    if not sys.stdin.isatty():
-        raise Failure("there is no terminal to ask for the password: give --password-file", exit_code=2)
-    import getpass
-
-    password = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != password:
-        raise Failure("the two passwords differ")
-    return password

@@ -5,6 +5,7 @@ import argparse
 from secureconnect.app.commands.declare import Commands, command, read_settings
 from secureconnect.app.commands.refusals import refusals
 from secureconnect.app.failure import Failure
+from secureconnect.app.settings import Settings
 
 __all__ = ["add"]
 
@@ -27,9 +28,13 @@ def _run(arguments: argparse.Namespace) -> int:
     unknown = [role for role in arguments.roles if role not in ROLES]
     if unknown:
         raise Failure(f"there is no role {unknown[0]!r}; roles are {', '.join(ROLES)}", exit_code=2)
-    settings = read_settings(arguments, roles=arguments.roles).settings
+
+    def read() -> Settings:
+        return read_settings(arguments, roles=arguments.roles).settings
+
+    settings = read()
 
     from secureconnect.app.server import serve
 
     with refusals():
-        return serve(settings)
+        return serve(settings, read)

@@ -33,12 +33,16 @@ class Cors:
     """Says which headers an origin gets; an unlisted one gets none."""
 
     def __init__(self, allowed_origins: Collection[str]) -> None:
+        self.replace(allowed_origins)
+
+    def replace(self, allowed_origins: Collection[str]) -> None:
+        """Allow these from now on."""
         self._any = "*" in allowed_origins
-        self._allowed = frozenset(origin.encode() for origin in allowed_origins)
+        self._allowed = frozenset(origin.lower().encode() for origin in allowed_origins)
 
     def allows(self, origin: bytes) -> bool:
         """Whether pages of `origin` may read answers."""
-        return self._any or origin in self._allowed
+        return self._any or origin.lower() in self._allowed
 
     def headers(self, origin: bytes | None, *, preflight: bool = False) -> Headers:
         """CORS headers for one answer."""

@@ -43,7 +43,7 @@ class ChatGate:
 
     Args:
         own_origin: the origin that this request's own host stands for, or None when unknown.
-        allowed_origins: `http.allowed_origins`.
+        origin_allowed: whether pages of an origin may open sockets (`http.allowed_origins`).
         context: request id and client address of an upgrade.
         render: makes the HTTP answer of a refusal.
     """
@@ -59,7 +59,7 @@ class ChatGate:
         limits: CommandLimits,
         memberships: Memberships,
         own_origin: Callable[[UpgradeRequest], str | None],
-        allowed_origins: frozenset[str],
+        origin_allowed: Callable[[str], bool],
         context: Callable[[UpgradeRequest], RequestContext],
         render: Callable[[UpgradeRequest, ApiError], Refusal],
     ) -> None:
@@ -71,7 +71,7 @@ class ChatGate:
         self._limits = limits
         self._memberships = memberships
         self._own_origin = own_origin
-        self._allowed_origins = allowed_origins
+        self._origin_allowed = origin_allowed
         self._context = context
         self._render = render
 
@@ -171,7 +171,7 @@ class ChatGate:
         if origin is None:
             return
         origin = origin.lower()
-        if origin not in self._allowed_origins and origin != self._own_origin(request):
+        if not self._origin_allowed(origin) and origin != self._own_origin(request):
             raise ApiError(ErrorCode.ORIGIN_NOT_ALLOWED)
 
 

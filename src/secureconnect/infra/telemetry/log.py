@@ -18,7 +18,7 @@ import structlog
 
 from secureconnect.kit.clock import rfc3339
 
-__all__ = ["configure", "get_logger", "mask"]
+__all__ = ["configure", "get_logger", "mask", "set_level"]
 
 _LEVELS = {"debug": 10, "info": 20, "warn": 30, "error": 40}
 _NAMES = {"warning": "warn", "exception": "error", "critical": "error"}
@@ -54,14 +54,38 @@ def configure(*, service: str, level: str = "info", text: bool = False, file: st
         sinks.append(_RotatingFile(file))
     render: Any = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()) if text else _json
     structlog.configure(
-        processors=[_common(service), structlog.processors.format_exc_info, _exception, _clean, render],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        processors=[
+            _filter,
+            _common(service),
+            structlog.processors.format_exc_info,
+            _exception,
+            _clean,
+            render,
+        ],  # The level is looked up by `_filter`, so that it can change while loggers are cached.
+        wrapper_class=structlog.make_filtering_bound_logger(0),
         logger_factory=lambda *_: _Writer(sinks),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(handlers=[_Forward()], level=_LEVELS[level], force=True)
+    logging.basicConfig(handlers=[_Forward()], level=logging.DEBUG, force=True)
+    set_level(level)
     for chatty in ("alembic", "uvicorn", "uvicorn.error", "httpcore", "httpx", "websockets"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+_threshold = 20
+
+
+def set_level(level: str) -> None:
+    """Write lines of this level and above from now on."""
+    global _threshold  # noqa: PLW0603 - one level per process
+    _threshold = _LEVELS[level]
+    logging.getLogger().setLevel(_threshold)
+
+
+def _filter(_: Any, method: str, event: Event) -> Event:
+    if _LEVELS[_NAMES.get(method, method)] < _threshold:
+        raise structlog.DropEvent
+    return event
 
 
 class _Sink(Protocol):
