@@ -61,7 +61,16 @@ def openapi_document(routes: Sequence[Route], pages: Iterable[tuple[str, str]], 
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(_as_sent(document)), indent=1) + b"\n"
+
+
+def _as_sent(part: Any) -> Any:
+    """Times are integers only inside; msgspec says so of the outside too, whatever the annotation adds."""
+    if isinstance(part, dict):
+        if part.get("type") == "integer" and part.get("format") == "date-time":
+            return {**part, "type": "string"}
+        return {key: _as_sent(value) for key, value in part.items()}
+    return [_as_sent(value) for value in part] if isinstance(part, list) else part
 
 
 def _anything(type_: type[Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 from secureconnect.kit.errors import ErrorCode
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["Access", "Call", "Handler", "Message", "Reply", "Route", "Router", "done", "parameters"]
+__all__ = ["Access", "Call", "Done", "Handler", "Reply", "Route", "Router", "done", "parameters"]
 
 B = TypeVar("B")
 Q = TypeVar("Q")
@@ -52,7 +52,7 @@ class Reply(msgspec.Struct):
     status: int = 200
 
 
-class Message(msgspec.Struct, frozen=True):
+class Done(msgspec.Struct, frozen=True):
     """One short English sentence for developers."""
 
     message: str
@@ -60,7 +60,7 @@ class Message(msgspec.Struct, frozen=True):
 
 def done(message: str, status: int = 200) -> Reply:
     """The answer of routes that return only a sentence."""
-    return Reply(Message(message), status)
+    return Reply(Done(message), status)
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Reply]]

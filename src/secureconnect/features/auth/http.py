@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from secureconnect.edge.http.routing import Access, Call, Message, Reply, Route, done
+from secureconnect.edge.http.routing import Access, Call, Done, Reply, Route, done
 from secureconnect.features.auth.service import Accounts, Login
 from secureconnect.features.sessions.api import Tokens
 from secureconnect.features.users.api import (
@@ -63,7 +63,7 @@ class AuthResult(Struct, frozen=True, kw_only=True):
     session_id: Id
 
 
-class Profile(Struct, frozen=True, kw_only=True):
+class Identity(Struct, frozen=True, kw_only=True):
     """Who the bearer token belongs to."""
 
     user_id: Id
@@ -129,7 +129,7 @@ def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
         record = await users.get(call.caller.user_id)
         assert record is not None
         return Reply(
-            Profile(
+            Identity(
                 user_id=record.user_id,
                 email=record.email,
                 username=record.username,
@@ -187,7 +187,7 @@ def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
             handler=profile,
             summary="Who the token belongs to",
             tag="auth",
-            returns={200: Profile},
+            returns={200: Identity},
         ),
         Route(
             method="POST",
@@ -197,7 +197,7 @@ def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
             tag="auth",
             row="users_me_password",
             body=PasswordBody,
-            returns={200: Message},
+            returns={200: Done},
             errors=(ErrorCode.INVALID_CREDENTIALS,),
         ),
     ]

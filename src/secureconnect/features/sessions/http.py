@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from secureconnect.edge.http.dispatch import Page as PageRoute
 from secureconnect.edge.http.dispatch import PageReply
 from secureconnect.edge.http.routing import Access as Who
-from secureconnect.edge.http.routing import Call, Message, Reply, Route, done
+from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
 from secureconnect.edge.realtime.base import Memberships
 from secureconnect.edge.validation import Opaque, Uuid
 from secureconnect.features.sessions.api import Tokens
@@ -157,7 +157,7 @@ def routes(service: SessionService, memberships: Memberships, cursors: Cursors) 
             summary="End the current or another own session",
             tag="sessions",
             body=LogoutBody,
-            returns={200: Message},
+            returns={200: Done},
             errors=(ErrorCode.NOT_FOUND,),
             replayable=False,
         ),
@@ -176,7 +176,7 @@ def routes(service: SessionService, memberships: Memberships, cursors: Cursors) 
             handler=end,
             summary="End one own session",
             tag="sessions",
-            returns={200: Message},
+            returns={200: Done},
             errors=(ErrorCode.NOT_FOUND,),
         ),
         Route(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from secureconnect.edge.http.routing import Call, Message, Reply, Route, done
+from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
 from secureconnect.features.friends.http.paging import ListedByOffset, ListQuery, Paging
 from secureconnect.features.friends.service import Blocks, SeenBlock
 from secureconnect.features.users.api import PublicUser
@@ -78,7 +78,7 @@ def routes(blocks: Blocks, paging: Paging) -> list[Route]:
             tag="blocks",
             row="block",
             body=BlockBody,
-            returns={200: Message, 201: Message},
+            returns={200: Done, 201: Done},
             errors=(ErrorCode.NOT_FOUND,),
         ),
         Route(
@@ -88,7 +88,7 @@ def routes(blocks: Blocks, paging: Paging) -> list[Route]:
             summary="Lift a block",
             tag="blocks",
             row="block",
-            returns={200: Message},
+            returns={200: Done},
             errors=(ErrorCode.NOT_FOUND,),
         ),
     ]

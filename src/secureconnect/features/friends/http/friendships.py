@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from secureconnect.edge.http.routing import Call, Message, Reply, Route, done
+from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
 from secureconnect.features.friends.http.paging import (
     Cursor,
     Limit,
@@ -150,7 +150,7 @@ def routes(friendships: Friendships, people: People, paging: Paging) -> list[Rou
             summary="Withdraw one's own open request",
             tag="friends",
             row="friend_request",
-            returns={200: Message},
+            returns={200: Done},
             errors=(ErrorCode.NOT_FOUND,),
         ),
         Route(
@@ -170,7 +170,7 @@ def routes(friendships: Friendships, people: People, paging: Paging) -> list[Rou
             summary="Reject the request of a user, who is not told",
             tag="friends",
             row="friends",
-            returns={200: Message},
+            returns={200: Done},
             errors=(ErrorCode.NOT_FOUND,),
         ),
         Route(
@@ -180,7 +180,7 @@ def routes(friendships: Friendships, people: People, paging: Paging) -> list[Rou
             summary="End a friendship",
             tag="friends",
             row="friends",
-            returns={200: Message},
+            returns={200: Done},
             errors=(ErrorCode.NOT_FOUND,),
         ),
     ]
