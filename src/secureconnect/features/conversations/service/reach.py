@@ -29,7 +29,7 @@ class Reach:
             ApiError: `NOT_FOUND` when one is unknown or deleted.
         """
         people = self.records_in(conn, user_ids)
-        rules.found(user_ids, [user_id for user_id, record in people.items() if record.active])
+        rules.found(user_ids, {user_id for user_id, record in people.items() if record.active})
         return people
 
     def open_in(self, conn: Connection, caller_id: str, people: dict[str, UserRecord]) -> None:
