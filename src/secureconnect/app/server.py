@@ -186,6 +186,7 @@ def _server(settings: Settings, edges: Edges) -> _Server:
         ssl_certfile=settings.server.tls_cert_file or None,
         ssl_keyfile=settings.server.tls_key_file or None,
     )
+    config.load()  # the TLS context exists only then
     return _Server(config)
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,7 +35,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Settings]]:
     """The settings that the server was started with."""
     started: list[Settings] = []
 
-    def serve(settings: Settings) -> int:
+    def serve(settings: Settings, read: Callable[[], Settings]) -> int:
+        assert read() == settings
         started.append(settings)
         return 0
 
@@ -193,7 +194,7 @@ def test_unknown_roles_are_named(capsys: Capture) -> None:
 def test_expected_ends_are_one_message_and_a_code(
     error: BaseException, code: int, complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def serve(_: Settings) -> int:
+    def serve(_: Settings, __: Callable[[], Settings]) -> int:
         raise error
 
     monkeypatch.setitem(sys.modules, "secureconnect.app.server", SimpleNamespace(serve=serve))
