@@ -7,7 +7,7 @@ import jsonschema_rs
 
 __all__ = ["Published", "published"]
 
-_known: dict[str, "Published | None"] = {}
+_known: dict[str, "Published"] = {}
 
 
 class Published:
@@ -39,7 +39,9 @@ class Published:
         else:
             name = f"frame_{kind}"
         assert name in self._messages, f"not described: {frame}"
-        faults = [f"{fault.instance_path} {fault.message}" for fault in self._validator(name).iter_errors(frame)]
+        faults = [
+            f"{fault.instance_path} {fault.message}" for fault in self._validator(name).iter_errors(frame)
+        ]
         assert not faults, (faults, frame)
 
     def _validator(self, name: str) -> jsonschema_rs.Validator:
@@ -56,10 +58,11 @@ class Published:
         return self._validators[name]
 
 
-async def published(url: str) -> Published | None:
-    """The document of a server; None when it serves none."""
+async def published(url: str) -> Published:
+    """The document of a server."""
     if url not in _known:
         async with httpx.AsyncClient(base_url=url, verify=False) as client:
             answer = await client.get("/asyncapi.json")
-        _known[url] = Published(answer.json()) if answer.status_code == 200 else None
+        assert answer.status_code == 200, "the scenarios judge frames by the served document"
+        _known[url] = Published(answer.json())
     return _known[url]

@@ -292,5 +292,5 @@ async def ws(
             yield chat
         finally:
             await chat.close()
-        for frame in chat.seen if document is not None else ():
+        for frame in chat.seen:
             document.check(frame, chat.commands)
