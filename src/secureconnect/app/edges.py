@@ -23,7 +23,7 @@ from secureconnect.edge.realtime.places import Places
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.ids import new_id
-from secureconnect.kit.principal import Principal, RequestContext
+from secureconnect.kit.principal import RequestContext
 
 __all__ = ["Edges", "build_edges"]
 
@@ -48,16 +48,6 @@ class Drain(Struct):
     """Whether the process is stopping."""
 
     draining: bool = False
-
-
-class _Tickets:
-    """Socket tickets as the gate wants them."""
-
-    def __init__(self, product: Product) -> None:
-        self._sessions = product.sessions
-
-    async def redeem(self, ticket: str, purpose: str, conversation_id: str | None) -> Principal:
-        return await self._sessions.redeem_ticket(ticket, purpose, conversation_id)
 
 
 def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
@@ -144,7 +134,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         hub=product.hub,
         places=places,
         authenticator=product.access,
-        tickets=_Tickets(product),
+        tickets=product.tickets,
         limits=product.limiter,
         memberships=product.memberships,
         own_origin=own_origin,

@@ -30,7 +30,7 @@ from secureconnect.features.presence.rules import PresenceTimes
 from secureconnect.features.presence.service import Devices, PresenceService
 from secureconnect.features.presence.service import Relations as Sight
 from secureconnect.features.sessions.module import module as sessions_module
-from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService
+from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService, Tickets
 from secureconnect.features.users.api import Status, Statuses
 from secureconnect.features.users.module import module as users_module
 from secureconnect.features.users.service import UserService
@@ -49,7 +49,7 @@ class Product(Struct, frozen=True):
     limiter: RateLimiter
     access: Access
     accounts: Accounts
-    sessions: SessionService
+    tickets: Tickets
     audit: AuditService
     memberships: SocketMemberships
     view: TimelineView
@@ -107,6 +107,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         clock,
         SessionLimits(auth.access_ttl, auth.refresh_ttl, auth.max_sessions, auth.issuer),
     )
+    tickets = Tickets(database, clock, access_ttl=auth.access_ttl)
     hasher = PasswordHasher(
         memory_kib=auth.argon2_memory_kib,
         time_cost=auth.argon2_time,
@@ -173,7 +174,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             limits=FriendLimits(settings.friends.max, settings.friends.max_pending),
             pair_changed=[conversations.pair_changed],
         ),
-        sessions_module(sessions, keyring, access, memberships, cursors),
+        sessions_module(sessions, tickets, keyring, access, memberships, cursors),
         auth_module(accounts, login, lockout, users),
         conversations_module(
             database=database,
@@ -240,7 +241,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         limiter=limiter,
         access=access,
         accounts=accounts,
-        sessions=sessions,
+        tickets=tickets,
         audit=audit,
         memberships=memberships,
         view=view,

@@ -12,7 +12,8 @@ from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
 from secureconnect.edge.realtime.base import Memberships
 from secureconnect.edge.validation import Opaque, Uuid
 from secureconnect.features.sessions.api import Tokens
-from secureconnect.features.sessions.service import KeyRing, SessionService
+from secureconnect.features.sessions.service import KeyRing, SessionService, Tickets
+from secureconnect.features.sessions.service.tickets import TICKET_SECONDS
 from secureconnect.kit.clock import rfc3339
 from secureconnect.kit.errors import ApiError, ErrorCode, invalid
 from secureconnect.kit.ids import normalise_uuid
@@ -80,7 +81,9 @@ class RotatedKey(Struct, frozen=True):
     previous_valid_until: Time
 
 
-def routes(service: SessionService, memberships: Memberships, cursors: Cursors) -> list[Route]:
+def routes(
+    service: SessionService, tickets: Tickets, memberships: Memberships, cursors: Cursors
+) -> list[Route]:
     """Everything about sessions that is not a login."""
 
     async def refresh(call: Call[RefreshBody, None]) -> Reply:
@@ -128,7 +131,7 @@ def routes(service: SessionService, memberships: Memberships, cursors: Cursors) 
         conversation_id = call.body.conversation_id
         if conversation_id is not None:
             await memberships.require(call.caller.user_id, conversation_id)
-        return Reply(Ticket(await service.issue_ticket(call.caller, conversation_id), 30), 201)
+        return Reply(Ticket(await tickets.issue(call.caller, conversation_id), TICKET_SECONDS), 201)
 
     async def rotate(call: Call[None, None]) -> Reply:
         kid, until = await service.rotate_keys(call.caller, call.context)

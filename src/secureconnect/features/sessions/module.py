@@ -3,7 +3,7 @@
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.base import Memberships
 from secureconnect.features.sessions.http import pages, routes
-from secureconnect.features.sessions.service import Access, KeyRing, SessionService
+from secureconnect.features.sessions.service import Access, KeyRing, SessionService, Tickets
 from secureconnect.features.sessions.tasks import tasks
 from secureconnect.kit.pagination import Cursors
 
@@ -11,7 +11,12 @@ __all__ = ["module"]
 
 
 def module(
-    service: SessionService, keyring: KeyRing, access: Access, memberships: Memberships, cursors: Cursors
+    service: SessionService,
+    tickets: Tickets,
+    keyring: KeyRing,
+    access: Access,
+    memberships: Memberships,
+    cursors: Cursors,
 ) -> Module:
     """Tokens, sessions, tickets and keys."""
 
@@ -22,7 +27,7 @@ def module(
     return Module(
         name="sessions",
         role="auth",
-        routes=routes(service, memberships, cursors),
+        routes=routes(service, tickets, memberships, cursors),
         pages=pages(keyring),
         tasks=tasks(service, keyring),
         start=start,

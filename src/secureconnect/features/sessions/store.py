@@ -1,5 +1,6 @@
 """The tables of sessions and every query on them. Tokens are stored as SHA-256 only."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ __all__ = [
     "add_refresh_token",
     "add_session",
     "add_ticket",
+    "hash_token",
     "keys",
     "live_sessions",
     "refresh_row",
@@ -130,6 +132,11 @@ class KeyRow(NamedTuple):
     not_before: int
     sign_until: int
     verify_until: int
+
+
+def hash_token(token: str) -> bytes:
+    """What is stored of a token: its SHA-256."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def add_session(tx: WriteTx, values: dict[str, Any]) -> None:

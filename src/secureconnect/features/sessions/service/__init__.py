@@ -5,5 +5,6 @@ sessions.
 from secureconnect.features.sessions.service.access import Access
 from secureconnect.features.sessions.service.keyring import KeyRing
 from secureconnect.features.sessions.service.lifecycle import SessionLimits, SessionService
+from secureconnect.features.sessions.service.tickets import Tickets
 
-__all__ = ["Access", "KeyRing", "SessionLimits", "SessionService"]
+__all__ = ["Access", "KeyRing", "SessionLimits", "SessionService", "Tickets"]

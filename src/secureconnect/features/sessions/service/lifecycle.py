@@ -1,6 +1,5 @@
 """Starting, renewing, listing and ending sessions (contract rules §2)."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
@@ -25,7 +24,6 @@ from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = ["SessionLimits", "SessionMetrics", "SessionService"]
 
-_TICKET_MS = 30_000
 _KEPT_MS = 30 * 24 * 3600 * 1000
 _CLOSE_REVOKED = 4003
 _CLOSE_BANNED = 4004
@@ -54,13 +52,6 @@ class SessionLimits(msgspec.Struct, frozen=True):
     refresh_ttl: int
     max_sessions: int
     issuer: str
-
-
-class _Ticket(msgspec.Struct):
-    session_id: str
-    purpose: str
-    conversation_id: str | None
-    role: Literal["user", "admin"]
 
 
 class SessionService:
@@ -123,7 +114,7 @@ class SessionService:
         Raises:
             ApiError: `INVALID_TOKEN`, or `TOKEN_REUSED` after revoking the whole session.
         """
-        token_hash = _hash(refresh_token)
+        token_hash = store.hash_token(refresh_token)
         now = self._clock.now()
 
         def work(tx: WriteTx) -> Tokens | ErrorCode:
@@ -215,54 +206,6 @@ class SessionService:
     def known_address_in(self, conn: Connection, user_id: str, ip: str) -> bool:
         return store.known_address(conn, user_id, ip)
 
-    async def issue_ticket(self, caller: Principal, conversation_id: str | None) -> str:
-        """A single-use ticket for one chat socket, good for 30 s."""
-        ticket = secrets.token_urlsafe(32)
-        payload = msgspec.json.encode(
-            _Ticket(caller.session_id, "chat", conversation_id, caller.role)
-        ).decode()
-        expires_at = self._clock.now() + _TICKET_MS
-        await self._database.write(
-            lambda tx: store.add_ticket(tx, _hash(ticket), caller.user_id, payload, expires_at)
-        )
-        return ticket
-
-    async def redeem_ticket(self, ticket: str, purpose: str, conversation_id: str | None) -> Principal:
-        """The caller who got this ticket; it is used up by this.
-
-        Raises:
-            ApiError: `UNAUTHORIZED` when it is unknown, used, expired or for something else, or when its
-            session
-                has ended.
-        """
-        now = self._clock.now()
-
-        def work(tx: WriteTx) -> Principal | None:
-            payload = store.take_ticket(tx, _hash(ticket), now)
-            if payload is None:
-                return None
-            ticket_ = msgspec.json.decode(payload, type=_Ticket)
-            state = store.session_state(tx.conn, ticket_.session_id)
-            if (
-                (ticket_.purpose, ticket_.conversation_id) != (purpose, conversation_id)
-                or state is None
-                or state.revoked_at is not None
-                or state.expires_at <= now
-            ):
-                return None
-            return Principal(
-                user_id=state.user_id,
-                session_id=ticket_.session_id,
-                jti=new_id(),
-                role=ticket_.role,
-                expires_at=now + self._limits.access_ttl * 1000,
-            )
-
-        principal = await self._database.write(work)
-        if principal is None:
-            raise ApiError(ErrorCode.UNAUTHORIZED, "The ticket is not valid.")
-        return principal
-
     async def rotate_keys(self, caller: Principal, context: RequestContext) -> tuple[str, int]:
         """Sign with a new key from now on; returns its id and until when (ms) the previous one verifies."""
 
@@ -303,7 +246,7 @@ class SessionService:
         store.add_refresh_token(
             tx,
             {
-                "token_hash": _hash(refresh_token),
+                "token_hash": store.hash_token(refresh_token),
                 "session_id": session_id,
                 "parent_hash": parent,
                 "issued_at": now,
@@ -341,10 +284,6 @@ class SessionService:
                 self._bus.publish(CONTROL, SessionEnded(user_id, session_id, close))
 
         tx.after_commit(tell)
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _entry(

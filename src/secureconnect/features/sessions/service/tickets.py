@@ -1,0 +1,86 @@
+"""Socket tickets: single-use credentials for clients that cannot set headers (docs/reference/realtime.md
+§1).
+"""
+
+import secrets
+from typing import Final, Literal
+
+import msgspec
+
+from secureconnect.features.sessions import store
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.ids import new_id
+from secureconnect.kit.principal import Principal
+
+__all__ = ["TICKET_SECONDS", "Tickets"]
+
+TICKET_SECONDS: Final = 30
+
+
+class _Ticket(msgspec.Struct):
+    session_id: str
+    purpose: str
+    conversation_id: str | None
+    role: Literal["user", "admin"]
+
+
+class Tickets:
+    """Issues and redeems tickets. They are kept durably, so a restart in between does not matter.
+
+    Args:
+        access_ttl: seconds that a socket opened by ticket may last without `token_refresh`.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, access_ttl: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._access_ttl = access_ttl
+
+    async def issue(self, caller: Principal, conversation_id: str | None) -> str:
+        """A ticket for one chat socket, good for 30 s."""
+        ticket = secrets.token_urlsafe(32)
+        payload = msgspec.json.encode(
+            _Ticket(caller.session_id, "chat", conversation_id, caller.role)
+        ).decode()
+        expires_at = self._clock.now() + TICKET_SECONDS * 1000
+        await self._database.write(
+            lambda tx: store.add_ticket(tx, store.hash_token(ticket), caller.user_id, payload, expires_at)
+        )
+        return ticket
+
+    async def redeem(self, ticket: str, purpose: str, conversation_id: str | None) -> Principal:
+        """The caller who got this ticket; it is used up by this.
+
+        Raises:
+            ApiError: `UNAUTHORIZED` when it is unknown, used, expired or for something else, or when its
+                session has ended.
+        """
+        now = self._clock.now()
+
+        def work(tx: WriteTx) -> Principal | None:
+            payload = store.take_ticket(tx, store.hash_token(ticket), now)
+            if payload is None:
+                return None
+            taken = msgspec.json.decode(payload, type=_Ticket)
+            state = store.session_state(tx.conn, taken.session_id)
+            if (
+                (taken.purpose, taken.conversation_id) != (purpose, conversation_id)
+                or state is None
+                or state.revoked_at is not None
+                or state.expires_at <= now
+            ):
+                return None
+            return Principal(
+                user_id=state.user_id,
+                session_id=taken.session_id,
+                jti=new_id(),
+                role=taken.role,
+                expires_at=now + self._access_ttl * 1000,
+            )
+
+        principal = await self._database.write(work)
+        if principal is None:
+            raise ApiError(ErrorCode.UNAUTHORIZED, "The ticket is not valid.")
+        return principal
