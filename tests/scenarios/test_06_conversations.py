@@ -263,3 +263,35 @@ async def test_c18_history_begins_with_joining(reg: Register) -> None:
     await say(a, g, "after it")
     messages = (await d.get(f"/v1/messages?conversation_id={g['conversation_id']}")).ok()["messages"]
     assert [message["content"] for message in messages] == ["after it"]
+
+
+async def test_pages_of_the_list(reg: Register) -> None:
+    """Cursors and offsets walk the same list; cursors belong to one list, one filter and one caller."""
+    a, b = await reg("a", "b")
+    made = [(await group(a, [b], title=f"Title {number}"))["conversation_id"] for number in range(5)]
+    base = "/v1/conversations?limit=2"
+    first = (await a.get(base)).ok()
+    assert (first["has_more"], {"limit", "offset"} & set(first)) == (True, set())
+    seen, page = [one["conversation_id"] for one in first["conversations"]], first
+    while page["next_cursor"]:
+        page = (await a.get(f"{base}&cursor={page['next_cursor']}")).ok()
+        seen += [one["conversation_id"] for one in page["conversations"]]
+    assert seen == made[::-1]
+    by_offset = (await a.get(f"{base}&offset=3")).ok()
+    assert [one["conversation_id"] for one in by_offset["conversations"]] == seen[3:5]
+    assert (by_offset["limit"], by_offset["offset"], by_offset["has_more"]) == (2, 3, False)
+    cursor = first["next_cursor"]
+    for answer in (
+        await b.get(f"{base}&cursor={cursor}"),
+        await a.get(f"{base}&cursor={cursor}&type=group"),
+        await a.get(f"{base}&cursor={cursor}&q=x"),
+        await a.get(f"{base}&cursor=A{cursor}"),
+        await a.get(f"/v1/conversations/{made[0]}/participants?cursor={cursor}"),
+    ):
+        answer.is_error(400, "VALIDATION_ERROR")
+        assert answer.fields == ["cursor"]
+    for query in ("offset=1&cursor=" + cursor, "limit=0", "limit=101", "archived=x", "type=x", "q="):
+        (await a.get(f"/v1/conversations?{query}")).is_error(400, "VALIDATION_ERROR")
+    assert await listed(a, "&q=tITLE%203") == [made[3]]
+    assert await listed(a, "&q=nothing") == []
+    assert await listed(a, "&type=direct") == []
