@@ -303,8 +303,10 @@ def test_backlog_shrinks_runs_and_keeps_controls() -> None:
         (0, 0, b"removed"),
     ]
     assert [(due.after, due.upto, due.frame) for due in backlog.queues[H]] == [(4, 5, b"e")]
+    backlog.drop_events(G)
+    assert [due.frame for due in backlog.queues[G]] == [b"added", b"removed"]
     backlog.replace(G, [EventFrame(3, b"e")], 3, 8)
-    assert [(due.after, due.upto) for due in backlog.queues[G]] == [(0, 0), (0, 0), (2, 3), (3, 8)]
+    assert [(due.after, due.upto) for due in backlog.queues[G]] == [(2, 3), (3, 8)]
     backlog.purge(G)
     assert G not in backlog.queues
     assert msgspec.json.encode(len(backlog.queues)) == b"1"

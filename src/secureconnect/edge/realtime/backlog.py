@@ -58,18 +58,21 @@ class Backlog:
             self.control("", frame)
 
     def replace(self, conversation_id: str, first: list[EventFrame], after: int, upto: int) -> None:
-        """Owe `first` and then the range (after, upto] instead of the events held; controls stay in front."""
+        """Owe `first` and then the range (after, upto] instead of everything held."""
+        self.purge(conversation_id)
         queue = self._queue(conversation_id)
-        controls = [due for due in queue if due.upto == 0]
-        self._held -= sum(1 for due in queue if due.frame is not None and due.upto)
         self._held += len(first)
-        queue.clear()
-        queue.extend(controls)
         queue.extend(Due(seq - 1, seq, frame) for seq, frame in first)
         if upto > after:
             queue.append(Due(after, upto, None))
-        if not queue:
-            del self.queues[conversation_id]
+
+    def drop_events(self, conversation_id: str) -> None:
+        """Owe only the controls held."""
+        held = list(self.queues.get(conversation_id, ()))
+        self.purge(conversation_id)
+        for due in held:
+            if due.upto == 0 and due.frame is not None:
+                self.control(conversation_id, due.frame)
 
     def purge(self, conversation_id: str) -> None:
         """Owe nothing of this conversation any more."""

@@ -13,6 +13,7 @@ from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.frames import event_head
 from secureconnect.edge.realtime.local_user import LocalUser
 from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.kit.errors import ApiError
 from secureconnect.kit.hints import EventHint
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ async def work(lane: "Lane") -> None:
         except Exception as error:
             failures += 1
             if failures == 1:
-                log.warning("fan-out waits for the store", exc_info=error)
+                _complain(error)
             if hint is not None and hint.seq > lane.position:
                 lane.pending = lane.pending or {}
                 lane.pending.setdefault(hint.seq, hint)
@@ -64,6 +65,13 @@ def subjects_of(hint: EventHint) -> Collection[str]:
     if hint.kind == "conversation_created":
         return event_head(hint.frame).subjects
     return () if hint.subject_id is None else (hint.subject_id,)
+
+
+def _complain(error: Exception) -> None:
+    if isinstance(error, ApiError):
+        log.warning("fan-out waits for the store", code=error.code.name)
+    else:
+        log.warning("fan-out failed and tries again", exc_info=error)
 
 
 async def _let_in(lane: "Lane", kind: str, subjects: Collection[str]) -> bool:

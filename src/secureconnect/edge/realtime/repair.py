@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from secureconnect.edge.realtime.base import Standing
+from secureconnect.edge.realtime.base import EventFrame, Standing
 from secureconnect.edge.realtime.catch_up import ADDING
 from secureconnect.edge.realtime.frames import event_head
 from secureconnect.edge.realtime.local_user import LocalUser
@@ -59,36 +59,51 @@ async def _repair_user(interest: "Interest", user: LocalUser) -> bool:
 
 
 async def _came(interest: "Interest", user: LocalUser, conversation_id: str, standing: Standing) -> None:
+    """Let `user` in as its own event would have done: from that event on."""
     lane = interest.hold(conversation_id)
     try:
         await interest.subscribe(lane)
-        entry = standing.last_seq
-        if lane.position < 0:
-            entry = await _entry(interest, user, conversation_id, standing) - 1
-        frame = await interest.memberships.added_frame(user.user_id, conversation_id)
-        if frame is None or user.dropped or conversation_id in user.lanes:
+        frames = await _since_entry(interest, user, conversation_id, standing)
+        added = await interest.memberships.added_frame(user.user_id, conversation_id)
+        # Until nothing can come between what was read and the lane.
+        while lane.position > (known := frames[-1].seq if frames else standing.last_seq):
+            more = await interest.source.frames(
+                user.user_id, conversation_id, after_seq=known, upto_seq=lane.position, limit=_LOOK_BACK
+            )
+            if not more:
+                return
+            frames += more
+        if added is None or user.dropped or conversation_id in user.lanes:
             return
         if lane.position < 0:
-            lane.begin(entry)
-        lane.join(user)
+            lane.begin(known)
         for session in user.sessions:
-            session.control(conversation_id, frame)
-        lane.want(standing.last_seq)
+            session.control(conversation_id, added)
+            for seq, frame in frames:
+                if seq <= lane.position:
+                    session.event(conversation_id, seq, frame)
+        lane.join(user)
+        start = frames[0].seq - 1 if frames else known
+        if start > lane.position:
+            user.raise_floor(conversation_id, start)
+        lane.want(known)
     finally:
         interest.unhold(lane)
 
 
-async def _entry(interest: "Interest", user: LocalUser, conversation_id: str, standing: Standing) -> int:
-    """The seq of the event that made `user` a member; one behind the head when it lies too far back."""
+async def _since_entry(
+    interest: "Interest", user: LocalUser, conversation_id: str, standing: Standing
+) -> list[EventFrame]:
+    """The events from the one that made `user` a member; none when it lies too far back."""
     after = max(standing.first_visible_seq - 1, standing.last_seq - _LOOK_BACK, 0)
     frames = await interest.source.frames(
         user.user_id, conversation_id, after_seq=after, upto_seq=standing.last_seq, limit=_LOOK_BACK
     )
-    for frame in reversed(frames):
-        head = event_head(frame.frame)
+    for at in reversed(range(len(frames))):
+        head = event_head(frames[at].frame)
         if head.kind in ADDING and user.user_id in head.subjects:
-            return head.seq
-    return standing.last_seq + 1
+            return frames[at:]
+    return []
 
 
 async def _went(interest: "Interest", user: LocalUser, conversation_id: str) -> None:

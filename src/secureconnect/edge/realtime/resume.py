@@ -34,6 +34,8 @@ Reason = Literal["ahead", "too_many", "truncated", "removed", "unavailable"]
 
 _PAGE = 100  # events per read
 _PROBED = 200  # events read before the answer, so that most resumes know what they promise
+_ROUNDS = 10  # readings of memberships that keep changing
+_END = 2**63
 _TRIES = 6
 _FIRST_WAIT = 0.05
 _BREATH = 64  # frames, or …
@@ -62,6 +64,19 @@ async def resolve(session: "Session", positions: Mapping[str, int]) -> dict[str,
 
     None when the socket closed meanwhile.
     """
+    plans: dict[str, _Plan] = {}
+    for _ in range(_ROUNDS):
+        changes = session.user.changes
+        plans = await _plans(session, positions)
+        await _probe(session, plans)
+        if session.state is not State.RESUMING:
+            return None
+        if session.user.changes == changes:
+            break  # else memberships moved while they were read
+    return {name: _decide(session, name, plan) for name, plan in plans.items()}
+
+
+async def _plans(session: "Session", positions: Mapping[str, int]) -> dict[str, _Plan]:
     host = session.host
     standings: Mapping[str, Standing] | None
     try:
@@ -78,12 +93,7 @@ async def resolve(session: "Session", positions: Mapping[str, int]) -> dict[str,
                 plan.reason = "too_many"
             else:
                 total += missing
-    await _probe(session, plans)
-    if session.state is not State.RESUMING:
-        return None
-    return {
-        conversation_id: _decide(session, conversation_id, plan) for conversation_id, plan in plans.items()
-    }
+    return plans
 
 
 def _plan(
@@ -91,7 +101,9 @@ def _plan(
 ) -> _Plan:
     lane = session.user.lanes.get(conversation_id)
     if standings is None:
-        return _Plan(given, 0 if lane is None else lane.position, "unavailable")
+        if lane is None:
+            return _Plan(given, reason="removed")  # as read when the socket was accepted, and no hint since
+        return _Plan(given, lane.position, "unavailable")
     standing = standings.get(conversation_id)
     if standing is None:
         return _Plan(given, reason="removed")
@@ -132,22 +144,29 @@ def _decide(session: "Session", conversation_id: str, plan: _Plan) -> Outcome:
     backlog = session.backlog
     assert backlog is not None
     lane = session.user.lanes.get(conversation_id)
-    if lane is None and plan.reason is None:
+    if lane is None and conversation_id in backlog.queues:
+        plan.reason = "removed"  # since this socket was accepted; what is held tells so
+    elif lane is None and plan.reason is None:
         # A member for the store, not yet for fan-out, which will bring `conversation_added` first.
         plan.reason = "unavailable"
     # What lies at or below the floor will not come from fan-out either (see LocalUser.floors).
     position = max(lane.position, session.user.floor(conversation_id)) if lane is not None else 0
     head = max(plan.head, position)
+    if lane is None:
+        backlog.drop_events(conversation_id)
+    else:
+        backlog.purge(conversation_id)
     if plan.reason == "removed":
-        backlog.replace(conversation_id, [], 0, 0)
+        if lane is not None:
+            _skip(session, conversation_id, _END)  # fan-out has yet to come to the removal
         return Outcome(recovered=False, last_seq=0, reason="removed")
     if plan.reason is not None:
-        backlog.replace(conversation_id, [], 0, 0)
         if head > position:
             _skip(session, conversation_id, head)
         return Outcome(recovered=False, last_seq=head, reason=plan.reason)
     frames = [frame for frame in plan.frames if frame.seq <= position]
-    backlog.replace(conversation_id, frames, frames[-1].seq if frames else plan.given, position)
+    if frames or position > plan.given:
+        backlog.replace(conversation_id, frames, frames[-1].seq if frames else plan.given, position)
     if plan.given > position:
         _skip(session, conversation_id, plan.given)
     if lane is not None and head > position:
