@@ -32,7 +32,7 @@ Type = Literal["direct", "group"]
 FOR_GOOD: Final = 253_402_214_400_000
 
 
-class MemberFact(Struct, frozen=True):
+class MemberFact(Struct, frozen=True, gc=False):
     """What sending and fan-out need to know about one member."""
 
     role: Role

@@ -16,7 +16,7 @@ from secureconnect.kit.hints import CONTROL, FactsChanged, Hint
 
 __all__ = ["FactsCache"]
 
-#: Members of all cached conversations together: some 60 MB.
+#: Members of all cached conversations together, at some 160 bytes each.
 _CAPACITY = 200_000
 # The flag `wake` goes out without a trace when a message woke somebody, so it is not believed for long.
 _WAKE_SECONDS = 10.0

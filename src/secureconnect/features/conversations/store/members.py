@@ -124,7 +124,8 @@ def member_facts(conn: Connection, conversation_id: str) -> tuple[dict[str, Memb
     members: dict[str, MemberFact] = {}
     wake = False
     for user_id, role, first, cleared, hidden, archived, muted_until in conn.execute(query):
-        members[user_id] = MemberFact(role, first, cleared)
+        # Rows bring a new string each; there are many of these in memory.
+        members[user_id] = MemberFact("admin" if role == "admin" else "member", first, cleared)
         wake = wake or hidden or (archived and muted_until != FOR_GOOD)
     return members, wake
 
