@@ -1,12 +1,13 @@
 """The audit trail for server admins (docs/reference/http.md §17)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from secureconnect.edge.http.paging import Cursor, Listed, Paging
 from secureconnect.edge.http.routing import Access, Call, Reply, Route
-from secureconnect.edge.validation import Opaque, Timestamp, Uuid
+from secureconnect.edge.validation import Timestamp, Uuid
 from secureconnect.features.audit.service import AuditService
 from secureconnect.features.audit.store import AuditFilter, AuditRow
 from secureconnect.kit.clock import rfc3339
@@ -26,7 +27,7 @@ class AuditQuery(Struct):
     result: Literal["success", "failure", "denied"] | None = None
     start_date: Timestamp | None = None
     end_date: Timestamp | None = None
-    cursor: Annotated[Opaque, Meta(min_length=1, max_length=512)] | None = None
+    cursor: Cursor | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
@@ -49,17 +50,16 @@ class AuditRecord(Struct, frozen=True, kw_only=True):
     details: dict[str, str]
 
 
-class AuditPage(Struct, frozen=True, kw_only=True):
+class AuditPage(Listed, frozen=True, kw_only=True):
     """Records, newest first."""
 
     audit_logs: list[AuditRecord]
     total_count: int
-    next_cursor: str | None
-    has_more: bool
 
 
 def routes(service: AuditService, cursors: Cursors) -> list[Route]:
     """Reading the trail."""
+    paging = Paging(cursors)
 
     async def page(call: Call[None, AuditQuery]) -> Reply:
         query = call.query
@@ -72,19 +72,17 @@ def routes(service: AuditService, cursors: Cursors) -> list[Route]:
             query.start_date,
             query.end_date,
         )
-        scope = ("audit", msgspec.json.encode(wanted).decode(), call.caller.user_id)
-        after: tuple[Any, ...] | None = cursors.decode(scope, query.cursor) if query.cursor else None
+        place = ("audit", msgspec.json.encode(wanted).decode())
+        after = paging.after(call, *place)
         found, total = await service.page(
             wanted, after=(after[0], after[1]) if after else None, limit=query.limit
         )
         service.viewed(call.caller, call.context, "audit-logs")
-        cursor = cursors.encode(scope, found.after) if found.after else None
         return Reply(
             AuditPage(
                 audit_logs=[_record(row) for row in found.items],
                 total_count=total,
-                next_cursor=cursor,
-                has_more=cursor is not None,
+                **paging.end(call, found, *place),
             )
         )
 

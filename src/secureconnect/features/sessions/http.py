@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from secureconnect.edge.http.dispatch import Page as PageRoute
 from secureconnect.edge.http.dispatch import PageReply
+from secureconnect.edge.http.paging import Cursor, Limit, Listed, Paging
 from secureconnect.edge.http.routing import Access as Who
 from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
 from secureconnect.edge.realtime.base import Memberships
@@ -32,8 +33,8 @@ class LogoutBody(Struct):
 
 
 class SessionsQuery(Struct):
-    cursor: Annotated[Opaque, Meta(min_length=1, max_length=512)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    cursor: Cursor | None = None
+    limit: Limit = 50
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -48,12 +49,10 @@ class Session(Struct, frozen=True, kw_only=True):
     current: bool
 
 
-class SessionPage(Struct, frozen=True, kw_only=True):
+class SessionPage(Listed, frozen=True, kw_only=True):
     """Live sessions, newest first."""
 
     sessions: list[Session]
-    next_cursor: str | None
-    has_more: bool
 
 
 class Revoked(Struct, frozen=True):
@@ -85,6 +84,7 @@ def routes(
     service: SessionService, tickets: Tickets, memberships: Memberships, cursors: Cursors
 ) -> list[Route]:
     """Everything about sessions that is not a login."""
+    paging = Paging(cursors)
 
     async def refresh(call: Call[RefreshBody, None]) -> Reply:
         return Reply(await service.refresh(call.body.refresh_token, call.context))
@@ -100,8 +100,7 @@ def routes(
         return done("Logged out.")
 
     async def list_sessions(call: Call[None, SessionsQuery]) -> Reply:
-        scope = ("sessions", call.caller.user_id)
-        after = cursors.decode(scope, call.query.cursor) if call.query.cursor is not None else None
+        after = paging.after(call, "sessions")
         page = await service.page(
             call.caller, after=(after[0], after[1]) if after else None, limit=call.query.limit
         )
@@ -117,8 +116,7 @@ def routes(
             )
             for row in page.items
         ]
-        cursor = cursors.encode(scope, page.after) if page.after else None
-        return Reply(SessionPage(sessions=rows, next_cursor=cursor, has_more=cursor is not None))
+        return Reply(SessionPage(sessions=rows, **paging.end(call, page, "sessions")))
 
     async def end(call: Call[None, None]) -> Reply:
         await service.end(call.caller, call.context, call.path["session_id"], "revoked")

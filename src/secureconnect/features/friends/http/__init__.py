@@ -1,8 +1,8 @@
 """Routes about other people (docs/reference/http.md §6); those of one's own profile belong to users."""
 
+from secureconnect.edge.http.paging import Paging
 from secureconnect.edge.http.routing import Route
 from secureconnect.features.friends.http import blocks, friendships, people
-from secureconnect.features.friends.http.paging import Paging
 from secureconnect.features.friends.service import Blocks, Friendships, People
 from secureconnect.kit.pagination import Cursors
 

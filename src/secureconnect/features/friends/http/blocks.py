@@ -4,8 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from secureconnect.edge.http.paging import ListedByOffset, ListQuery, Paging
 from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
-from secureconnect.features.friends.http.paging import ListedByOffset, ListQuery, Paging
 from secureconnect.features.friends.service import Blocks, SeenBlock
 from secureconnect.features.users.api import PublicUser
 from secureconnect.kit.clock import rfc3339

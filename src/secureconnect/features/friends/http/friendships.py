@@ -4,8 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
-from secureconnect.features.friends.http.paging import (
+from secureconnect.edge.http.paging import (
     Cursor,
     Limit,
     Listed,
@@ -13,6 +12,7 @@ from secureconnect.features.friends.http.paging import (
     ListQuery,
     Paging,
 )
+from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
 from secureconnect.features.friends.rules import Direction, Request
 from secureconnect.features.friends.service import Friendships, People, SeenFriendship
 from secureconnect.features.users.api import PublicUser

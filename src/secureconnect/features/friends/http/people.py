@@ -4,8 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from secureconnect.edge.http.paging import Cursor, Limit, Listed, Paging
 from secureconnect.edge.http.routing import Call, Reply, Route
-from secureconnect.features.friends.http.paging import Cursor, Limit, Listed, Paging
 from secureconnect.features.friends.rules import Standing
 from secureconnect.features.friends.service import People
 from secureconnect.features.users.api import PublicUser
