@@ -56,9 +56,9 @@ class Metrics:
         self._sockets = gauge("websocket_connections_active", "Open sockets of this process.", "kind")
         self._sockets_all = gauge("websocket_connections", "Open sockets of this process, all kinds.")
         # The gauge and the counter differ only in the suffix `_total`, which one registry takes for a clash.
-        self._openings = CollectorRegistry()
+        openings = CollectorRegistry()
         self._socket_opens = Counter(
-            "websocket_connections", "Upgrades by outcome.", ("kind", "result"), registry=self._openings
+            "websocket_connections", "Upgrades by outcome.", ("kind", "result"), registry=openings
         )
         self._socket_closes = counter("websocket_disconnections", "Closed sockets.", "kind", "code")
         self._socket_frames = counter("websocket_messages", "Frames.", "kind", "direction")
@@ -109,6 +109,7 @@ class Metrics:
         self._lag = histogram("event_loop_lag_seconds", "How late a timer of the event loop fires.")
         self._free = gauge("data_dir_free_bytes", "Free space where the data lives.")
         gauge("build_info", "Version of the running program.", "version").labels(version).set(1)
+        self.registries = (registry, openings)
         self._request_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._zero()
 
@@ -135,7 +136,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """The text of `/metrics`, every sample with the label `service`."""
-        return generate_latest(_WithService((self.registry, self._openings), self._service))
+        return generate_latest(_WithService(self.registries, self._service))
 
     # HTTP
 
