@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.scenarios.commands import make_admin
 from tests.scenarios.server import Server, running
 from tests.scenarios.steps import Person, register, stranger
 
@@ -27,6 +28,19 @@ async def server(_shared: Server) -> Server:
     """One process shared by the scenarios that need no settings of their own; nobody stops or changes it."""
     await _shared.ready()
     return _shared
+
+
+@pytest.fixture(scope="session")
+def _admins() -> dict[str, Person]:
+    return {}
+
+
+@pytest.fixture
+async def admin(server: Server, _admins: dict[str, Person]) -> Person:
+    """A server admin of the shared process, made with `createadmin`."""
+    if server.url not in _admins:
+        _admins[server.url] = await make_admin(server)
+    return _admins[server.url]
 
 
 @pytest.fixture

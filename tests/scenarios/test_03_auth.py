@@ -1,0 +1,500 @@
+"""Registration, login, sessions: scenarios A1 to A16, A20, A23 to A25. Mail is not in this version."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.scenarios.audit import audited
+from tests.scenarios.commands import make_admin
+from tests.scenarios.conftest import Register, Serve
+from tests.scenarios.patience import eventually
+from tests.scenarios.server import Server
+from tests.scenarios.steps import NIL, PASSWORD, Answer, Person, group, register, request, stranger
+
+Claims = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def _guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(
+        tmp_path_factory.mktemp("guarded") / "data",
+        server={"trusted_proxies": "127.0.0.0/8"},
+        auth={"lockout_account_failures": 10_000},
+    )
+    server.launch()
+    yield server
+    server.clean()
+
+
+@pytest.fixture
+async def guarded(_guarded: Server) -> Server:
+    """A server that believes the test what its address is; its keys may be rotated."""
+    await _guarded.ready()
+    return _guarded
+
+
+@pytest.fixture(scope="module")
+def _hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(
+        tmp_path_factory.mktemp("hasty") / "data",
+        auth={"access_ttl": 2, "lockout_duration": 2, "reauth_max_age": 1},
+    )
+    server.launch()
+    yield server
+    server.clean()
+
+
+@pytest.fixture
+async def hasty(_hasty: Server) -> Server:
+    """A server on which everything expires soon."""
+    await _hasty.ready()
+    return _hasty
+
+
+def body_of(person: Person, **fields: Any) -> dict[str, Any]:
+    return {
+        "email": person.email,
+        "username": person.username,
+        "password": person.password,
+        "display_name": "A",
+        **fields,
+    }
+
+
+async def post(url: str, path: str, body: Any, **options: Any) -> Answer:
+    return await request(url, "POST", path, body, **options)
+
+
+async def login(person: Person, password: str | None = None, **options: Any) -> Answer:
+    body = {"email": person.email, "password": password or person.password}
+    return await post(person.url, "/v1/auth/login", body, **options)
+
+
+async def refresh(url: str, token: str) -> Answer:
+    return await post(url, "/v1/auth/refresh", {"refresh_token": token})
+
+
+async def me(person: Person, token: str | None = None) -> Answer:
+    return await request(person.url, "GET", "/v1/users/me", token=token or person.access)
+
+
+async def keys(url: str) -> list[Any]:
+    answer = await request(url, "GET", "/.well-known/jwks.json")
+    assert answer.headers["cache-control"] == "max-age=300"
+    return list(answer.body["keys"])
+
+
+def encode(part: Claims) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+async def test_a1_register(reg: Register) -> None:
+    """A new account comes with a session, and nothing of the password."""
+    person = stranger((await reg("a"))[0].url, "a")
+    answer = await post(person.url, "/v1/auth/register", body_of(person, device_name="Phone"))
+    data = answer.ok(201)
+    assert {name: data["user"][name] for name in ("email", "username", "display_name", "role")} == {
+        "email": person.email,
+        "username": person.username,
+        "display_name": "A",
+        "role": "user",
+    }
+    assert set(data) == {"user", "access_token", "refresh_token", "token_type", "expires_in", "session_id"}
+    assert (data["token_type"], data["expires_in"]) == ("Bearer", 900)
+    assert 43 <= len(data["refresh_token"]) <= 64
+    assert b"password" not in answer.raw
+    assert PASSWORD.encode() not in answer.raw
+    person.take(data)
+    assert (await me(person)).ok() == data["user"]
+    profile = (await person.get("/v1/auth/profile")).ok()
+    assert (profile["email"], profile["role"]) == (person.email, "user")
+    assert (profile["user_id"], profile["session_id"]) == (data["user"]["user_id"], person.session_id)
+
+
+async def test_a2_access_tokens_are_signed(reg: Register) -> None:
+    """EdDSA with a published key; exactly the documented claims."""
+    (a,) = await reg("a")
+    header = jwt.get_unverified_header(a.access)
+    assert header["alg"] == "EdDSA"
+    (key,) = [key for key in await keys(a.url) if key["kid"] == header["kid"]]
+    claims: Claims = jwt.decode(
+        a.access,
+        jwt.PyJWK(key).key,
+        algorithms=["EdDSA"],
+        audience="secureconnect-api",
+        issuer="secureconnect-auth",
+    )
+    assert set(claims) == {"sub", "sid", "jti", "role", "aud", "iss", "iat", "nbf", "exp"}
+    assert (claims["sub"], claims["sid"], claims["role"]) == (a.user_id, a.session_id, "user")
+    assert claims["exp"] == claims["iat"] + 900
+    assert abs(claims["iat"] - time.time()) < 60
+
+
+async def test_a3_addresses_and_names_are_taken_in_any_case(reg: Register) -> None:
+    """The same e-mail or username in upper case: 409 that names the field, or both."""
+    (a,) = await reg("a")
+    other = stranger(a.url, "b")
+    for fields, taken in (
+        ({"email": a.email.upper()}, ["email"]),
+        ({"username": a.username.upper()}, ["username"]),
+        ({"email": a.email, "username": a.username}, ["email", "username"]),
+    ):
+        answer = await post(a.url, "/v1/auth/register", body_of(other, **fields))
+        answer.is_error(409, "CONFLICT")
+        assert answer.fields == taken
+
+
+async def test_a4_passwords(server: Server) -> None:
+    """Common, telling, short and endless ones are refused; long and unusual ones work."""
+    person = stranger(server.url, "a")
+    for weak in ("password1234", f"{person.username}-Secret9", "Short-7", "x" * 1025):
+        answer = await post(server.url, "/v1/auth/register", body_of(person, password=weak))
+        answer.is_error(400, "VALIDATION_ERROR")
+        assert answer.fields == ["password"]
+        assert weak.encode() not in answer.raw
+    for good in (secrets.token_hex(512), "ünïcødé pass ✓ long"):
+        person = stranger(server.url, "a")
+        person.password = good
+        await register(person)
+        (await login(person)).ok()
+    # The same letters composed differently are the same password.
+    (await login(person, "u\u0308ni\u0308cødé pass ✓ long")).ok()
+
+
+async def test_a5_login(reg: Register) -> None:
+    """By e-mail or by username, in any case; each login is a session of its own."""
+    (a,) = await reg("a")
+    sessions = {a.session_id}
+    for name in ({"email": a.email}, {"email": a.email.upper()}, {"username": a.username}):
+        data = (await post(a.url, "/v1/auth/login", {**name, "password": a.password})).ok()
+        assert data["user"]["user_id"] == a.user_id
+        (await me(a, data["access_token"])).ok()
+        sessions.add(data["session_id"])
+    assert len(sessions) == 4
+    answer = await post(
+        a.url, "/v1/auth/login", {"email": a.email, "username": a.username, "password": a.password}
+    )
+    answer.is_error(400, "VALIDATION_ERROR")
+
+
+async def test_a6_unknown_and_wrong_look_alike(guarded: Server, reg: Register) -> None:
+    """A wrong password and an unknown address: the same words after the same time."""
+    (a,) = await reg("a", url=guarded.url)
+    answers: dict[str, Answer] = {}
+    times: dict[str, list[float]] = {a.email: [], stranger(guarded.url, "x").email: []}
+
+    async with httpx.AsyncClient(base_url=guarded.url, verify=False) as client:
+
+        async def attempt(email: str) -> float:
+            # Each from another address, so that nothing is locked.
+            address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+            body = {"email": email, "password": "Wrong-Words-12"}
+            started = time.perf_counter()
+            response = await client.post("/v1/auth/login", json=body, headers={"x-forwarded-for": address})
+            seconds = time.perf_counter() - started
+            answers[email] = Answer(response.status_code, response.headers, response.content)
+            return seconds
+
+        def apart() -> float:
+            known, unknown = map(statistics.median, times.values())
+            return abs(known - unknown) / max(known, unknown)
+
+        for email in times:
+            await attempt(email)  # the first of each kind opens connections and fills caches
+        # 30 of each, interleaved; a busy machine may need more before its noise cancels out.
+        for count in range(1, 151):
+            for email, taken in times.items():
+                taken.append(await attempt(email))
+            if count % 30 == 0 and apart() < 0.1:
+                break
+    assert apart() < 0.1, {email: statistics.median(taken) for email, taken in times.items()}
+    for answer in answers.values():
+        answer.is_error(401, "INVALID_CREDENTIALS")
+    assert len({answer.error["message"] for answer in answers.values()}) == 1
+
+
+async def test_a7_lockout(guarded: Server, reg: Register) -> None:
+    """Five failures lock an identifier for one address, known or not; the owner elsewhere gets in."""
+    admin = await make_admin(guarded)
+    (a,) = await reg("a", url=guarded.url)
+    here: dict[str, Any] = {"headers": {"x-forwarded-for": "198.51.100.7"}}
+    for person in (a, stranger(guarded.url, "x")):
+        for number in range(5):
+            # E-mail and username count together where there is an account.
+            name = (
+                {"username": person.username.upper()}
+                if number % 2 and person is a
+                else {"email": person.email}
+            )
+            body = {**name, "password": "Wrong-Words-12"}
+            answer = await post(guarded.url, "/v1/auth/login", body, **here)
+            answer.is_error(401, "INVALID_CREDENTIALS")
+        for _ in range(2):
+            answer = await login(person, **here)
+            answer.is_error(423, "ACCOUNT_LOCKED")
+            assert 1 <= int(answer.headers["retry-after"]) <= 900
+    (await login(a, headers={"x-forwarded-for": "203.0.113.9"})).ok()
+    (await login(a, **here)).is_error(423, "ACCOUNT_LOCKED")
+    record = await audited(admin, "account_locked", actor_id=a.user_id)
+    assert record["ip"] == "198.51.100.7"
+
+
+async def test_a8_a_lock_ends(hasty: Server, reg: Register) -> None:
+    """After the duration the right password works, and counting starts anew."""
+    (a,) = await reg("a", url=hasty.url)
+    for _ in range(5):
+        (await login(a, "Wrong-Words-12")).is_error(401, "INVALID_CREDENTIALS")
+    answer = await login(a)
+    answer.is_error(423, "ACCOUNT_LOCKED")
+    assert 1 <= int(answer.headers["retry-after"]) <= 2
+
+    async def unlocked() -> bool:
+        return (await login(a)).status == 200
+
+    await eventually(unlocked)
+    for _ in range(4):
+        (await login(a, "Wrong-Words-12")).is_error(401, "INVALID_CREDENTIALS")
+    (await login(a)).ok()
+
+
+async def test_a9_refresh_rotates(reg: Register) -> None:
+    """Each refresh gives new tokens of the same session; the access token before keeps its time."""
+    (a,) = await reg("a")
+    first = (await refresh(a.url, a.refresh)).ok()
+    (await me(a)).ok()
+    second = (await refresh(a.url, first["refresh_token"])).ok()
+    assert set(second) == {"access_token", "refresh_token", "token_type", "expires_in", "session_id"}
+    assert len({a.access, first["access_token"], second["access_token"]}) == 3
+    assert len({a.refresh, first["refresh_token"], second["refresh_token"]}) == 3
+    assert {first["session_id"], second["session_id"]} == {a.session_id}
+    (await me(a, second["access_token"])).ok()
+
+
+async def test_a10_reuse_ends_the_session(reg: Register, admin: Person) -> None:
+    """A rotated refresh token comes back: somebody has a copy, so the whole session ends."""
+    (a,) = await reg("a")
+    newest = (await refresh(a.url, a.refresh)).ok()
+    (await refresh(a.url, a.refresh)).is_error(401, "TOKEN_REUSED")
+    (await refresh(a.url, newest["refresh_token"])).is_error(401, "INVALID_TOKEN")
+    (await me(a, newest["access_token"])).is_error(401, "TOKEN_REVOKED")
+    record = await audited(admin, "refresh_reuse_detected", actor_id=a.user_id)
+    assert (record["target_type"], record["target_id"]) == ("session", a.session_id)
+
+
+async def test_a11_parallel_refreshes(reg: Register) -> None:
+    """Ten at once: one wins, and the session ends."""
+    (a,) = await reg("a")
+    answers = await asyncio.gather(*(refresh(a.url, a.refresh) for _ in range(10)))
+    (won,) = [answer for answer in answers if answer.status == 200]
+    for answer in answers:
+        if answer is not won:
+            assert (answer.status, answer.error["code"]) in {(401, "TOKEN_REUSED"), (401, "INVALID_TOKEN")}
+    (await me(a, won.data["access_token"])).is_error(401, "TOKEN_REVOKED")
+    (await refresh(a.url, won.data["refresh_token"])).is_error(401, "INVALID_TOKEN")
+
+
+async def test_a12_tokens_of_other_kinds_and_makers(reg: Register) -> None:
+    """Each kind opens its own door only, and no forged token opens any."""
+    a, b = await reg("a", "b")
+    (await me(a, a.refresh)).is_error(401, "UNAUTHORIZED")
+    (await refresh(a.url, a.access)).is_error(401, "INVALID_TOKEN")
+
+    header, payload, signature = a.access.split(".")
+    claims = jwt.decode(a.access, options={"verify_signature": False})
+    kid = jwt.get_unverified_header(a.access)["kid"]
+    (key,) = [key for key in await keys(a.url) if key["kid"] == kid]
+    public = base64.urlsafe_b64decode(key["x"] + "=")
+    private = Ed25519PrivateKey.generate()
+
+    def signed(change: Claims, **head: Any) -> str:
+        return jwt.encode({**claims, **change}, private, algorithm="EdDSA", headers={"kid": kid, **head})
+
+    hs256 = f"{encode({'alg': 'HS256', 'typ': 'JWT', 'kid': kid})}.{payload}"
+    mac = base64.urlsafe_b64encode(hmac.digest(public, hs256.encode(), hashlib.sha256)).rstrip(b"=").decode()
+    forged = {
+        "alg none": f"{encode({'alg': 'none', 'kid': kid})}.{payload}.",
+        "alg none, signed": f"{encode({'alg': 'none', 'kid': kid})}.{payload}.{signature}",
+        "HS256 under the public key": f"{hs256}.{mac}",
+        "other aud": signed({"aud": "elsewhere"}),
+        "other iss": signed({"iss": "elsewhere"}),
+        "changed sub": f"{header}.{encode({**claims, 'sub': b.user_id})}.{signature}",
+        "own key": signed({}),
+        "unknown kid": signed({}, kid="unknown"),
+        "no signature": f"{header}.{payload}.",
+        "cut off": a.access[:-10],
+        "kid of another kind": signed({}, kid="../../etc/passwd"),
+        "nothing": "x",
+    }
+    for name, token in forged.items():
+        answer = await me(a, token)
+        assert (answer.status, answer.error["code"]) == (401, "UNAUTHORIZED"), name
+        assert answer.headers["www-authenticate"] == "Bearer"
+        (await refresh(a.url, token)).is_error(401, "INVALID_TOKEN")
+    for value in ("", "Bearer", f"Basic {a.access}", a.access):
+        answer = await request(a.url, "GET", "/v1/users/me", headers={"authorization": value})
+        answer.is_error(401, "UNAUTHORIZED")
+    (await request(a.url, "GET", f"/v1/users/me?token={a.access}")).is_error(401, "UNAUTHORIZED")
+    (await me(a)).ok()
+
+
+async def test_a13_access_tokens_expire(hasty: Server, reg: Register) -> None:
+    """Past exp and leeway: 401 TOKEN_EXPIRED; a refresh goes on."""
+    (a,) = await reg("a", url=hasty.url)
+    (await me(a)).ok()
+
+    async def expired() -> bool:
+        return (await me(a)).status != 200
+
+    await eventually(expired)
+    assert time.time() >= jwt.decode(a.access, options={"verify_signature": False})["exp"]
+    answer = await me(a)
+    answer.is_error(401, "TOKEN_EXPIRED")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    a.take((await refresh(a.url, a.refresh)).ok())
+    (await me(a)).ok()
+
+
+async def test_a14_logout(reg: Register) -> None:
+    """Both tokens of the session stop; a new login works."""
+    (a,) = await reg("a")
+    (await a.post("/v1/auth/logout")).ok()
+    (await me(a)).is_error(401, "TOKEN_REVOKED")
+    (await a.post("/v1/auth/logout")).is_error(401, "TOKEN_REVOKED")
+    (await refresh(a.url, a.refresh)).is_error(401, "INVALID_TOKEN")
+    (await login(a)).ok()
+
+
+async def test_a15_sessions_are_listed_and_ended(reg: Register) -> None:
+    """Four devices; the second and then all others are ended from the first."""
+    (a,) = await reg("a")
+    second, third, fourth = [await a.login(device_name=f"Phone {n}") for n in range(3)]
+    rows = (await a.get("/v1/auth/sessions")).ok()["sessions"]
+    assert {row["session_id"] for row in rows} == {person.session_id for person in (a, second, third, fourth)}
+    assert [row["session_id"] for row in rows if row["current"]] == [a.session_id]
+    assert {row["device_name"] for row in rows} == {None, "Phone 0", "Phone 1", "Phone 2"}
+    assert all(row["ip"] == "127.0.0.1" and "httpx" in row["user_agent"] for row in rows)
+    assert all(row["created_at"] <= row["last_used_at"] for row in rows)
+
+    (await a.delete(f"/v1/auth/sessions/{second.session_id}")).ok()
+
+    async def refused() -> bool:
+        return (await me(second)).status == 401
+
+    await eventually(refused, 5)
+    (await me(second)).is_error(401, "TOKEN_REVOKED")
+    (await a.delete(f"/v1/auth/sessions/{second.session_id}")).is_error(404, "NOT_FOUND")
+    assert (await a.delete("/v1/auth/sessions")).ok() == {"revoked": 2}
+    rows = (await a.get("/v1/auth/sessions")).ok()["sessions"]
+    assert [row["session_id"] for row in rows] == [a.session_id]
+    for person in (third, fourth):
+        (await refresh(a.url, person.refresh)).is_error(401, "INVALID_TOKEN")
+    (await a.delete(f"/v1/auth/sessions/{NIL}")).is_error(404, "NOT_FOUND")
+    (await a.delete(f"/v1/auth/sessions/{a.session_id}")).ok()
+    (await me(a)).is_error(401, "TOKEN_REVOKED")
+
+
+async def test_a16_nobody_ends_a_strangers_session(reg: Register) -> None:
+    """B names A's session: not found, and A goes on."""
+    a, b = await reg("a", "b")
+    (await b.delete(f"/v1/auth/sessions/{a.session_id}")).is_error(404, "NOT_FOUND")
+    answer = await b.post("/v1/auth/logout", headers={"x-session-id": a.session_id})
+    answer.is_error(404, "NOT_FOUND")
+    (await b.post("/v1/auth/logout", {"session_id": a.session_id})).is_error(404, "NOT_FOUND")
+    answer = await b.post("/v1/auth/logout", headers={"x-session-id": "x"})
+    answer.is_error(400, "VALIDATION_ERROR")
+    (await me(a)).ok()
+    (await me(b)).ok()
+    # One's own other session can be named.
+    other = await b.login()
+    (await b.post("/v1/auth/logout", headers={"x-session-id": other.session_id})).ok()
+    (await me(other)).is_error(401, "TOKEN_REVOKED")
+    (await me(b)).ok()
+
+
+async def test_a20_password_change(reg: Register) -> None:
+    """The old password is asked for; other sessions end; only the new one logs in."""
+    (a,) = await reg("a")
+    other = await a.login()
+    new = "New-Violet-77-Lamp"
+
+    async def change(old_password: str, new_password: str) -> Answer:
+        body = {"old_password": old_password, "new_password": new_password}
+        return await a.post("/v1/users/me/password", body)
+
+    (await change("Wrong-Words-12", new)).is_error(401, "INVALID_CREDENTIALS")
+    for weak in ("password1234", a.password, f"x{a.username}x"):
+        answer = await change(a.password, weak)
+        answer.is_error(400, "VALIDATION_ERROR")
+        assert answer.fields == ["new_password"]
+    (await me(other)).ok()
+    (await change(a.password, new)).ok()
+    (await me(a)).ok()
+    (await me(other)).is_error(401, "TOKEN_REVOKED")
+    (await login(a)).is_error(401, "INVALID_CREDENTIALS")
+    (await login(a, new)).ok()
+
+
+async def test_a23_closed_registration(serve: Serve) -> None:
+    """Nobody registers; who was made by the operator logs in."""
+    async with serve(auth={"registration": "closed"}) as server:
+        answer = await post(server.url, "/v1/auth/register", body_of(stranger(server.url, "a")))
+        answer.is_error(403, "FEATURE_DISABLED")
+        await make_admin(server)
+
+
+async def test_a24_step_up(hasty: Server, reg: Register) -> None:
+    """A fresh route asks again after a while; the password opens it."""
+    a, b = await reg("a", "b", url=hasty.url)
+    conversation = await group(a, [b])
+
+    async def transfer() -> Answer:
+        path = f"/v1/conversations/{conversation['conversation_id']}/transfer"
+        return await a.post(path, {"user_id": b.user_id})
+
+    async def stale() -> bool:
+        (await a.get("/v1/auth/profile")).ok()
+        shown = await a.post("/v1/conversations/" + NIL + "/transfer", {"user_id": b.user_id})
+        return shown.status == 403
+
+    await eventually(stale)
+    (await transfer()).is_error(403, "REAUTH_REQUIRED")
+    answer = await a.post("/v1/auth/reauthenticate", {"password": "Wrong-Words-12"})
+    answer.is_error(401, "INVALID_CREDENTIALS")
+    (await transfer()).is_error(403, "REAUTH_REQUIRED")
+
+    async def stepped_up() -> bool:
+        """On a busy machine the second may be over before the next request."""
+        (await a.post("/v1/auth/reauthenticate", {"password": a.password})).ok()
+        return (await transfer()).status == 200
+
+    await eventually(stepped_up)
+
+
+async def test_a25_key_rotation(guarded: Server, reg: Register) -> None:
+    """After a rotation both keys are published: old tokens go on, new ones carry the new key."""
+    admin = await make_admin(guarded)
+    (a,) = await reg("a", url=guarded.url)
+    (await a.post("/v1/admin/keys/rotate")).is_error(403, "FORBIDDEN")
+    before = {key["kid"] for key in await keys(guarded.url)}
+    rotated = (await admin.post("/v1/admin/keys/rotate")).ok()
+    after = {key["kid"] for key in await keys(guarded.url)}
+    assert after - before == {rotated["kid"]}
+    assert before < after
+    (await me(a)).ok()
+    fresh = await a.login()
+    assert jwt.get_unverified_header(fresh.access)["kid"] == rotated["kid"]
+    assert jwt.get_unverified_header(a.access)["kid"] in before
+    (await me(fresh)).ok()
+    await audited(admin, "signing_key_rotated", actor_id=admin.user_id, target_id=rotated["kid"])
