@@ -39,7 +39,7 @@ async def work(lane: "Lane") -> None:
         hint = lane.pending.pop(lane.position + 1, None) if lane.pending is not None else None
         try:
             if hint is not None:
-                await _let_in(lane, hint.kind, subjects_of(hint))
+                await _let_in(lane, hint.kind, hint.seq, subjects_of(hint))
                 lane.deliver_hint(hint)
                 reading = False
             elif reading or not await _late_hint(lane):
@@ -49,7 +49,7 @@ async def work(lane: "Lane") -> None:
                     await asyncio.sleep(_wait(lane, failures))
                     continue
             failures = 0
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a store that is down must not end fan-out
             failures += 1
             if failures == 1:
                 _complain(error)
@@ -74,7 +74,7 @@ def _complain(error: Exception) -> None:
         log.warning("fan-out failed and tries again", exc_info=error)
 
 
-async def _let_in(lane: "Lane", kind: str, subjects: Collection[str]) -> bool:
+async def _let_in(lane: "Lane", kind: str, seq: int, subjects: Collection[str]) -> bool:
     """Make the subjects of an adding event members; True when one of them is here and came in."""
     came = False
     if kind not in ADDING:
@@ -93,7 +93,7 @@ async def _let_in(lane: "Lane", kind: str, subjects: Collection[str]) -> bool:
         came = True
         lane.join(user)
         for session in user.sessions:
-            session.control(lane.conversation_id, frame)
+            session.control(lane.conversation_id, frame, seq)
     return came
 
 
@@ -137,7 +137,7 @@ async def _read_gap(lane: "Lane", failures: int) -> bool:
     for at in range(known):
         head = event_head(read[readers[0]][at].frame)
         if head.kind in ADDING and (
-            await _let_in(lane, head.kind, head.subjects) or _unread(lane, read, head.seq)
+            await _let_in(lane, head.kind, head.seq, head.subjects) or _unread(lane, read, head.seq)
         ):
             return True  # newcomers need their own reading, from this event on
         lane.deliver_read(

@@ -192,12 +192,12 @@ class Lane:
         user.lanes.pop(self.conversation_id, None)
         user.drop_floor(self.conversation_id)
 
-    def dismiss(self, user: LocalUser, reason: str) -> None:
-        """Tell this user's sockets that the conversation is over for them."""
+    def dismiss(self, user: LocalUser, reason: str, seq: int | None = None) -> None:
+        """Tell this user's sockets that the conversation is over for them, by the event `seq` if by one."""
         frame = conversation_removed_frame(self.conversation_id, reason)
         self.part(user)
         for session in user.sessions:
-            session.ended(self.conversation_id, frame)
+            session.ended(self.conversation_id, frame, seq)
 
     # What goes out
 
@@ -257,7 +257,7 @@ class Lane:
             return
         user.changes += 1
         if user_id in self.members and seq > user.floor(self.conversation_id):
-            self.dismiss(user, "left" if actor_id == user_id else "removed")
+            self.dismiss(user, "left" if actor_id == user_id else "removed", seq)
             if not self.members and self._task is None:
                 self.host.idle(self)
 

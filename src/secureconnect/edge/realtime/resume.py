@@ -23,9 +23,12 @@ from secureconnect.kit.errors import ApiError
 if TYPE_CHECKING:
     from secureconnect.edge.realtime.session import Session
 
-__all__ = ["CLOSE", "Outcome", "Reason", "flush", "replay", "resolve"]
+__all__ = ["CLOSE", "END", "Outcome", "Reason", "flush", "replay", "resolve"]
 
 log = get_logger()
+
+#: Skip until the conversation ends for this user.
+END = 2**63
 
 #: Stands in the backlog of a filtered socket where it ends.
 CLOSE = b""
@@ -35,7 +38,6 @@ Reason = Literal["ahead", "too_many", "truncated", "removed", "unavailable"]
 _PAGE = 100  # events per read
 _PROBED = 200  # events read before the answer, so that most resumes know what they promise
 _ROUNDS = 10  # readings of memberships that keep changing
-_END = 2**63
 _TRIES = 6
 _FIRST_WAIT = 0.05
 _BREATH = 64  # frames, or …
@@ -158,7 +160,7 @@ def _decide(session: "Session", conversation_id: str, plan: _Plan) -> Outcome:
         backlog.purge(conversation_id)
     if plan.reason == "removed":
         if lane is not None:
-            _skip(session, conversation_id, _END)  # fan-out has yet to come to the removal
+            _skip(session, conversation_id, END)  # fan-out has yet to come to the removal
         return Outcome(recovered=False, last_seq=0, reason="removed")
     if plan.reason is not None:
         if head > position:

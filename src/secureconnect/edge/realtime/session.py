@@ -171,10 +171,12 @@ class Session:
             self._count_out()
             self.socket.send(frame)
 
-    def control(self, conversation_id: str, frame: bytes) -> None:
-        """A frame that has its place between the events of a conversation."""
+    def control(self, conversation_id: str, frame: bytes, seq: int | None = None) -> None:
+        """A frame that has its place between the events of a conversation, just before or behind `seq`."""
         if self.filter is not None and conversation_id != self.filter:
             return
+        if seq is not None and self.skip is not None and seq <= self.skip.get(conversation_id, 0):
+            return  # the answer to `hello` took it into account
         backlog = self.backlog
         if backlog is not None and (self.state < State.REPLAYING or conversation_id in backlog.queues):
             backlog.control(conversation_id, frame)
@@ -183,13 +185,13 @@ class Session:
         else:
             self.close(CloseCode.REMOVED)
 
-    def ended(self, conversation_id: str, frame: bytes) -> None:
+    def ended(self, conversation_id: str, frame: bytes, seq: int | None) -> None:
         """The user may see nothing more of this conversation; `frame` says so."""
-        if self.skip is not None:
+        if self.skip is not None and (seq is None or self.skip.get(conversation_id) == resume.END):
             self.unskip(conversation_id)
-        self.control(conversation_id, frame)
+        self.control(conversation_id, frame, seq)
         if self.filter == conversation_id:
-            self.control(conversation_id, resume.CLOSE)
+            self.control(conversation_id, resume.CLOSE, seq)
 
     def ephemeral(self, frame: bytes, conversation_id: str | None) -> None:
         """A frame that may be lost, for all sockets of a user or of a conversation's members."""
