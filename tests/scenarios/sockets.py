@@ -14,12 +14,17 @@ from websockets.uri import parse_uri
 
 from tests.scenarios.steps import Answer, Person
 
-__all__ = ["Idle", "chat_url", "close_reason", "refused"]
+__all__ = ["Idle", "bearer", "chat_url", "close_reason", "refused"]
 
 
 def chat_url(url: str, query: str = "") -> str:
     """Where the chat socket of a server is."""
     return url.replace("http", "ws", 1) + "/v1/ws/chat" + query
+
+
+def bearer(person: Person) -> dict[str, Any]:
+    """Options of `websockets.connect` that open a socket with the header."""
+    return {"additional_headers": {"authorization": f"Bearer {person.access}"}}
 
 
 async def refused(url: str, query: str = "", **options: Any) -> Answer:

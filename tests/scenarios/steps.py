@@ -14,6 +14,7 @@ import websockets
 from tests.scenarios.published import published
 
 __all__ = [
+    "ISSUED",
     "NIL",
     "PASSWORD",
     "Answer",
@@ -29,6 +30,8 @@ __all__ = [
 
 NIL = "00000000-0000-4000-8000-000000000000"
 PASSWORD = "Violet-Kettle-42-Rain"
+#: Every token that a person of this run was given.
+ISSUED: set[str] = set()
 
 Frame = dict[str, Any]
 
@@ -140,6 +143,7 @@ class Person:
             data["refresh_token"],
             data["session_id"],
         )
+        ISSUED.update((self.access, self.refresh))
 
     async def login(self, **fields: Any) -> "Person":
         """The same user on another device."""
@@ -237,12 +241,15 @@ class Chat:
     async def frame(self, *, timeout: float = 5, after: int = 0, **wanted: Any) -> Frame:
         """The first frame from index `after` whose fields equal `wanted`; waits for it."""
         found: Frame | None = None
+        position = after
 
         def there() -> bool:
-            nonlocal found
-            found = next(
-                (f for f in self.seen[after:] if all(f.get(k) == v for k, v in wanted.items())), None
-            )
+            nonlocal found, position
+            while position < len(self.seen) and found is None:
+                frame = self.seen[position]
+                position += 1
+                if all(frame.get(name) == value for name, value in wanted.items()):
+                    found = frame
             return found is not None or self._closed
 
         async with asyncio.timeout(timeout), self._arrived:

@@ -11,7 +11,7 @@ import websockets
 
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.server import Server
-from tests.scenarios.sockets import chat_url, refused
+from tests.scenarios.sockets import bearer, chat_url, refused
 from tests.scenarios.steps import NIL, Chat, Person, direct, events, group, request, send, ws
 
 VERSION = "secureconnect.v1"
@@ -32,10 +32,6 @@ async def welcome(person: Person, query: str = "", **options: Any) -> Any:
         assert (first["ping_interval"], first["idle_timeout"]) == (25, 60)
         assert first["max_frame_bytes"] == 262_144
         return connection.subprotocol
-
-
-def bearer(person: Person) -> dict[str, Any]:
-    return {"additional_headers": {"authorization": f"Bearer {person.access}"}}
 
 
 async def test_s1_three_credentials_and_no_other(server: Server, reg: Register) -> None:

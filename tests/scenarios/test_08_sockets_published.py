@@ -1,0 +1,72 @@
+"""Everything that the published document says of the chat socket happens, and nothing else does.
+
+`ws` holds every frame against the document; here the other half: each described message is met.
+"""
+
+import contextlib
+
+from tests.scenarios.conftest import Register, Serve
+from tests.scenarios.published import published
+from tests.scenarios.steps import Chat, Person, direct, group, request, send, ws
+
+
+async def every_kind(a: Person, b: Person, c: Person) -> str:
+    """Cause an event of each kind in a group of A and B."""
+    g = (await group(a, [b, c]))["conversation_id"]
+    path = f"/v1/conversations/{g}"
+    (await send(b, g, "hello")).ok(201)
+    (await send(a, g, "\x00", is_encrypted=True, e2ee={"alg": "x"})).ok(201)
+    (await a.patch(path, {"title": "New title", "description": "New"})).ok()
+    (await a.patch(f"{path}/participants/{b.user_id}", {"role": "admin"})).ok()
+    (await a.delete(f"{path}/participants/{c.user_id}")).ok()
+    (await a.post(f"{path}/participants", {"user_ids": [c.user_id]})).ok()
+    (await a.put(f"{path}/settings", {"is_e2ee_enabled": True})).ok()
+    return str(g)
+
+
+async def every_command(chat: Chat, a: Person, b: Person, g: str) -> None:
+    """`hello` is sent already."""
+    head = (await chat.command("message_send", conversation_id=g, content="hi"))["seq"]
+    await chat.command("delivered", conversation_id=g, seq=head)
+    await chat.command("read", conversation_id=g, seq=head)
+    await chat.command("typing", conversation_id=g, is_typing=True)
+    await chat.command("presence_set", status="away", status_text="lunch")
+    await chat.command("subscribe_presence", user_ids=[b.user_id])
+    await chat.command("unsubscribe_presence", user_ids=[b.user_id])
+    fresh = (await request(a.url, "POST", "/v1/auth/refresh", {"refresh_token": a.refresh})).ok()
+    await chat.command("token_refresh", access_token=fresh["access_token"])
+    await chat.command("ping", ts={"any": ["value"]})
+    await chat.command("no_such_command")
+    await chat.command("typing", conversation_id=g)
+
+
+async def test_every_published_message_is_met(serve: Serve, reg: Register) -> None:
+    """[auth.access_ttl=61] Three people, two sockets each for A and B, every command, every kind, then a
+    planned stop."""
+    async with serve(auth={"access_ttl": 61}) as server, contextlib.AsyncExitStack() as stack:
+        a, b, c = await reg("a", "b", "c", url=server.url)
+        sockets = [await stack.enter_async_context(ws(person)) for person in (a, a, b, b, c)]
+        mine, _, theirs, *_ = sockets
+        g = await every_kind(a, b, c)
+        d = (await direct(a, b))["conversation_id"]
+        await theirs.command("subscribe_presence", user_ids=[a.user_id])
+        seq = (await send(b, d, "read this")).ok(201)["seq"]
+        await mine.command("read", conversation_id=d, seq=seq)
+        await theirs.frame(type="receipt", kind="read")
+        await every_command(mine, a, b, d)
+        await theirs.frame(type="presence", status="away")
+        await theirs.frame(type="token_expiring", timeout=10)
+        async with ws(b, resume={g: 1, d: 1}) as again:
+            await again.frame(type="event", conversation_id=g, kind="e2ee_mode_changed")
+        sockets.append(again)
+        assert await server.stop() == 0
+        for chat in sockets[:-1]:
+            assert await chat.close_code() == 4501
+
+    document = await published(server.url)
+    seen = [frame for chat in sockets for frame in chat.seen]
+    assert {frame["type"] for frame in seen} == document.names("frame_") | {"ack"}
+    assert {frame["kind"] for frame in seen if frame["type"] == "event"} == document.names("event_")
+    answered = {chat.commands[f["ref"]] for chat in sockets for f in chat.seen if f["type"] == "ack"}
+    assert answered == document.names("ack_")
+    assert answered | {"ping"} == document.names("command_")
