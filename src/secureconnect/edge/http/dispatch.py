@@ -26,7 +26,8 @@ __all__ = ["HttpEdge", "HttpMetrics", "Page", "PageReply"]
 log = get_logger()
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_LEVELS = {4: log.warning, 5: log.error}
+#: Names, not methods: a method taken before logging is set up would never hear of its configuration.
+_LEVELS = {4: "warning", 5: "error"}
 
 
 class HttpMetrics(Protocol):
@@ -314,8 +315,8 @@ class HttpEdge:
     def _finish(self, exchange: Exchange, reply: PageReply, seconds: float) -> None:
         method, endpoint, status = exchange.scope["method"], exchange.endpoint, reply.status
         self._metrics.finished(method, endpoint, status, seconds)
-        write = log.debug if exchange.scope["path"] in self._pages else _LEVELS.get(status // 100, log.info)
-        write(
+        level = "debug" if exchange.scope["path"] in self._pages else _LEVELS.get(status // 100, "info")
+        getattr(log, level)(
             "request",
             request_id=exchange.context.request_id,
             method=method,
@@ -331,6 +332,3 @@ class HttpEdge:
                 else {}
             ),
         )
-
-
-_LEVELS = {4: log.warning, 5: log.error}
