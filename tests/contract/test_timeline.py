@@ -358,3 +358,17 @@ async def test_ids_are_unique(world: World) -> None:
     with pytest.raises(IntegrityError):
         await world.timeline.append(event, guard=0)
     assert len(await world.log(conversation)) == 1
+
+
+async def test_erasing_takes_a_log_away_in_batches(world: World) -> None:
+    conversation, other = await world.open(), await world.open()
+    for number in range(5):
+        await world.timeline.append(
+            send(conversation, sender_id=new_id(), client_message_id=f"k{number}"), guard=0
+        )
+    kept = await world.timeline.append(send(other), guard=0)
+    assert [await world.timeline.erase(conversation, 2) for _ in range(3)] == [2, 2, 1]
+    assert await world.log(conversation) == []
+    assert await world.timeline.head(conversation) is None
+    assert await world.timeline.erase(conversation, 2) == 0
+    assert await world.log(other) == [kept.event]

@@ -69,7 +69,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
     pages += [page for module in product.modules for page in module.pages]
     if settings.http.docs_enabled:
         pages += document_pages(routes, commands)
-    idempotency = Idempotency(stores.database, stores.clock)
+    idempotency = Idempotency(stores.database, stores.sealer, stores.clock)
     http = HttpEdge(
         router=Router(routes),
         pages=pages,

@@ -238,6 +238,13 @@ def _conversations(op: Operations) -> None:
         sa.PrimaryKeyConstraint("conversation_id"),
     )
     op.create_index("conversations_direct_key_key", "conversations", ["direct_key"], unique=True)
+    op.create_index(
+        "conversations_deleted_at_idx",
+        "conversations",
+        ["deleted_at"],
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
 
     op.create_table(
         "conversation_participants",

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from secureconnect.infra.crypto.sealing import Sealer
 from secureconnect.infra.database.base import METADATA, Database, WriteTx
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode, invalid
@@ -64,10 +65,11 @@ class Replay(NamedTuple):
 
 
 class Idempotency:
-    """Remembers answers for 24 hours."""
+    """Remembers answers for 24 hours, sealed: they may hold what is nowhere else stored readable."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         self._database = database
+        self._sealer = sealer
         self._clock = clock
 
     @staticmethod
@@ -85,16 +87,18 @@ class Idempotency:
         """
         digest = hashlib.sha256(body).digest()
         now = self._clock.now()
-        return await self._database.write(lambda tx: _begin(tx, key, digest, now))
+        replay = await self._database.write(lambda tx: _begin(tx, key, digest, now))
+        return replay._replace(body=self._sealer.open(replay.body, _place(key))) if replay else None
 
     async def finish(self, key: Key, status: int, body: bytes) -> None:
         """Remember the answer; 5xx and 429 are forgotten, so that a repeat runs again."""
+        sealed = self._sealer.seal(body, _place(key))
         keep = status < 500 and status != ErrorCode.RATE_LIMIT_EXCEEDED.status
 
         def work(tx: WriteTx) -> None:
             if keep:
                 tx.conn.execute(
-                    update(idempotency_keys).where(*_is(key)).values(status=status, response=body)
+                    update(idempotency_keys).where(*_is(key)).values(status=status, response=sealed)
                 )
             else:
                 tx.conn.execute(delete(idempotency_keys).where(*_is(key)))
@@ -111,6 +115,10 @@ class Idempotency:
                 ).rowcount
             )
         )
+
+
+def _place(key: Key) -> str:
+    return "idempotency:" + " ".join(key)
 
 
 def _is(key: Key) -> tuple[ColumnElement[bool], ...]:

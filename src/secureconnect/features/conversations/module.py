@@ -5,6 +5,7 @@ from secureconnect.features.audit.api import Audit
 from secureconnect.features.conversations.http import routes
 from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service import FactsCache, Neighbours, Seal, Views, use_cases
+from secureconnect.features.conversations.tasks import tasks
 from secureconnect.features.friends.api import Friends
 from secureconnect.features.users.api import Users
 from secureconnect.infra.bus.base import Bus
@@ -57,4 +58,10 @@ def module(
         public_url=public_url,
         allow_http=allow_http,
     )
-    return Module(name="conversations", role="auth", routes=routes(cases, cursors), start=facts.start)
+    return Module(
+        name="conversations",
+        role="auth",
+        routes=routes(cases, cursors),
+        tasks=tasks(database, timeline),
+        start=facts.start,
+    )

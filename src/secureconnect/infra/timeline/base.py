@@ -190,5 +190,11 @@ class Timeline(Protocol):
     async def unread(self, user_id: str, marks: Mapping[str, int], *, cap: int) -> dict[str, int]:
         """For each conversation the messages above the mark that `user_id` did not send, at most `cap`."""
 
+    async def erase(self, conversation_id: str, limit: int) -> int:
+        """Remove at most `limit` events of a conversation that exists for nobody any more, then its head.
+
+        Returns how many; fewer than `limit` means that nothing of it is left.
+        """
+
     async def purge_dedup(self, older_than: int) -> int:
         """Forget client_message_ids used before `older_than` (ms), in small batches; returns how many."""

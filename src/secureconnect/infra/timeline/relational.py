@@ -17,6 +17,7 @@ from secureconnect.infra.timeline.base import (
     StoredEvent,
     StoredMessage,
 )
+from secureconnect.infra.timeline.relational_erase import erase
 from secureconnect.infra.timeline.relational_purge import purge_dedup
 from secureconnect.kit.errors import ApiError
 
@@ -128,6 +129,9 @@ class RelationalTimeline:
     async def unread(self, user_id: str, marks: Mapping[str, int], *, cap: int) -> dict[str, int]:
         run = self._database.lookup if len(marks) <= _NEAR_CONVERSATIONS else self._database.read
         return await run(lambda conn: relational_read.unread(conn, user_id, marks, cap))
+
+    async def erase(self, conversation_id: str, limit: int) -> int:
+        return await self._database.write(lambda tx: erase(tx, conversation_id, limit))
 
     async def purge_dedup(self, older_than: int) -> int:
         return await purge_dedup(self._database, older_than)

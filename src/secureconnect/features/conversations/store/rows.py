@@ -30,9 +30,11 @@ __all__ = [
     "change",
     "delete_conversation",
     "find",
+    "find_deleted",
     "find_direct",
     "find_seat",
     "find_seats",
+    "forget_deleted",
     "insert_conversation",
     "set_settings",
     "touch",
@@ -121,3 +123,17 @@ def delete_conversation(tx: WriteTx, conversation_id: str, now: int) -> None:
     change(tx, conversation_id, {"deleted_at": now, "updated_at": now})
     for table in (conversation_participants, removed_members, conversation_invites):
         tx.conn.execute(delete(table).where(table.c.conversation_id == conversation_id))
+
+
+def find_deleted(conn: Connection) -> str | None:
+    """A deleted conversation whose content was not erased yet."""
+    return conn.execute(
+        select(_C.conversation_id).where(_C.deleted_at.is_not(None)).limit(1)
+    ).scalar_one_or_none()
+
+
+def forget_deleted(tx: WriteTx, conversation_id: str) -> None:
+    """Remove the last row of a deleted conversation."""
+    tx.conn.execute(
+        delete(conversations).where(_C.conversation_id == conversation_id, _C.deleted_at.is_not(None))
+    )

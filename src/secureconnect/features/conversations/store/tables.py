@@ -1,6 +1,6 @@
 """The tables of this feature, with the columns of the migrations."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
 from secureconnect.infra.database.base import METADATA
 
@@ -24,6 +24,12 @@ conversations = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
+    Index(
+        "conversations_deleted_at_idx",
+        "deleted_at",
+        sqlite_where=text("deleted_at IS NOT NULL"),
+        postgresql_where=text("deleted_at IS NOT NULL"),
+    ),
     Index("conversations_direct_key_key", "direct_key", unique=True),
 )
 
