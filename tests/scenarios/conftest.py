@@ -8,11 +8,20 @@ from typing import Any
 import pytest
 
 from tests.scenarios.commands import make_admin
-from tests.scenarios.server import Server, running
+from tests.scenarios.logs import check_log
+from tests.scenarios.server import STARTED, Server, running
 from tests.scenarios.steps import Person, register, stranger
 
 Register = Callable[..., Awaitable[list[Person]]]
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs() -> Iterator[None]:
+    """At the end of a run: what all its servers wrote down."""
+    yield
+    for server in STARTED:
+        check_log(server)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,10 @@ from typing import Any
 
 import httpx
 
-__all__ = ["Server", "environment", "free_port"]
+__all__ = ["STARTED", "Server", "environment", "free_port"]
+
+#: Every server of this run, those that are gone included.
+STARTED: list["Server"] = []
 
 
 def free_port() -> int:
@@ -62,6 +65,8 @@ class Server:
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
+        if self not in STARTED:
+            STARTED.append(self)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [

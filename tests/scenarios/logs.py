@@ -1,0 +1,36 @@
+"""What the log of a server may hold, whatever was done to it."""
+
+import json
+import re
+from typing import Any
+
+from tests.scenarios.server import Server
+from tests.scenarios.steps import ISSUED, PASSWORD
+
+__all__ = ["check_log", "log_lines"]
+
+_FIELDS = {"timestamp", "level", "message", "service", "caller"}
+_LEVELS = {"debug", "info", "warn", "error"}
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_LONG = re.compile(r"[\w.-]{40,}")
+_QUERY = re.compile(r"[?&][\w%]+=")
+
+
+def log_lines(server: Server) -> list[dict[str, Any]]:
+    """Every line of the log so far, which is one JSON object each."""
+    return [json.loads(line) for line in server.lines()]
+
+
+def check_log(server: Server) -> None:
+    """Every line is complete and tells no secret; no request met a defect."""
+    text = server.log.read_text()
+    for line in text.splitlines():
+        record = json.loads(line)
+        assert record.keys() >= _FIELDS, line
+        assert record["level"] in _LEVELS, line
+        assert record["service"] == "secureconnect", line
+        assert _TIMESTAMP.fullmatch(record["timestamp"]), line
+        assert record.get("error_code") != "INTERNAL_ERROR", line
+        assert not _QUERY.search(record.get("path", "")), line
+    assert PASSWORD not in text
+    assert not ISSUED.intersection(_LONG.findall(text))
