@@ -54,11 +54,6 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     await opened.close()
 
 
-def add(tx: WriteTx) -> int:
-    tx.run("INSERT INTO t (b) VALUES (?)", ("x" * 3000,))
-    return int(tx.run("SELECT max(a) FROM t")[0][0])
-
-
 def count(conn: Connection) -> int:
     return int(conn.execute(text("SELECT count(*) FROM t")).scalar_one())
 
@@ -69,6 +64,14 @@ async def test_a_file_that_may_not_grow(database: SqliteDatabase, brief: bool) -
 
     async def limit(pages: int) -> None:
         await database.write(lambda tx: tx.run(f"PRAGMA max_page_count = {pages}"))
+
+    heard: list[int] = []
+
+    def add(tx: WriteTx) -> int:
+        tx.run("INSERT INTO t (b) VALUES (?)", ("x" * 3000,))
+        number = int(tx.run("SELECT max(a) FROM t")[0][0])
+        tx.after_commit(lambda: heard.append(number))
+        return number
 
     await limit(20)
     refused: list[BaseException] = []
@@ -84,3 +87,4 @@ async def test_a_file_that_may_not_grow(database: SqliteDatabase, brief: bool) -
     await limit(1000)
     assert await database.write(add, brief=brief) == stored + 1
     assert await database.read(count) == stored + 1
+    assert heard == list(range(1, stored + 2))

@@ -1,5 +1,8 @@
-"""What a database tells about itself."""
+"""What a database and the timeline on it tell about themselves."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,11 @@ from sqlalchemy.exc import IntegrityError
 
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.database.sqlite import open_sqlite
+from secureconnect.infra.timeline.base import GuardChanged, NewEvent, Statement
+from secureconnect.infra.timeline.relational import RelationalTimeline
+from secureconnect.kit.errors import ApiError
+from secureconnect.kit.ids import new_id, new_time_id
+from secureconnect.migrations import runner
 
 
 class Recorder:
@@ -67,3 +75,54 @@ async def test_statements_commits_and_waits_are_reported(tmp_path: Path) -> None
     assert len(recorder.waits) == 3
     assert recorder.timeouts == 0
     await database.close()
+
+
+async def test_refused_commits_and_vain_waits_are_reported(tmp_path: Path) -> None:
+    recorder = Recorder()
+    database = open_sqlite(tmp_path / "secureconnect.db", metrics=recorder, acquire_timeout=0.05)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        # The second group waits behind the first, which waits for the lock as long as it may.
+        first = asyncio.create_task(database.write(lambda _tx: None))
+        while not recorder.waits:  # noqa: ASYNC110 - until the first group is on its way
+            await asyncio.sleep(0)
+        second = asyncio.create_task(database.write(lambda _tx: None))
+        results = await asyncio.gather(first, second, return_exceptions=True)
+    assert all(isinstance(result, ApiError) for result in results)
+    assert recorder.failures == [("other", "connection")]
+    assert recorder.timeouts == 1
+    assert recorder.commits == []
+    await database.close()
+
+
+async def test_appends_are_reported(tmp_path: Path) -> None:
+    class Appends:
+        def __init__(self) -> None:
+            self.seconds: list[float] = []
+            self.failures: list[str] = []
+
+        def appended(self, seconds: float) -> None:
+            self.seconds.append(seconds)
+
+        def append_failed(self, reason: str) -> None:
+            self.failures.append(reason)
+
+    appends = Appends()
+    database = open_sqlite(tmp_path / "secureconnect.db")
+    await database.write(lambda tx: runner.upgrade(tx.conn))
+    timeline = RelationalTimeline(database, metrics=appends)
+    conversation = new_id()
+    await database.write(lambda tx: timeline.open_in(tx, conversation))
+    event = NewEvent(conversation, new_time_id(), "conversation_updated", None, 0, data=b"{}")
+    await timeline.append(event, guard=0)
+    with pytest.raises(GuardChanged):
+        await timeline.append(event, guard=1)
+    broken = Statement("INSERT INTO no_such_table VALUES (?)", ())
+    with pytest.raises(sqlite3.OperationalError):
+        await timeline.append(event, guard=0, also=[broken])
+    await database.close()
+    with pytest.raises(ApiError):
+        await timeline.append(event, guard=0)
+    assert len(appends.seconds) == 1
+    assert appends.seconds[0] > 0
+    assert appends.failures == ["other", "unavailable"]

@@ -30,7 +30,8 @@ class DatabaseMetrics(Protocol):
         (`WriteTx.run`) are not timed one by one; the timeline measures whole appends."""
 
     def query_failed(self, operation: str, kind: str) -> None:
-        """A statement was refused: `constraint|timeout|connection|other`."""
+        """A statement was refused: `constraint|timeout|connection|other`. A commit counts as
+        `other`, `connection`."""
 
     def acquired(self, seconds: float) -> None:
         """How long a unit of work waited for its connection."""

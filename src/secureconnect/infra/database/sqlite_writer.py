@@ -227,6 +227,8 @@ class GroupWriter:
 
     def _report(self, failure: BaseException | None) -> None:
         """One line when writes begin to fail, one when they work again (contract: observability §2)."""
+        if failure is not None and self._metrics is not None:
+            self._metrics.query_failed("other", "connection")
         if failure is not None and self._failing_since is None:
             self._failing_since = time.monotonic()
             log.warning("database writes fail", dependency="database", error=str(failure))

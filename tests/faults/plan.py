@@ -1,0 +1,16 @@
+"""How long fault tests run, and from which seed; both can be set to repeat a run."""
+
+import os
+
+__all__ = ["SEED", "kills"]
+
+#: `SECURECONNECT_FAULT_SEED`: decides every random moment.
+SEED = int(os.environ.get("SECURECONNECT_FAULT_SEED", "20260131"))
+
+
+def kills(usual: int, long: int = 50) -> int:
+    """How often to kill: `SECURECONNECT_FAULT_KILLS`, else `long` with `FAULTS=long`, else `usual`."""
+    chosen = os.environ.get("SECURECONNECT_FAULT_KILLS")
+    if chosen is not None:
+        return int(chosen)
+    return long if os.environ.get("FAULTS") == "long" else usual
