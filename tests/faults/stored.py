@@ -19,6 +19,11 @@ class EventRow(NamedTuple):
     kind: str
     data: bytes
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The event's own data; messages have theirs in another table."""
+        return msgspec.json.decode(self.data, type=dict[str, Any]) if self.data else {}
+
 
 class Stored(NamedTuple):
     """The rows of a file, as one snapshot."""
@@ -114,7 +119,7 @@ class _Fold:
         self.removed.pop(user_id, None)
 
     def apply(self, seq: int, row: EventRow) -> None:
-        data = msgspec.json.decode(row.data)
+        data = row.fields
         if row.kind == "conversation_created":
             assert seq == 1
             self.owner = data["conversation"]["owner_id"]
@@ -156,6 +161,6 @@ def check_membership(stored: Stored) -> None:
             assert {user: row["role"] for user, row in members.items()} == fold.roles
             assert fold.owner is not None
             assert fold.roles[fold.owner] == "admin"
-        for row in members.values():
-            assert 0 <= row["last_read_seq"] <= row["last_delivered_seq"] <= lasts[conversation_id]
+        for seat in members.values():
+            assert 0 <= seat["last_read_seq"] <= seat["last_delivered_seq"] <= lasts[conversation_id]
     assert len(set(pairs)) == len(pairs)

@@ -83,7 +83,7 @@ def check(path: Path, promises: Promises) -> int:
 
     # I4 and G2: rows and their events, and the statement that rode along with each send.
     joins = {
-        (conversation, msgspec.json.decode(row.data)["user_id"]): seq
+        (conversation, row.fields["user_id"]): seq
         for (conversation, seq), row in stored.events.items()
         if row.kind == "member_added"
     }

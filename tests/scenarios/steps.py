@@ -25,6 +25,7 @@ __all__ = [
     "group",
     "request",
     "send",
+    "whole_log",
     "ws",
 ]
 
@@ -200,6 +201,14 @@ async def events(a: Person, conversation_id: str, after: int = 0) -> list[Any]:
     """The events above `after`, at most 500."""
     answer = await a.get(f"/v1/conversations/{conversation_id}/events?after_seq={after}&limit=500")
     return list(answer.ok()["events"])
+
+
+async def whole_log(a: Person, conversation_id: str) -> list[Any]:
+    """Every event that `a` may read, page by page."""
+    log: list[Any] = []
+    while page := await events(a, conversation_id, log[-1]["seq"] if log else 0):
+        log += page
+    return log
 
 
 class Chat:

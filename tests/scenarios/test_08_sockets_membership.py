@@ -3,15 +3,13 @@
 import asyncio
 import contextlib
 import json
-import os
 import random
 from typing import Any
 
+from tests.faults.plan import SEED
 from tests.scenarios.conftest import Register
 from tests.scenarios.sockets import close_reason
-from tests.scenarios.steps import Chat, Person, direct, group, send, ws
-
-SEED = int(os.environ.get("SECURECONNECT_FAULT_SEED", "20260131"))
+from tests.scenarios.steps import Chat, Person, direct, group, send, whole_log, ws
 
 
 def about(chat: Chat, conversation_id: str) -> list[Any]:
@@ -184,14 +182,6 @@ class Wanderer:
         await self.disconnect()
 
 
-async def whole_log(person: Person, conversation_id: str) -> list[tuple[int, str]]:
-    path = f"/v1/conversations/{conversation_id}/events?limit=500&after_seq="
-    log: list[tuple[int, str]] = []
-    while page := (await person.get(f"{path}{log[-1][0] if log else 0}")).ok()["events"]:
-        log += [(event["seq"], event["event_id"]) for event in page]
-    return log
-
-
 async def test_s21_whatever_the_interleaving(reg: Register) -> None:
     """1,000 random rounds of send, disconnect and resume by 5 clients, some at the same time: each client's
     frames together are the exact log, ascending, without repeats."""
@@ -205,7 +195,7 @@ async def test_s21_whatever_the_interleaving(reg: Register) -> None:
     head = (await send(people[0], g, "the end")).ok(201)["seq"]
     for each in wanderers:
         await each.finish(head)
-    log = await whole_log(people[0], g)
+    log = [(event["seq"], event["event_id"]) for event in await whole_log(people[0], g)]
     assert [seq for seq, _ in log] == list(range(1, log[-1][0] + 1))
     assert log[-1][0] >= head
     for each in wanderers:
