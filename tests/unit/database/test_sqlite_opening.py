@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from secureconnect.infra.database import sqlite_file
 from secureconnect.infra.database.base import DatabaseRefused, WriteTx
 from secureconnect.infra.database.sqlite import open_sqlite
 from secureconnect.migrations import runner
@@ -38,6 +39,10 @@ def overwrite(path: Path, start: int, content: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(start, os.SEEK_SET if start >= 0 else os.SEEK_END)
         file.write(content)
+
+
+def cut_last_page(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 4096)
 
 
 def refusal(path: Path, newest_schema: int | None = None) -> DatabaseRefused:
@@ -126,6 +131,22 @@ async def test_a_truncated_file(path: Path) -> None:
     await make(path, rows=200)
     os.truncate(path, 20 * 4096 + 100)
     assert "damaged" in refusal(path).message
+
+
+async def test_a_large_file_is_checked_where_it_is_cheap(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "_QUICK_CHECK_BYTES", 0)
+    await make(path, rows=200)
+    await open_sqlite(path).close()
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(path, copy)
+    cut_last_page(copy / path.name)
+    assert "damaged" in refusal(copy / path.name).message
+    shutil.copy(path, copy)
+    overwrite(copy / path.name, 4096, os.urandom(10 * 4096))
+    assert "damaged" in refusal(copy / path.name).message
 
 
 async def test_a_file_locked_by_somebody_else(path: Path) -> None:

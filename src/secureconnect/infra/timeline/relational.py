@@ -91,7 +91,7 @@ class RelationalTimeline:
         relational_append.raise_guard(tx, conversation_id)
 
     async def head(self, conversation_id: str) -> Head | None:
-        return (await self.heads((conversation_id,))).get(conversation_id)
+        return await self._database.lookup(lambda conn: relational_read.head(conn, conversation_id))
 
     async def heads(self, conversation_ids: Collection[str]) -> dict[str, Head]:
         near = len(conversation_ids) <= _NEAR_ROWS

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, TextClause, and_, bindparam, select, text
 from secureconnect.infra.timeline import tables
 from secureconnect.infra.timeline.base import Head, StoredEvent, StoredMessage
 
-__all__ = ["event_at", "events", "heads", "last_messages", "message_by_id", "messages", "unread"]
+__all__ = ["event_at", "events", "head", "heads", "last_messages", "message_by_id", "messages", "unread"]
 
 _metadata = msgspec.json.Decoder(dict[str, str])
 
@@ -51,9 +51,9 @@ _messages = (
     .order_by(_e.seq.desc())
 )
 
-_HEADS = select(_h.conversation_id, _h.first_seq, _h.last_seq, _h.last_at, _h.guard).where(
-    _h.conversation_id.in_(bindparam("ids", expanding=True))
-)
+_heads = select(_h.conversation_id, _h.first_seq, _h.last_seq, _h.last_at, _h.guard)
+_HEAD = _heads.where(_h.conversation_id == bindparam("id"))
+_HEADS = _heads.where(_h.conversation_id.in_(bindparam("ids", expanding=True)))
 _MESSAGE = select(*_MESSAGE_COLUMNS).where(_m.message_id == bindparam("id"))
 
 
@@ -78,6 +78,12 @@ def _stored_event(row: Any) -> StoredEvent:
     has_message = row[_EVENT_WIDTH] is not None
     message = _stored_message(row[_EVENT_WIDTH:]) if has_message else None
     return StoredEvent(row[0], row[1], row[2], row[3], row[4], row[5], row[6], message)
+
+
+def head(conn: Connection, conversation_id: str) -> Head | None:
+    """See `Timeline.head`."""
+    row = conn.execute(_HEAD, {"id": conversation_id}).first()
+    return Head(*row[1:]) if row is not None else None
 
 
 def heads(conn: Connection, conversation_ids: Collection[str]) -> dict[str, Head]:
