@@ -1,4 +1,6 @@
-"""Close codes (docs/reference/realtime.md §9): 4000-4499 end, 4500-4999 reconnect, 4008 reconnects at once."""
+"""Close codes (docs/reference/realtime.md §9): 4000-4499 end, 4500-4999 reconnect, 4008 reconnects at
+once.
+"""
 
 from enum import IntEnum
 
