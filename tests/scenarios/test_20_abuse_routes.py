@@ -1,0 +1,469 @@
+"""Every route of the OpenAPI document: scenarios Z0 (the right caller) and Z1 (a stranger with A's ids)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from tests.scenarios.conftest import Register
+from tests.scenarios.openapi import Document, Operation, served
+from tests.scenarios.server import Server
+from tests.scenarios.steps import (
+    PASSWORD,
+    Answer,
+    Person,
+    direct,
+    events,
+    group,
+    request,
+    send,
+    stranger,
+    ws,
+)
+
+
+class World(NamedTuple):
+    """A with friends, a group and a server admin."""
+
+    a: Person
+    b: Person
+    c: Person
+    admin: Person
+    g: str
+
+
+Case = Callable[[World], Awaitable[Answer]]
+
+
+async def new_group(w: World) -> str:
+    return str((await group(w.a, [w.b]))["conversation_id"])
+
+
+async def message(w: World) -> str:
+    return str((await send(w.a, w.g, "hello")).ok(201)["message_id"])
+
+
+async def invite(w: World) -> Any:
+    return (await w.a.post(f"/v1/conversations/{w.g}/invites", {})).ok(201)
+
+
+async def someone(w: World) -> Person:
+    """A fresh user."""
+    person = stranger(w.a.url, "z")
+    data = (await anonymous(w, "/v1/auth/register", registration(person))).ok(201)
+    person.user_id = data["user"]["user_id"]
+    person.take(data)
+    return person
+
+
+def registration(person: Person) -> dict[str, str]:
+    return {
+        "email": person.email,
+        "username": person.username,
+        "password": person.password,
+        "display_name": "Z",
+    }
+
+
+async def anonymous(w: World, path: str, body: Any) -> Answer:
+    return await request(w.a.url, "POST", path, body)
+
+
+def page(path: str) -> Case:
+    return lambda w: request(w.a.url, "GET", path)
+
+
+async def login(w: World) -> Answer:
+    return await anonymous(w, "/v1/auth/login", {"email": w.b.email, "password": PASSWORD})
+
+
+async def refresh(w: World) -> Answer:
+    return await anonymous(w, "/v1/auth/refresh", {"refresh_token": (await someone(w)).refresh})
+
+
+async def end_session(w: World) -> Answer:
+    other = await w.b.login()
+    return await w.b.delete(f"/v1/auth/sessions/{other.session_id}")
+
+
+async def change_password(w: World) -> Answer:
+    body = {"old_password": PASSWORD, "new_password": "New-Violet-77-Lamp"}
+    return await (await someone(w)).post("/v1/users/me/password", body)
+
+
+async def accept(w: World) -> Answer:
+    other = await someone(w)
+    (await other.post(f"/v1/users/{w.a.user_id}/friend")).ok(201)
+    return await w.a.post(f"/v1/users/me/friends/{other.user_id}/accept")
+
+
+async def reject(w: World) -> Answer:
+    other = await someone(w)
+    (await other.post(f"/v1/users/{w.a.user_id}/friend")).ok(201)
+    return await w.a.delete(f"/v1/users/me/friends/{other.user_id}/reject")
+
+
+async def unfriend(w: World) -> Answer:
+    other = await someone(w)
+    (await other.post(f"/v1/users/{w.a.user_id}/friend")).ok(201)
+    (await w.a.post(f"/v1/users/me/friends/{other.user_id}/accept")).ok()
+    return await w.a.delete(f"/v1/users/me/friends/{other.user_id}")
+
+
+async def withdraw(w: World) -> Answer:
+    other = await someone(w)
+    (await w.a.post(f"/v1/users/{other.user_id}/friend")).ok(201)
+    return await w.a.delete(f"/v1/users/{other.user_id}/friend")
+
+
+async def unblock(w: World) -> Answer:
+    other = await someone(w)
+    (await w.a.post(f"/v1/users/{other.user_id}/block", {"reason": "spam spam"})).ok(201)
+    return await w.a.delete(f"/v1/users/{other.user_id}/block")
+
+
+async def edit(w: World) -> Answer:
+    body = {"title": "Walks", "description": "Every day", "avatar_url": None}
+    return await w.a.patch(f"/v1/conversations/{w.g}", body)
+
+
+async def transfer(w: World) -> Answer:
+    return await w.a.post(f"/v1/conversations/{await new_group(w)}/transfer", {"user_id": w.b.user_id})
+
+
+async def archive_again(w: World) -> Answer:
+    conversation_id = await new_group(w)
+    (await w.a.post(f"/v1/conversations/{conversation_id}/archive")).ok()
+    return await w.a.post(f"/v1/conversations/{conversation_id}/unarchive")
+
+
+async def remove(w: World) -> Answer:
+    return await w.a.delete(f"/v1/conversations/{await new_group(w)}/participants/{w.b.user_id}")
+
+
+async def promote(w: World) -> Answer:
+    path = f"/v1/conversations/{w.g}/participants/{w.b.user_id}"
+    return await w.a.patch(path, {"role": "admin"})
+
+
+async def add(w: World) -> Answer:
+    path = f"/v1/conversations/{await new_group(w)}/participants"
+    return await w.a.post(path, {"user_ids": [w.c.user_id, w.b.user_id]})
+
+
+async def revoke(w: World) -> Answer:
+    return await w.a.delete(f"/v1/conversations/{w.g}/invites/{(await invite(w))['invite_id']}")
+
+
+async def join(w: World) -> Answer:
+    return await (await someone(w)).post(f"/v1/invites/{(await invite(w))['code']}/join")
+
+
+async def read_message(w: World) -> Answer:
+    body = {"conversation_id": w.g, "last_message_id": await message(w)}
+    return await w.b.post("/v1/messages/read", body)
+
+
+async def list_messages(w: World) -> Answer:
+    await message(w)
+    return await w.b.get(f"/v1/messages?conversation_id={w.g}&limit=5")
+
+
+async def logout(w: World) -> Answer:
+    return await (await w.b.login()).post("/v1/auth/logout")
+
+
+async def befriend(w: World) -> Answer:
+    return await w.a.post(f"/v1/users/{(await someone(w)).user_id}/friend")
+
+
+async def block(w: World) -> Answer:
+    return await w.a.post(f"/v1/users/{(await someone(w)).user_id}/block", {"reason": "spam spam"})
+
+
+async def delete(w: World) -> Answer:
+    return await w.a.delete(f"/v1/conversations/{await new_group(w)}")
+
+
+async def leave(w: World) -> Answer:
+    return await w.b.post(f"/v1/conversations/{await new_group(w)}/leave")
+
+
+async def preview(w: World) -> Answer:
+    return await w.c.get(f"/v1/invites/{(await invite(w))['code']}")
+
+
+async def one_message(w: World) -> Answer:
+    return await w.b.get(f"/v1/messages/{await message(w)}")
+
+
+CASES: dict[str, Case] = {
+    "GET /health": page("/health"),
+    "GET /livez": page("/livez"),
+    "GET /readyz": page("/readyz"),
+    "GET /metrics": page("/metrics"),
+    "GET /openapi.json": page("/openapi.json"),
+    "GET /asyncapi.json": page("/asyncapi.json"),
+    "GET /docs": page("/docs"),
+    "GET /.well-known/jwks.json": page("/.well-known/jwks.json"),
+    "POST /v1/auth/register": lambda w: anonymous(
+        w, "/v1/auth/register", registration(stranger(w.a.url, "z"))
+    ),
+    "POST /v1/auth/login": login,
+    "POST /v1/auth/refresh": refresh,
+    "POST /v1/auth/logout": logout,
+    "POST /v1/auth/reauthenticate": lambda w: w.a.post("/v1/auth/reauthenticate", {"password": PASSWORD}),
+    "GET /v1/auth/profile": lambda w: w.a.get("/v1/auth/profile"),
+    "GET /v1/auth/sessions": lambda w: w.a.get("/v1/auth/sessions?limit=5"),
+    "DELETE /v1/auth/sessions": lambda w: w.a.delete("/v1/auth/sessions"),
+    "DELETE /v1/auth/sessions/{session_id}": end_session,
+    "GET /v1/users/me": lambda w: w.a.get("/v1/users/me"),
+    "PATCH /v1/users/me": lambda w: w.a.patch(
+        "/v1/users/me", {"about": "Hello", "status_text": None, "privacy": {"show_presence": True}}
+    ),
+    "POST /v1/users/me/password": change_password,
+    "GET /v1/users/search": lambda w: w.a.get(f"/v1/users/search?q={w.b.username[:6]}&limit=5"),
+    "GET /v1/users/{id}": lambda w: w.a.get(f"/v1/users/{w.b.user_id}"),
+    "GET /v1/users/{id}/mutual-friends": lambda w: w.a.get(f"/v1/users/{w.c.user_id}/mutual-friends"),
+    "GET /v1/users/me/friends": lambda w: w.a.get("/v1/users/me/friends?offset=0&limit=5"),
+    "GET /v1/users/me/friend-requests": lambda w: w.a.get("/v1/users/me/friend-requests?direction=outgoing"),
+    "GET /v1/users/me/blocked": lambda w: w.a.get("/v1/users/me/blocked"),
+    "POST /v1/users/{id}/friend": befriend,
+    "DELETE /v1/users/{id}/friend": withdraw,
+    "POST /v1/users/me/friends/{id}/accept": accept,
+    "DELETE /v1/users/me/friends/{id}/reject": reject,
+    "DELETE /v1/users/me/friends/{id}": unfriend,
+    "POST /v1/users/{id}/block": block,
+    "DELETE /v1/users/{id}/block": unblock,
+    "POST /v1/conversations": lambda w: w.a.post(
+        "/v1/conversations",
+        {
+            "type": "group",
+            "title": "G",
+            "participant_ids": [w.b.user_id],
+            "settings": {"post_permission": "members"},
+        },
+    ),
+    "GET /v1/conversations": lambda w: w.a.get("/v1/conversations?archived=all&limit=5"),
+    "GET /v1/conversations/{id}": lambda w: w.b.get(f"/v1/conversations/{w.g}"),
+    "PATCH /v1/conversations/{id}": edit,
+    "DELETE /v1/conversations/{id}": delete,
+    "PUT /v1/conversations/{id}/settings": lambda w: w.a.put(
+        f"/v1/conversations/{w.g}/settings", {"message_retention_days": 30}
+    ),
+    "GET /v1/conversations/{id}/participants": lambda w: w.b.get(f"/v1/conversations/{w.g}/participants"),
+    "POST /v1/conversations/{id}/participants": add,
+    "PATCH /v1/conversations/{id}/participants/{user_id}": promote,
+    "DELETE /v1/conversations/{id}/participants/{user_id}": remove,
+    "POST /v1/conversations/{id}/leave": leave,
+    "POST /v1/conversations/{id}/transfer": transfer,
+    "POST /v1/conversations/{id}/archive": lambda w: w.b.post(f"/v1/conversations/{w.g}/archive"),
+    "POST /v1/conversations/{id}/unarchive": archive_again,
+    "POST /v1/conversations/{id}/mute": lambda w: w.b.post(
+        f"/v1/conversations/{w.g}/mute", {"until": "2999-01-01T00:00:00+02:00"}
+    ),
+    "POST /v1/conversations/{id}/unmute": lambda w: w.b.post(f"/v1/conversations/{w.g}/unmute"),
+    "POST /v1/conversations/{id}/invites": lambda w: w.a.post(
+        f"/v1/conversations/{w.g}/invites", {"expires_in": 300, "max_uses": 1}
+    ),
+    "GET /v1/conversations/{id}/invites": lambda w: w.a.get(f"/v1/conversations/{w.g}/invites"),
+    "DELETE /v1/conversations/{id}/invites/{invite_id}": revoke,
+    "GET /v1/invites/{code}": preview,
+    "POST /v1/invites/{code}/join": join,
+    "POST /v1/messages": lambda w: send(w.a, w.g, "hello", metadata={"n": 5}, mentions=[w.b.user_id]),
+    "GET /v1/messages": list_messages,
+    "GET /v1/messages/{id}": one_message,
+    "POST /v1/messages/read": read_message,
+    "GET /v1/conversations/{id}/events": lambda w: w.b.get(f"/v1/conversations/{w.g}/events?after_seq=0"),
+    "POST /v1/conversations/{id}/read": lambda w: w.b.post(f"/v1/conversations/{w.g}/read", {"seq": 1}),
+    "GET /v1/sync": lambda w: w.a.get("/v1/sync?limit=5"),
+    "GET /v1/presence": lambda w: w.a.get(f"/v1/presence?user_ids={w.b.user_id},{w.c.user_id}"),
+    "POST /v1/presence": lambda w: w.a.post("/v1/presence", {"online": True, "status": "away"}),
+    "POST /v1/ws/tickets": lambda w: w.b.post("/v1/ws/tickets", {"conversation_id": w.g}),
+    "GET /v1/ws/chat": lambda w: w.a.get("/v1/ws/chat"),
+    "GET /v1/admin/audit-logs": lambda w: w.admin.get("/v1/admin/audit-logs?result=success&limit=5"),
+    "POST /v1/admin/keys/rotate": lambda w: w.admin.post("/v1/admin/keys/rotate"),
+}
+
+
+async def test_z0_every_route_keeps_its_promise(server: Server, admin: Person, reg: Register) -> None:
+    """Each route once, valid input, the right caller: a documented success, valid against its schema."""
+    a, b, c = await reg("a", "b", "c")
+    w = World(a, b, c, admin, (await group(a, [b]))["conversation_id"])
+    document = await served(server)
+    assert {operation.name for operation in document.operations} == set(CASES)
+    faults = []
+    for operation in document.operations:
+        answer = await CASES[operation.name](w)
+        expected = operation.successes or {426}  # the socket's path has no answer but the upgrade
+        try:
+            assert answer.status in expected, (operation.name, answer.status, answer.raw)
+            document.check(operation, answer)
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)
+
+
+# Routes on which A's id only says whom D means: D acts on what is D's own, or asks what anybody may know.
+OPEN = {
+    "GET /v1/users/{id}": 200,
+    "GET /v1/users/{id}/mutual-friends": 200,
+    "POST /v1/users/{id}/friend": 201,
+    "DELETE /v1/users/{id}/friend": 200,  # the request of the line above
+    "POST /v1/users/{id}/block": 201,
+    "DELETE /v1/users/{id}/block": 200,
+    "GET /v1/presence": 200,
+    "POST /v1/conversations": 201,
+}
+
+
+class Belongings(NamedTuple):
+    """What is A's: ids by the names under which routes take them."""
+
+    ids: dict[str, str]
+    conversation_id: str
+
+
+async def test_z1_strangers_get_nothing(server: Server, reg: Register) -> None:
+    """D names A's ids on every route, E in every command: 403 or 404, and nothing of A's changes."""
+    a, b, d, e = await reg("a", "b", "d", "e")
+    g = (await group(a, [b]))["conversation_id"]
+    pair = (await direct(a, b))["conversation_id"]
+    message_id = (await send(a, g, "hello")).ok(201)["message_id"]
+    code = (await a.post(f"/v1/conversations/{g}/invites", {})).ok(201)
+    ids = {
+        "conversation_id": g,
+        "session_id": a.session_id,
+        "user_id": a.user_id,
+        "user_ids": a.user_id,
+        "participant_ids": a.user_id,
+        "invite_id": code["invite_id"],
+        "code": "x" * 22,
+        "last_message_id": message_id,
+        "message_id": message_id,
+        "around": message_id,
+        "reply_to_message_id": message_id,
+        "thread_root_id": message_id,
+        "mentions": a.user_id,
+        "actor_id": a.user_id,
+        "target_id": g,
+    }
+    before = await belongings(a, b, g, pair)
+    document = await served(server)
+    tried = []
+    for operation in document.operations:
+        requests = list(attempts(document, operation, ids))
+        for method, path, body in requests:
+            tried.append(operation.name)
+            answer = await d.request(method, path, body)
+            document.check(operation, answer)
+            wanted = {OPEN[operation.name]} if operation.name in OPEN else {403, 404}
+            assert answer.status in wanted, (method, path, body, answer.status, answer.raw)
+            assert b"hello" not in answer.raw
+    assert set(OPEN) <= set(tried)
+    assert len(set(tried)) > 35
+
+    async with ws(e, resume={g: 0, pair: 0}) as chat:
+        for resumed in next(frame for frame in chat.seen if frame["type"] == "ack")["resume"].values():
+            assert (resumed["recovered"], resumed["reason"], resumed["last_seq"]) == (False, "removed", 0)
+        for conversation_id in (g, pair):
+            for type_, fields in (
+                ("message_send", {"content": "hi", "message_type": "text"}),
+                ("read", {"seq": 1}),
+                ("delivered", {"seq": 1}),
+                ("typing", {"is_typing": True}),
+            ):
+                answered = await chat.command(type_, conversation_id=conversation_id, **fields)
+                assert (answered["type"], answered["code"]) == ("error", "FORBIDDEN"), answered
+        answered = await chat.command("subscribe_presence", user_ids=[a.user_id])
+        assert (answered["presence"], answered["denied"]) == ([], [a.user_id])
+        answered = await chat.command("token_refresh", access_token=a.access)
+        assert (answered["type"], answered["code"]) == ("error", "UNAUTHORIZED"), answered
+        assert await chat.close_code() == 4001
+        assert chat.events() == []
+    assert await belongings(a, b, g, pair) == before
+
+
+def attempts(
+    document: Document, operation: Operation, ids: dict[str, str]
+) -> list[tuple[str, str, dict[str, Any] | None]]:
+    """Requests on this operation that name A's ids, if it takes any."""
+    path, named = operation.path, False
+    for name in operation.parameters("path"):
+        owner = {
+            "conversations": "conversation_id",
+            "messages": "message_id",
+            "users": "user_id",
+            "friends": "user_id",
+        }
+        kind = owner[path.split("{id}")[0].rstrip("/").rpartition("/")[2]] if name == "id" else name
+        path, named = path.replace(f"{{{name}}}", ids[kind]), True
+    queries = [f"{name}={ids[name]}" for name in operation.parameters("query") if name in ids]
+    body = None
+    if operation.body is not None:
+        body = example(document, operation.body, ids)
+        named = named or any(name in ids for name in body)
+    if operation.path.startswith("/v1/admin"):
+        named = True
+    if not named and not queries:
+        return []
+    return [(operation.method, path + ("?" + "&".join(queries) if queries else ""), body)]
+
+
+def example(document: Document, schema: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    """A valid body whose ids are A's; optional fields only where they hold an id of a conversation."""
+    schema = document.resolve(schema)
+    body: dict[str, Any] = {}
+    for name, field in schema["properties"].items():
+        if name in ids and (name in schema.get("required", ()) or name == "conversation_id"):
+            body[name] = [ids[name]] if field.get("type") == "array" else ids[name]
+        elif name in schema.get("required", ()):
+            body[name] = value(document.resolve(field))
+    if "content" in schema["properties"]:
+        body["content"] = "hi"
+    return body
+
+
+def value(field: dict[str, Any]) -> Any:
+    if "enum" in field:
+        return field["enum"][-1]
+    return {
+        "string": "x" * field.get("minLength", 1),
+        "integer": field.get("minimum", 1),
+        "boolean": True,
+        "array": [],
+        "object": {},
+    }[field["type"]]
+
+
+async def belongings(a: Person, b: Person, *conversations: str) -> Any:
+    """Everything of A's and B's that D could have reached."""
+    found: list[Any] = [
+        [
+            (row["session_id"], row["last_used_at"])
+            for row in (await a.get("/v1/auth/sessions")).ok()["sessions"]
+        ],
+        (await a.get("/v1/users/me")).ok(),
+        (await a.get("/v1/users/me/friends")).ok(),
+        (await a.get("/v1/users/me/blocked")).ok(),
+    ]
+    for conversation_id in conversations:
+        for person in (a, b):
+            found += [
+                await events(person, conversation_id),
+                (await person.get(f"/v1/conversations/{conversation_id}/participants")).ok(),
+                (await person.get(f"/v1/conversations/{conversation_id}")).ok(),
+            ]
+        if (await a.get(f"/v1/conversations/{conversation_id}")).ok()["type"] == "group":
+            found.append((await a.get(f"/v1/conversations/{conversation_id}/invites")).ok())
+    return found
+
+
+async def test_z1_nobody_without_a_token_gets_anything(server: Server) -> None:
+    """Every route that is not public asks for a credential first, whatever else is wrong."""
+    document = await served(server)
+    for operation in document.operations:
+        if operation.public:
+            continue
+        path = operation.path.replace("{", "").replace("}", "")
+        answer = await request(server.url, operation.method, path, content=b"{bad")
+        answer.is_error(401, "UNAUTHORIZED")
+        document.check(operation, answer)
