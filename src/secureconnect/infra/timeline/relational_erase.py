@@ -13,25 +13,20 @@ def erase(tx: WriteTx, conversation_id: str, limit: int) -> int:
 
     Returns how many events were removed; fewer than `limit` means that nothing is left.
     """
-    events, messages, dedup, heads = (
-        tables.events.c,
-        tables.messages.c,
-        tables.send_dedup.c,
-        tables.heads.c,
-    )
-    seqs = list(
+    events, messages = tables.events.c, tables.messages.c
+    found = tx.conn.execute(
+        select(events.seq, events.event_id)
+        .where(events.conversation_id == conversation_id)
+        .order_by(events.seq)
+        .limit(limit)
+    ).all()
+    if found:
+        # A message has the id of the event that brought it; that id is its key.
+        tx.conn.execute(delete(tables.messages).where(messages.message_id.in_([row[1] for row in found])))
         tx.conn.execute(
-            select(events.seq)
-            .where(events.conversation_id == conversation_id)
-            .order_by(events.seq)
-            .limit(limit)
-        ).scalars()
-    )
-    if seqs:
-        last = seqs[-1]
-        for column, seq in ((events.conversation_id, events.seq), (messages.conversation_id, messages.seq)):
-            tx.conn.execute(delete(column.table).where(column == conversation_id, seq <= last))
-    if len(seqs) < limit:
-        tx.conn.execute(delete(tables.send_dedup).where(dedup.conversation_id == conversation_id))
-        tx.conn.execute(delete(tables.heads).where(heads.conversation_id == conversation_id))
-    return len(seqs)
+            delete(tables.events).where(events.conversation_id == conversation_id, events.seq <= found[-1][0])
+        )
+    if len(found) < limit:
+        for table in (tables.send_dedup, tables.heads):
+            tx.conn.execute(delete(table).where(table.c.conversation_id == conversation_id))
+    return len(found)
