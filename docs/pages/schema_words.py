@@ -29,7 +29,9 @@ def in_words(schema: Schema) -> str:
         return f"`{schema['const']}`"
     match schema.get("type"):
         case "array":
-            return f"[{in_words(schema['items'])}]{_bounds(schema, 'minItems', 'maxItems')}"
+            # A backslash, lest items and bounds make a link.
+            bounds = _bounds(schema, "minItems", "maxItems")
+            return rf"{bounds and chr(92)}[{in_words(schema['items'])}]{bounds}"
         case "object":
             return _mapping(schema)
         case "string" if "format" in schema:
