@@ -37,7 +37,7 @@ class EventHint(msgspec.Struct, frozen=True, tag="event"):
     """A durable event was committed. `frame` is the encoded socket frame for everybody but its sender.
 
     `sender_frame` is the variant for the sockets of `actor_id`, or None when both are the same bytes.
-    `subject_id` is the user that a membership event is about.
+    `subject_id` is the user that a membership event is about, `committed_at` seconds since the epoch.
     """
 
     conversation_id: str

@@ -66,7 +66,7 @@ class Announcer:
 
     def committed(self, events: Sequence[StoredEvent]) -> None:
         """A `CommitListener`: returns at once, raises nothing."""
-        now = self._clock.monotonic()
+        now = self._clock.now() / 1000
         names = self._names.recent
         for event in events:
             message = event.message
