@@ -192,7 +192,9 @@ async def test_the_sender_is_answered_after_the_listener(world: World) -> None:
 
 
 async def test_nothing_slips_in_behind_a_raised_guard(world: World) -> None:
-    """Sends race with a removal that raises the guard; all that were accepted stand before it (rules §5)."""
+    """Sends race with a removal that raises the guard; all that were accepted stand before it
+    (docs/reference/rules.md §5).
+    """
     conversation = await world.open()
 
     def remove(tx: WriteTx) -> int:

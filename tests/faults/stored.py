@@ -1,4 +1,4 @@
-"""What a database file holds, and whether it is consistent (contract: data model §6, I1 to I6 and I11)."""
+"""What a database file holds, and whether it is consistent (docs/reference/data.md §6, I1 to I6 and I11)."""
 
 import sqlite3
 from collections import Counter

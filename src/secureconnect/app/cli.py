@@ -1,4 +1,6 @@
-"""The command line (contract, operations §1). Heavy imports happen inside the command that needs them."""
+"""The command line (docs/reference/operations.md §1). Heavy imports happen inside the command that needs
+them.
+"""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""What operators and load balancers ask (docs/reference/http.md §19)."""
+"""What operators and load balancers ask (docs/reference/operations.md §5)."""
 
 import asyncio
 import hmac

@@ -1,4 +1,4 @@
-"""SIGHUP: settings that can change while the server runs (docs/reference/operations.md, signals)."""
+"""SIGHUP: settings that can change while the server runs (docs/reference/operations.md §5)."""
 
 import ssl
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`serve`: start, listen, stop without losing anything (docs/reference/operations.md)."""
+"""`serve`: start, listen, stop without losing anything (docs/reference/operations.md §5)."""
 
 import asyncio
 import contextlib

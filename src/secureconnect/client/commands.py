@@ -1,4 +1,4 @@
-"""The commands of the chat socket (realtime reference, client commands)."""
+"""The commands of the chat socket (docs/reference/realtime.md §4)."""
 
 import asyncio
 import time

@@ -149,7 +149,7 @@ class ConnectionLost(ClientError):
 
 
 class SocketClosed(ClientError):
-    """The server closed the chat socket with `code` (realtime reference, close codes).
+    """The server closed the chat socket with `code` (docs/reference/realtime.md §9).
 
     Raised to the caller only for codes that forbid to reconnect; `retry_after_ms` is None then.
     """

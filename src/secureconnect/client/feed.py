@@ -3,7 +3,7 @@
 Per conversation there is a cursor, the seq that was handed on last. The next one is handed on; lower ones are
 repeats; a higher one means that some are missing, and from then on the conversation is filled over HTTP until
 it has caught up. Live events of a conversation that is being filled only move its target, so nothing new is
-shown before what was missed (realtime reference, client obligations).
+shown before what was missed (docs/reference/realtime.md §11).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from secureconnect.client.retry import Backoff
 
 __all__ = ["MAX_RESUME", "ConversationReset", "Feed", "History", "Outlet", "Position"]
 
-#: The most conversations that one `hello` may list (realtime reference, start and resume).
+#: The most conversations that one `hello` may list (docs/reference/realtime.md §3).
 MAX_RESUME = 1000
 _PAGE = 500
 _FILLS = 4  # fills at the same time

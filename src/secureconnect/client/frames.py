@@ -1,4 +1,4 @@
-"""What the server says on the chat socket (realtime reference, server frames).
+"""What the server says on the chat socket (docs/reference/realtime.md §5).
 
 Frames that this version does not know arrive as `OtherFrame`; nothing breaks on them.
 """

@@ -57,7 +57,7 @@ class RetryPolicy:
 
 
 class Backoff:
-    """Delays between reconnects: 1, 2, 4, 8, 16, 30, 30 … s ± 50 % (realtime reference, client obligations).
+    """Delays between reconnects: 1, 2, 4, 8, 16, 30, 30 … s ± 50 % (docs/reference/realtime.md §11).
 
     Args:
         delays: seconds; the last one repeats for ever.

@@ -1,4 +1,4 @@
-"""What to do when a connection ends (realtime reference, close codes)."""
+"""What to do when a connection ends (docs/reference/realtime.md §9)."""
 
 import enum
 

@@ -1,4 +1,4 @@
-"""Sliding-window rate limits, shared by HTTP and sockets (contract rules §12)."""
+"""Sliding-window rate limits, shared by HTTP and sockets (docs/reference/rules.md §12)."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -1,7 +1,8 @@
 """Input from outside becomes typed values here, for HTTP bodies, queries and socket commands alike.
 
-Rules (contract README §3.2): no coercion in JSON; text is NFC; names are trimmed; control characters and lone
-surrogates are refused; unknown fields are ignored; **every** faulty field is reported, never its value.
+Rules (docs/reference/conventions.md §3.2): no coercion in JSON; text is NFC; names are trimmed; control
+characters and lone surrogates are refused; unknown fields are ignored; **every** faulty field is reported,
+never its value.
 
 Types say how their text is cleaned by `msgspec.Meta(extra={"clean": ...})`; without it text is `clean_text`.
 """

@@ -1,4 +1,4 @@
-"""Objects as clients see them (docs/reference/http.md §3), shared by the features that render them.
+"""Objects as clients see them (docs/reference/http.md, objects), shared by the features that render them.
 
 Times are RFC 3339 text. `Time` marks them for the published schemas.
 """

@@ -1,1 +1,1 @@
-"""Numbered, linear schema migrations and the runner that applies them (contract: data model §1)."""
+"""Numbered, linear schema migrations and the runner that applies them (docs/reference/data.md §1)."""

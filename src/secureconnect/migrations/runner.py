@@ -1,4 +1,5 @@
-"""Applies the numbered steps of this package and records them in `schema_migrations` (data model §1).
+"""Applies the numbered steps of this package and records them in `schema_migrations`
+(docs/reference/data.md §1).
 
 Every function works in the caller's transaction: a run happens completely or not at all. Two processes may
 run it at once when that transaction excludes other writers, as `Database.write` does on SQLite; the second

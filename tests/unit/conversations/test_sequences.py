@@ -123,7 +123,7 @@ class Groups(RuleBasedStateMachine):
         self.ids = self.runner.run(self.world.people(*(f"u{number}" for number in range(USERS))))
 
     def attempt(self, action: Coroutine[Any, Any, Any]) -> Any:
-        """The result, or None when it was refused for a reason that the contract names."""
+        """The result, or None when it was refused for a reason that the reference names."""
         try:
             return self.runner.run(action)
         except ApiError as error:

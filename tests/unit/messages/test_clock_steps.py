@@ -1,4 +1,4 @@
-"""The clock of the machine steps by an hour while people send (contract: acceptance X12).
+"""The clock of the machine steps by an hour while people send (acceptance scenario X12).
 
 What may depend on it: the times that messages carry. What may not: order, gaps, ids, repeats.
 """

@@ -269,7 +269,7 @@ async def test_hello_wait_is_a_setting() -> None:
     assert socket.events() == [2]
 
 
-async def test_settings_carry_the_contract_defaults() -> None:
+async def test_settings_carry_the_documented_defaults() -> None:
     settings = msgspec.to_builtins(RealtimeSettings())
     assert settings["max_sockets"] == 10_000
     assert settings["max_sockets_per_user"] == 20

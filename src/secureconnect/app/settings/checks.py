@@ -79,7 +79,9 @@ def _times(settings: Settings) -> Iterator[Fault]:
 
 
 def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
-    """Embedded stores serve one process, and this version knows no others (contract, operations §1)."""
+    """Embedded stores serve one process, and this version knows no others
+    (docs/reference/operations.md §1).
+    """
     url = settings.database.url
     embedded_sql = not url or url.startswith(SQLITE)
     split = [f"`serve {' '.join(roles)}`"] if roles else []

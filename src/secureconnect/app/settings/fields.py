@@ -76,7 +76,7 @@ def _field(section: str, key: str, annotation: Any, default: Any) -> Field:
 def parse(field: Field, text: str) -> Any:
     """The value that `text` of a variable or a flag stands for; of the right type or `text` itself.
 
-    Lists are JSON or comma-separated (contract, operations §3). Bounds are not looked at here.
+    Lists are JSON or comma-separated (docs/reference/operations.md §3). Bounds are not looked at here.
     """
     stripped = text.strip()
     if field.base is bool:

@@ -36,7 +36,7 @@ def load(
     flags: Mapping[str, str] | None = None,
     roles: Sequence[str] = (),
 ) -> Loaded:
-    """Read settings (contract, operations §3).
+    """Read settings (docs/reference/operations.md §3).
 
     Without `config` the file is `./secureconnect.toml`, else `<data-dir>/secureconnect.toml`, if one exists.
     `flags` is `--host`, `--port`, `--data-dir`, `--workers` → text; `roles` are those asked of `serve`.

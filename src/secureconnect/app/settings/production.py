@@ -1,4 +1,4 @@
-"""What `server.environment=production` refuses and warns about (contract, operations §2)."""
+"""What `server.environment=production` refuses and warns about (docs/reference/operations.md §2)."""
 
 from collections.abc import Iterator
 from urllib.parse import parse_qs, unquote, urlsplit

@@ -55,7 +55,7 @@ class Message(Model, frozen=True, kw_only=True):
 
 
 class Event(Model, frozen=True, kw_only=True):
-    """One entry of a conversation's log. `data` depends on `kind` (realtime reference, timeline events)."""
+    """One entry of a conversation's log. `data` depends on `kind` (docs/reference/realtime.md §6)."""
 
     conversation_id: str
     seq: int

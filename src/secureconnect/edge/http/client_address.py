@@ -1,4 +1,4 @@
-"""Which address a request counts for (contract README §3.8)."""
+"""Which address a request counts for (docs/reference/conventions.md §3.8)."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network

@@ -1,4 +1,4 @@
-"""Cross-origin rules: listed origins only, no credentials mode (docs/reference/http.md §2)."""
+"""Cross-origin rules: listed origins only, no credentials mode (docs/reference/conventions.md §3.2)."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,6 @@
-"""The ASGI application: every request takes the same checks in the same order (contract README §3.7)."""
+"""The ASGI application: every request takes the same checks in the same order
+(docs/reference/conventions.md §3.7).
+"""
 
 import asyncio
 import re

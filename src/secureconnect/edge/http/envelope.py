@@ -1,4 +1,4 @@
-"""The one envelope of every answer (contract README §3.3)."""
+"""The one envelope of every answer (docs/reference/conventions.md §3.3)."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def failure(error: ApiError, clock: Clock, request_id: str) -> bytes:
 
 
 def security_headers(*, secure: bool) -> Headers:
-    """Headers that every answer carries (docs/reference/http.md §2)."""
+    """Headers that every answer carries (docs/reference/conventions.md §3.2)."""
     headers = [
         (b"x-content-type-options", b"nosniff"),
         (b"x-frame-options", b"DENY"),

@@ -1,4 +1,6 @@
-"""`Idempotency-Key`: the first answer again instead of a second effect (contract README §3.6)."""
+"""`Idempotency-Key`: the first answer again instead of a second effect
+(docs/reference/conventions.md §3.6).
+"""
 
 import hashlib
 import re

@@ -1,8 +1,9 @@
 """The bytes of one HTTP connection: uvicorn's protocol, with limits before the application (`http=`).
 
 uvicorn answers an unreadable request with plain text, accepts a request head of any size and waits for it for
-ever. Here all of these get the product's envelope (contract README §3.2, §3.3; rules §13). Bodies are the
-application's business: their size and their time are known where they are read.
+ever. Here all of these get the product's envelope (docs/reference/conventions.md §3.2, §3.3;
+docs/reference/rules.md §13). Bodies are the application's business: their size and their time are known where
+they are read.
 """
 
 import asyncio

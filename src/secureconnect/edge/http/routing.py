@@ -17,7 +17,7 @@ Q = TypeVar("Q")
 
 
 class Access(enum.Enum):
-    """Who may call a route (contract README §3.1)."""
+    """Who may call a route (docs/reference/conventions.md §3.1)."""
 
     PUBLIC = "public"
     USER = "user"
@@ -79,7 +79,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         query: the Struct of the query parameters.
         returns: status → Struct of `data`.
         errors: codes beyond those every route can give.
-        replayable: whether `Idempotency-Key` applies (contract README §3.6).
+        replayable: whether `Idempotency-Key` applies (docs/reference/conventions.md §3.6).
         summary: one line for the reference.
     """
 

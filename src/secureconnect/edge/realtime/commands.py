@@ -1,4 +1,6 @@
-"""Commands on a socket: the registry, and their execution in order (realtime reference §2, §4, §8)."""
+"""Commands on a socket: the registry, and their execution in order
+(docs/reference/realtime.md §2, §4, §8).
+"""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -107,7 +109,7 @@ class Commands:
 
 class Job(NamedTuple):
     """A command that was read and waits for its turn. `fault` is what is wrong with its fields: it is
-    reported after the rate limit was counted, as HTTP does (contract README §3.7)."""
+    reported after the rate limit was counted, as HTTP does (docs/reference/conventions.md §3.7)."""
 
     command: Command
     ref: str | None

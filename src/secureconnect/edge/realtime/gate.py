@@ -1,4 +1,6 @@
-"""Who may open a chat socket (realtime reference §1), checked in the order of contract README §3.7."""
+"""Who may open a chat socket (docs/reference/realtime.md §1), checked in the order of
+docs/reference/conventions.md §3.7.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol

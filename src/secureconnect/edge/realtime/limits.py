@@ -1,4 +1,4 @@
-"""How fast one socket may send commands (realtime reference §8), and how much nonsense (§2)."""
+"""How fast one socket may send commands (docs/reference/realtime.md §8), and how much nonsense (§2)."""
 
 import math
 from collections import deque

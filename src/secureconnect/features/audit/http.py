@@ -1,4 +1,4 @@
-"""The audit trail for server admins (docs/reference/http.md §17)."""
+"""The audit trail for server admins (docs/reference/http.md, admin)."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Routes of registration, login and passwords (docs/reference/http.md §4, §6)."""
+"""Routes of registration, login and passwords (docs/reference/http.md, auth)."""
 
 from typing import Annotated, Literal
 

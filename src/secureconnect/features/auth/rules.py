@@ -1,4 +1,4 @@
-"""Which passwords are refused (contract rules §1)."""
+"""Which passwords are refused (docs/reference/rules.md §1)."""
 
 import gzip
 from functools import cache

@@ -1,4 +1,4 @@
-"""Routes of the timeline and of messages (docs/reference/http.md §8, §9)."""
+"""Routes of the timeline and of messages (docs/reference/http.md, messages)."""
 
 from typing import Annotated
 

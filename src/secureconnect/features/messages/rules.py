@@ -1,4 +1,4 @@
-"""What a message may hold, and who may send it (docs/reference/http.md §9, rules §5 and §6)."""
+"""What a message may hold, and who may send it (docs/reference/rules.md §5, §6)."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Routes of presence (docs/reference/http.md §10)."""
+"""Routes of presence (docs/reference/http.md, presence)."""
 
 from typing import Annotated, Literal
 

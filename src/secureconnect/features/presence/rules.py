@@ -1,4 +1,4 @@
-"""What several devices make together, and what others see of it (docs/reference/realtime.md, rules §7)."""
+"""What several devices make together, and what others see of it (docs/reference/rules.md §7)."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,4 +1,4 @@
-"""Routes of sessions, keys and socket tickets (docs/reference/http.md §4, §17, §18)."""
+"""Routes of sessions, keys and socket tickets (docs/reference/http.md, sessions, sockets, admin)."""
 
 from typing import Annotated, Literal
 

@@ -226,7 +226,7 @@ _RESERVED = frozenset({"admin", "root", "system", "support", "secureconnect"})
 
 
 def username_fault(username: str) -> Detail | None:
-    """The fault of a well-formed username that people may not take (contract rules §1)."""
+    """The fault of a well-formed username that people may not take (docs/reference/rules.md §1)."""
     folded = fold(username)
     if folded in _RESERVED:
         return Detail("username", "is reserved")

@@ -1,4 +1,4 @@
-"""Routes of one's own profile (docs/reference/http.md §6)."""
+"""Routes of one's own profile (docs/reference/http.md, users)."""
 
 from typing import Annotated, Literal
 

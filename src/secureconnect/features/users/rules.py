@@ -1,4 +1,4 @@
-"""What a profile may hold (contract rules §1)."""
+"""What a profile may hold (docs/reference/rules.md §1)."""
 
 from secureconnect.kit.errors import Detail
 from secureconnect.kit.urls import is_web_url

@@ -21,7 +21,7 @@ T = TypeVar("T")
 # Virtual machine steps between two looks at the clock: a few milliseconds of work.
 _STEPS_PER_CHECK = 100_000
 
-# FULL syncs the log at every commit: an acknowledged write survives power loss (contract: data model §1).
+# FULL syncs the log at every commit: an acknowledged write survives power loss (docs/reference/data.md §1).
 # A checkpoint is paid by the commit that reaches the limit, so it is rare; 4,000 pages are 16 MiB.
 # mmap stays off: with it a read error kills the process instead of failing one statement.
 _PRAGMAS = (
@@ -79,7 +79,9 @@ def connect(
 
 
 class SqliteConnection:
-    """A connection for one user at a time; no statement on it runs longer than the timeout (rules §13)."""
+    """A connection for one user at a time; no statement on it runs longer than the timeout
+    (docs/reference/rules.md §13).
+    """
 
     __slots__ = ("_deadline", "_timeout", "conn", "raw")
 

@@ -43,7 +43,9 @@ def is_timeout(error: BaseException) -> bool:
 
 
 def unavailable(message: str = "The database cannot be used at the moment.") -> ApiError:
-    """`DATABASE_UNAVAILABLE`, to be repeated after a second (contract: rules §13, operations §9)."""
+    """`DATABASE_UNAVAILABLE`, to be repeated after a second (docs/reference/rules.md §13,
+    docs/reference/operations.md §9).
+    """
     return ApiError(ErrorCode.DATABASE_UNAVAILABLE, message, retry_after=1)
 
 

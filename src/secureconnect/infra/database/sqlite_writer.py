@@ -226,7 +226,7 @@ class GroupWriter:
             self._metrics.committed(len(batch.works), time.perf_counter() - started)
 
     def _report(self, failure: BaseException | None) -> None:
-        """One line when writes begin to fail, one when they work again (contract: observability §2)."""
+        """One line when writes begin to fail, one when they work again (docs/reference/logs.md)."""
         if failure is not None and self._metrics is not None:
             self._metrics.query_failed("other", "connection")
         if failure is not None and self._failing_since is None:

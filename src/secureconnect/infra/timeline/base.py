@@ -124,10 +124,10 @@ CommitListener = Callable[[Sequence[StoredEvent]], None]
 class Timeline(Protocol):
     """The log of every conversation.
 
-    Guarantees (docs/reference/realtime.md, G1-G4): what `append` returned is synced to disk; an event and the
-    state that it describes become visible together; seq n+1 exists only after n; one event per seq; one event
-    per (conversation, sender, client_message_id); the commit listener sees each committed event once, in
-    order.
+    Guarantees (docs/reference/realtime.md §7, G1-G4): what `append` returned is synced to disk; an event and
+    the state that it describes become visible together; seq n+1 exists only after n; one event per seq; one
+    event per (conversation, sender, client_message_id); the commit listener sees each committed event once,
+    in order.
 
     Raises:
         ApiError: `TIMELINE_UNAVAILABLE` or `DATABASE_UNAVAILABLE` when the store cannot take or give it.

@@ -1,4 +1,4 @@
-"""The timeline's tables in a relational store (contract: data model §3)."""
+"""The timeline's tables in a relational store (docs/reference/data.md §3)."""
 
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, String, Table, Text
 
@@ -31,7 +31,7 @@ events = Table(
     sqlite_with_rowid=False,
 )
 
-#: Always the current state. `message_id` is the event's id, so the key is the contract's message_index, and
+#: Always the current state. `message_id` is the event's id: one key finds a message and its event, and
 #: new rows are neighbours on disk; the order of a conversation's messages is that of its events.
 messages = Table(
     "messages",

@@ -1,4 +1,4 @@
-"""Lockout after failed attempts (contract rules §1)."""
+"""Lockout after failed attempts (docs/reference/rules.md §1)."""
 
 import hashlib
 from typing import Final

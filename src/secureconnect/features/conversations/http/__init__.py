@@ -1,4 +1,6 @@
-"""Routes of conversations (docs/reference/http.md §8): whole ones, members, one's own state, invites."""
+"""Routes of conversations (docs/reference/http.md, conversations): whole ones, members, one's own state,
+invites.
+"""
 
 from secureconnect.edge.http.paging import Paging
 from secureconnect.edge.http.routing import Route

@@ -1,4 +1,4 @@
-"""Conversations themselves (docs/reference/http.md §8)."""
+"""Conversations themselves (docs/reference/http.md, conversations)."""
 
 from typing import Any
 

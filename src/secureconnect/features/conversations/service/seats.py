@@ -1,4 +1,6 @@
-"""The one place that says who is in: existence first, then membership (contract README §3.7)."""
+"""The one place that says who is in: existence first, then membership
+(docs/reference/conventions.md §3.7).
+"""
 
 from sqlalchemy import Connection
 

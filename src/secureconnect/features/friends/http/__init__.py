@@ -1,4 +1,6 @@
-"""Routes about other people (docs/reference/http.md §6); those of one's own profile belong to users."""
+"""Routes about other people (docs/reference/http.md, users, friends, blocks); those of one's own profile
+belong to users.
+"""
 
 from secureconnect.edge.http.paging import Paging
 from secureconnect.edge.http.routing import Route

@@ -122,7 +122,7 @@ class ReadService:
         before_seq: int | None,
         limit: int,
     ) -> EventsPage:
-        """Events by seq (docs/reference/http.md §9).
+        """Events by seq (docs/reference/http.md, messages).
 
         Raises:
             ApiError: `NOT_FOUND`, `FORBIDDEN`, `TIMELINE_UNAVAILABLE`.

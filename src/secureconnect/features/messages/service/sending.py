@@ -118,7 +118,7 @@ class SendService:
         """Append under the facts that allow it; when they changed, decide again.
 
         What was accepted once stays accepted: a member's repeat is answered with the first result although it
-        would be refused now (docs/reference/realtime.md, G10).
+        would be refused now (docs/reference/realtime.md §7, G10).
         """
         message = event.message
         assert message is not None

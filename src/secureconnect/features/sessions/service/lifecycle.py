@@ -1,4 +1,4 @@
-"""Starting, renewing, listing and ending sessions (contract rules §2)."""
+"""Starting, renewing, listing and ending sessions (docs/reference/rules.md §2)."""
 
 import secrets
 from collections.abc import Sequence
