@@ -13,7 +13,7 @@ import sys
 
 from bench.measure import raise_file_limit
 
-__all__ = ["Peers", "connect_raw", "connect_socket", "masked_text"]
+__all__ = ["Peers", "connect_raw", "connect_socket", "masked_text", "upgrade_request"]
 
 
 def connect_raw(port: int) -> socket.socket:
@@ -21,13 +21,18 @@ def connect_raw(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port))
 
 
-def connect_socket(port: int, target: str, *headers: str) -> socket.socket:
-    """A connection past its upgrade; frames that came right behind the answer are lost."""
-    peer = connect_raw(port)
+def upgrade_request(target: str, *headers: str) -> bytes:
+    """The request that asks to become a socket."""
     key = base64.b64encode(os.urandom(16)).decode()
     lines = [f"GET {target} HTTP/1.1", "Host: bench", "Connection: Upgrade", "Upgrade: websocket"]
     lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", *headers, "", ""]
-    peer.sendall("\r\n".join(lines).encode())
+    return "\r\n".join(lines).encode()
+
+
+def connect_socket(port: int, target: str, *headers: str) -> socket.socket:
+    """A connection past its upgrade; frames that came right behind the answer are lost."""
+    peer = connect_raw(port)
+    peer.sendall(upgrade_request(target, *headers))
     answer = b""
     while b"\r\n\r\n" not in answer:
         chunk = peer.recv(4_096)
