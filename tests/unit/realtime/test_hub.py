@@ -1,5 +1,7 @@
 """Fan-out: order, gaps, people who come and go (docs/reference/realtime.md §5, §7)."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -384,3 +386,22 @@ async def test_an_admission_that_fails_leaves_nothing() -> None:
     assert len(world.places) == 0
     assert not world.hub.interest.users
     assert not world.bus.channels
+
+
+async def test_somebody_connects_while_the_same_conversation_lets_another_in() -> None:
+    world = World()
+    world.found(G, 1)
+    two, _ = await world.live(2)
+    world.store.lag = 2
+    connecting = world.background.start(world.connect(1))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    world.publish(world.add(G, 2))
+    await world.until(connecting.done)
+    one, session = connecting.result()
+    hello(session, {})
+    await world.settle()
+    world.say(G)
+    assert two.types() == ["welcome", "ack", "conversation_added", "event", "event"]
+    assert two.events(G) == [2, 3]
+    assert one.events(G)[-1] == 3

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from secureconnect.edge.realtime.session import Session
 from secureconnect.edge.realtime.settings import RealtimeSettings
@@ -20,6 +20,9 @@ from tests.unit.realtime.world import FakeSocket, Frame, World, hello, uid
 
 ROOMS = (uid(0xA), uid(0xB))
 USERS = (1, 2, 3)
+
+
+FATES = st.sampled_from(["told", "told", "told", "twice", "late", "lost"])
 
 
 class Client:
@@ -72,6 +75,7 @@ class Client:
         room, seq = frame["conversation_id"], frame["seq"]
         kind, _, data = world.store.conversations[room].events[seq - 1]
         assert frame["kind"] == kind
+        assert world.store.conversations[room].visible(seq, uid(self.user)), "G7: only while a member"
         assert room not in self.lost or room in self.reopened, "G7: nothing after the removal"
         subject = msgspec.json.decode(data).get("user_id")
         entry = room in self.reopened and (kind, subject) == ("member_added", uid(self.user))
@@ -106,14 +110,18 @@ class Client:
 class Lives(RuleBasedStateMachine):
     """See the module."""
 
-    @initialize(members=st.tuples(*(st.sets(st.sampled_from(USERS), min_size=1) for _ in ROOMS)))
-    def start(self, members: tuple[set[int], ...]) -> None:
+    @initialize(
+        members=st.tuples(*(st.sets(st.sampled_from(USERS), min_size=1) for _ in ROOMS)),
+        lag=st.integers(0, 3),
+    )
+    def start(self, members: tuple[set[int], ...], lag: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.world = World(
             settings=RealtimeSettings(max_sockets_per_user=1000, resume_max_events=12), held_frames=4
         )
         for room, inside in zip(ROOMS, members, strict=True):
             self.world.found(room, *inside)
+        self.world.store.lag = lag
         self.hidden: list[EventHint] = []
         self.clients: list[Client] = []
         self.memory: dict[int, dict[str, int]] = {user: {} for user in USERS}
@@ -131,74 +139,106 @@ class Lives(RuleBasedStateMachine):
 
         return self.loop.run_until_complete(wrapped())
 
-    def publish(self, hint: EventHint, fate: str) -> None:
+    async def tell(self, hint: EventHint, fate: str) -> None:
         if fate == "late":
             self.hidden.append(hint)
         elif fate != "lost":
             for _ in range(2 if fate == "twice" else 1):
-                self.run(lambda: self.world.publish(hint))
+                self.world.publish(hint)
 
-    FATES = st.sampled_from(["told", "told", "told", "twice", "late", "lost"])
+    def moved(self, room: str, user: int) -> EventHint:
+        inside = uid(user) in self.world.store.conversations[room].members
+        return self.world.remove(room, user) if inside else self.world.add(room, user)
 
-    @rule(room=st.sampled_from(ROOMS), fate=FATES, times=st.integers(1, 7))
+    @rule(room=st.sampled_from(ROOMS), fate=FATES, times=st.sampled_from([1, 1, 2, 3, 7, 14]))
     def say(self, room: str, fate: str, times: int) -> None:
         for _ in range(times):
-            self.publish(self.world.append(room), fate)
+            self.run(self.tell(self.world.append(room), fate))
 
     @rule(room=st.sampled_from(ROOMS), user=st.sampled_from(USERS), fate=FATES)
     def move(self, room: str, user: int, fate: str) -> None:
-        inside = uid(user) in self.world.store.conversations[room].members
-        hint = self.world.remove(room, user) if inside else self.world.add(room, user)
-        self.publish(hint, fate)
+        self.run(self.tell(self.moved(room, user), fate))
 
+    @precondition(lambda self: self.hidden)
     @rule(data=st.data())
     def tell_late(self, data: st.DataObject) -> None:
-        if self.hidden:
-            at = data.draw(st.integers(0, len(self.hidden) - 1))
-            self.publish(self.hidden.pop(at), "told")
+        at = data.draw(st.integers(0, len(self.hidden) - 1))
+        self.run(self.tell(self.hidden.pop(at), "told"))
 
-    @rule(down=st.booleans(), lag=st.integers(0, 4))
-    def store(self, down: bool, lag: int) -> None:
-        self.world.store.down = down
-        self.world.store.lag = lag
+    @rule(
+        down=st.sampled_from(["up", "up", "events", "all"]),
+        lag=st.integers(0, 4),
+        events_lag=st.sampled_from([0, 0, 3, 15]),
+    )
+    def store(self, down: str, lag: int, events_lag: int) -> None:
+        store = self.world.store
+        store.down, store.events_down = down == "all", down == "events"
+        store.lag, store.events_lag = lag, events_lag
 
     @rule(times=st.integers(1, 12))
     def let_run(self, times: int) -> None:
         self.turn(times)
 
-    @rule(user=st.sampled_from(USERS), meanwhile=st.booleans(), room=st.sampled_from(ROOMS))
-    def connect(self, user: int, meanwhile: bool, room: str) -> None:
-        """A socket, with something happening while it is admitted."""
-        if self.world.store.down:
-            return
+    @precondition(lambda self: not self.world.store.down)
+    @rule(
+        user=st.sampled_from(USERS),
+        before=st.integers(0, 6),
+        meanwhile=st.lists(st.tuples(st.sampled_from(ROOMS), st.booleans(), FATES), max_size=3),
+        listed=st.one_of(st.none(), st.sets(st.sampled_from(ROOMS))),
+    )
+    def connect(
+        self,
+        user: int,
+        before: int,
+        meanwhile: list[tuple[str, bool, str]],
+        listed: set[str] | None,
+    ) -> None:
+        """A socket, with things happening while it is admitted; it may say hello at once."""
 
         async def admitted() -> Client:
             work = asyncio.create_task(self.world.connect(user))
-            await asyncio.sleep(0)
-            if meanwhile:
+            for _ in range(before):
                 await asyncio.sleep(0)
-                if uid(user) in self.world.store.conversations[room].members:
-                    self.world.publish(self.world.remove(room, user))
-                else:
-                    self.world.publish(self.world.add(room, user))
-                self.world.publish(self.world.append(room))
+            for room, moving, fate in meanwhile:
+                await self.tell(self.moved(room, user) if moving else self.world.append(room), fate)
             conversations = self.world.store.conversations
             # Not the heads before: an upgrade is accepted at its end.
             socket, session = await work
             heads = {name: len(conversation.events) for name, conversation in conversations.items()}
             return Client(user, socket, session, heads)
 
-        self.clients.append(self.run(admitted()))
+        client = self.run(admitted())
+        self.clients.append(client)
+        if listed is not None:
+            self.say_hello(client, listed)
 
+    def say_hello(self, client: Client, listed: set[str]) -> None:
+        known = self.memory[client.user]
+        asked = {room: known.get(room, 1) for room in sorted(listed)}
+        client.asked = asked if client.session.state == 0 else {}
+        self.run(lambda: hello(client.session, asked))
+
+    @precondition(lambda self: self.clients and not self.world.store.down)
+    @rule(data=st.data(), meanwhile=st.integers(0, 3), fate=FATES, turns=st.integers(0, 8))
+    def bounce(self, data: st.DataObject, meanwhile: int, fate: str, turns: int) -> None:
+        """A connection is lost; the client comes back and says where it was."""
+        client = data.draw(st.sampled_from(self.clients))
+        self.run(lambda: client.socket.gone(1006))
+        self.guarantees()
+        for _ in range(meanwhile):
+            for room in ROOMS:
+                self.run(self.tell(self.world.append(room), fate))
+        self.connect(client.user, 0, [], None)
+        self.turn(turns)
+        self.say_hello(self.clients[-1], set(client.at))
+
+    def waiting(self) -> list[Client]:
+        return [client for client in self.clients if client.asked is None and client.socket.open]
+
+    @precondition(lambda self: self.waiting())
     @rule(data=st.data(), listed=st.sets(st.sampled_from(ROOMS)))
     def greet(self, data: st.DataObject, listed: set[str]) -> None:
-        waiting = [client for client in self.clients if client.asked is None and client.socket.open]
-        if waiting:
-            client = data.draw(st.sampled_from(waiting))
-            known = self.memory[client.user]
-            asked = {room: known.get(room, 1) for room in sorted(listed)}
-            client.asked = asked if client.session.state == 0 else {}
-            self.run(lambda: hello(client.session, asked))
+        self.say_hello(data.draw(st.sampled_from(self.waiting())), listed)
 
     @rule()
     def silence(self) -> None:
@@ -210,22 +250,22 @@ class Lives(RuleBasedStateMachine):
 
         self.run(pass_time)
 
+    @precondition(lambda self: self.clients)
     @rule(data=st.data())
     def disconnect(self, data: st.DataObject) -> None:
-        if self.clients:
-            client = data.draw(st.sampled_from(self.clients))
-            self.run(lambda: client.socket.gone(1006))
+        client = data.draw(st.sampled_from(self.clients))
+        self.run(lambda: client.socket.gone(1006))
 
+    @precondition(lambda self: self.clients)
     @rule(data=st.data(), ready=st.booleans())
     def peer_speed(self, data: st.DataObject, ready: bool) -> None:
-        if self.clients:
-            event = data.draw(st.sampled_from(self.clients)).socket.ready
-            self.run(event.set if ready else event.clear)
+        event = data.draw(st.sampled_from(self.clients)).socket.ready
+        self.run(event.set if ready else event.clear)
 
+    @precondition(lambda self: not (self.world.store.down or self.world.store.events_down))
     @rule()
     def repair(self) -> None:
-        if not self.world.store.down:
-            self.run(self.world.hub.repair())
+        self.run(self.world.hub.repair())
 
     @invariant()
     def guarantees(self) -> None:
@@ -247,7 +287,7 @@ class Lives(RuleBasedStateMachine):
     def finish(self) -> None:
         """Everything heals, and everybody has everything."""
         world = self.world
-        world.store.down = False
+        world.store.down = world.store.events_down = False
         for client in self.clients:
             self.run(client.socket.ready.set)
         self.silence()
@@ -275,7 +315,7 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(
-    max_examples=150,
+    max_examples=300,
     stateful_step_count=40,
     deadline=None,
     report_multiple_bugs=False,

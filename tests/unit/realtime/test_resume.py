@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-import pytest
 
 from secureconnect.edge.realtime.backlog import Backlog
 from secureconnect.edge.realtime.base import EventFrame
@@ -171,8 +170,7 @@ async def test_replay_waits_for_the_socket() -> None:
     assert socket.events(G) == list(range(2, 507))
 
 
-async def test_store_that_stops_during_a_replay_closes_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("secureconnect.edge.realtime.resume._FIRST_WAIT", 0)
+async def test_store_that_stops_during_a_replay_closes_the_socket() -> None:
     world = World()
     world.found(G, 1)
     world.say(G, times=500)

@@ -136,6 +136,19 @@ class Conversation:
         self.events: list[tuple[str, str | None, bytes]] = []  # kind, actor, data
         self.members: dict[str, int] = {}
 
+    def visible(self, seq: int, user_id: str) -> bool:
+        """Whether the user was a member at `seq`, its own coming and going included."""
+        inside = False
+        for at, (kind, _, data) in enumerate(self.events[:seq], 1):
+            about = msgspec.json.decode(data)
+            if kind == "conversation_created":
+                inside = user_id in about["members"]
+            elif kind in {"member_added", "member_removed"} and about["user_id"] == user_id:
+                inside = kind == "member_added"
+                if at == seq:
+                    return True
+        return inside
+
 
 class Store:
     """Memberships and events, as the edge's ports. `down` makes reads fail, `lag` makes them take turns."""
@@ -144,16 +157,21 @@ class Store:
         self.conversations: dict[str, Conversation] = {}
         self.down = False
         self.lag = 0
+        #: The same for events alone.
+        self.events_down = False
+        self.events_lag = 0
         self.reads = 0
         self.holes: set[tuple[str, int]] = set()
 
     async def standings(self, user_id: str) -> Mapping[str, Standing]:
         await self._turn()
-        return {
+        result = {
             conversation_id: Standing(conversation.members[user_id], len(conversation.events))
             for conversation_id, conversation in self.conversations.items()
             if user_id in conversation.members
         }
+        await self._turn()  # answers are old when they arrive
+        return result
 
     async def standing(self, user_id: str, conversation_id: str) -> Standing | None:
         return (await self.standings(user_id)).get(conversation_id)
@@ -161,7 +179,9 @@ class Store:
     async def added_frame(self, user_id: str, conversation_id: str) -> bytes | None:
         await self._turn()
         conversation = self.conversations.get(conversation_id)
-        if conversation is None or user_id not in conversation.members:
+        known = conversation is not None and user_id in conversation.members
+        await self._turn()
+        if not known:
             return None
         return json_frame(
             {"type": "conversation_added", "conversation": {"conversation_id": conversation_id}}
@@ -171,14 +191,20 @@ class Store:
         self, user_id: str, conversation_id: str, *, after_seq: int, upto_seq: int, limit: int
     ) -> list[EventFrame]:
         self.reads += 1
+        for _ in range(self.events_lag):
+            await asyncio.sleep(0)
         await self._turn()
+        if self.events_down:
+            raise ApiError(ErrorCode.TIMELINE_UNAVAILABLE)
         conversation = self.conversations.get(conversation_id, Conversation())
         upto = min(len(conversation.events), upto_seq, after_seq + limit)
-        return [
+        result = [
             EventFrame(seq, self.frame(conversation_id, seq, read_for=user_id))
             for seq in range(after_seq + 1, upto + 1)
             if (conversation_id, seq) not in self.holes
         ]
+        await self._turn()
+        return result
 
     def frame(self, conversation_id: str, seq: int, read_for: str | None = None) -> bytes:
         kind, actor, data = self.conversations[conversation_id].events[seq - 1]
@@ -338,6 +364,7 @@ class World:
             source=self.store,
             metrics=self.metrics,
             held_frames=held_frames,
+            retry_first=0,
         )
         self.gate = ChatGate(
             host=self.host,

@@ -19,6 +19,9 @@ __all__ = ["Roster", "SessionHost"]
 #: Frames that one socket may hold back before its `hello` or during its replay.
 HELD_FRAMES = 128
 
+#: Seconds before a replay asks the store again; doubled each time.
+RETRY_FIRST = 0.05
+
 
 class Roster(Protocol):
     """Where sessions sign off."""
@@ -45,6 +48,7 @@ class SessionHost:
         "limits_enabled",
         "memberships",
         "metrics",
+        "retry_first",
         "roster",
         "settings",
         "source",
@@ -68,6 +72,7 @@ class SessionHost:
         source: EventSource,
         metrics: RealtimeMetrics,
         held_frames: int = HELD_FRAMES,
+        retry_first: float = RETRY_FIRST,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -83,3 +88,4 @@ class SessionHost:
         self.source = source
         self.metrics = metrics
         self.held_frames = held_frames
+        self.retry_first = retry_first

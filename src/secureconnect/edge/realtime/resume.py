@@ -39,7 +39,6 @@ _PAGE = 100  # events per read
 _PROBED = 200  # events read before the answer, so that most resumes know what they promise
 _ROUNDS = 10  # readings of memberships that keep changing
 _TRIES = 6
-_FIRST_WAIT = 0.05
 _BREATH = 64  # frames, or …
 _BREATH_BYTES = 128 * 1024  # … bytes sent before the socket is asked whether it keeps up
 
@@ -261,7 +260,7 @@ async def _replay_page(
 
 async def _read(session: "Session", conversation_id: str, due: Due) -> list[EventFrame] | None:
     """The next page of `due`; None when the store did not answer in several tries."""
-    wait = _FIRST_WAIT
+    wait = session.host.retry_first
     for attempt in range(_TRIES):
         try:
             return await session.host.source.frames(
