@@ -11,6 +11,13 @@ from tests.scenarios.steps import Answer, request
 
 __all__ = ["Document", "Operation", "served"]
 
+_OWNERS = {
+    "conversations": "conversation_id",
+    "messages": "message_id",
+    "users": "user_id",
+    "friends": "user_id",
+}
+
 
 class Operation(NamedTuple):
     """One method on one path."""
@@ -30,6 +37,12 @@ class Operation(NamedTuple):
     def parameters(self, where: str) -> list[str]:
         """The names of its parameters in `path`, `query` or `header`."""
         return [one["name"] for one in self.declared.get("parameters", []) if one["in"] == where]
+
+    def kind(self, parameter: str) -> str:
+        """What a path parameter names: `conversation_id`, `user_id`, …; a bare `id` by what stands before."""
+        if parameter != "id":
+            return parameter
+        return _OWNERS[self.path.partition("{id}")[0].rstrip("/").rpartition("/")[2]]
 
     @property
     def body(self) -> dict[str, Any] | None:

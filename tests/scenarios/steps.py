@@ -235,7 +235,7 @@ class Chat:
 
     async def raw(self, payload: str | bytes) -> None:
         """Send anything."""
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             sent = json.loads(payload)
             self.commands[sent["ref"]] = sent["type"]
         await self.connection.send(payload)

@@ -388,14 +388,7 @@ def attempts(
     """Requests on this operation that name A's ids, if it takes any."""
     path, named = operation.path, False
     for name in operation.parameters("path"):
-        owner = {
-            "conversations": "conversation_id",
-            "messages": "message_id",
-            "users": "user_id",
-            "friends": "user_id",
-        }
-        kind = owner[path.split("{id}")[0].rstrip("/").rpartition("/")[2]] if name == "id" else name
-        path, named = path.replace(f"{{{name}}}", ids[kind]), True
+        path, named = path.replace(f"{{{name}}}", ids[operation.kind(name)]), True
     queries = [f"{name}={ids[name]}" for name in operation.parameters("query") if name in ids]
     body = None
     if operation.body is not None:

@@ -1,0 +1,405 @@
+"""Input that nobody means: scenarios Z2 (every route) and Z3 (the chat socket)."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import requests
+import schemathesis
+import websockets
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from secureconnect.kit.errors import ErrorCode
+from tests.scenarios.commands import make_admin
+from tests.scenarios.conftest import Register, Serve
+from tests.scenarios.openapi import Document, Operation, served
+from tests.scenarios.server import Server
+from tests.scenarios.steps import Answer, Chat, Person, group, request, send, ws
+
+EXAMPLES = 4
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+)
+QUICK = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
+SQL = "' OR '1'='1'; DROP TABLE users; --"
+TEXTS = [
+    "\x00",
+    SQL,
+    "../../../../etc/passwd",
+    "%00%ff%2e%2e%2f",
+    "\u202e\u200d\ufeff",
+    "\U0001f469\u200d\U0001f680" * 50,
+    "${jndi:ldap://127.0.0.1/a}",
+    "{{7*7}}",
+    "x" * 7_000,
+    "-1",
+    "1e400",
+    "9" * 400,
+    "NaN",
+    "null",
+    "",
+]
+VALUES: list[Any] = [
+    *TEXTS,
+    "\ud800",
+    None,
+    True,
+    -1,
+    2**53,
+    2**63,
+    2**64,
+    10**300,
+    -(10**300),
+    0.1,
+    1e308,
+    [],
+    {},
+    [[[[]]]],
+    [SQL] * 50,
+    {"$ne": None},
+    {"x" * 500: "x"},
+]
+BODIES = [
+    b"",
+    b"\xff\xfe",
+    b'{"email":"\xff"}',
+    b'"text"',
+    b"null",
+    b"[" * 100_000,
+    b'{"a":' * 40 + b"1" + b"}" * 40,
+    b'{"a":' * 100_000,
+    b'{"content":"\\ud800"}',
+    b'{"content":"\\u0000"}',
+    b'{"limit":' + b"9" * 5_000 + b"}",
+    b'{"a":1e999999}',
+    b'{"a":NaN}',
+    b'{"a":1,"a":2}',
+    b"{'a':1}",
+    b"\xef\xbb\xbf{}",
+]
+
+
+class Fuzzed:
+    """A server under fire, and what is known there."""
+
+    def __init__(self, server: Server, document: Document, a: Person, b: Person, admin: Person) -> None:
+        self.server = server
+        self.document = document
+        self.person = a
+        self.other = b
+        self.admin = admin
+        self.ids: dict[str, str] = {}
+
+    async def renew(self) -> None:
+        """A living session, group and message for the next route, whatever the last one did to them."""
+        if (await self.person.get("/v1/auth/profile")).status != 200:
+            self.person = await self.person.login()
+        if (await self.person.get(f"/v1/users/{self.other.user_id}")).ok()["blocked_by_me"]:
+            (await self.person.delete(f"/v1/users/{self.other.user_id}/block")).ok()
+        g = (await group(self.person, [self.other]))["conversation_id"]
+        message = (await send(self.person, g, "hello")).ok(201)
+        invite = (await self.person.post(f"/v1/conversations/{g}/invites", {})).ok(201)
+        self.ids = {
+            "conversation_id": g,
+            "user_id": self.other.user_id,
+            "session_id": self.other.session_id,
+            "message_id": message["message_id"],
+            "last_message_id": message["message_id"],
+            "around": message["message_id"],
+            "invite_id": invite["invite_id"],
+            "code": invite["code"],
+        }
+
+    def caller(self, operation: Operation) -> Person:
+        return self.admin if operation.path.startswith("/v1/admin") else self.person
+
+    def path(self, operation: Operation, given: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The path with known ids, except for the parameters `given`."""
+        path = operation.path
+        for name in operation.parameters("path"):
+            path = path.replace(f"{{{name}}}", given.get(name) or self.ids[operation.kind(name)])
+        return path
+
+
+async def fuzzed(server: Server, reg: Register) -> Fuzzed:
+    a, b = await reg("a", "b", url=server.url)
+    return Fuzzed(server, await served(server), a, b, await make_admin(server))
+
+
+async def test_z2_generated_requests(serve: Serve, reg: Register) -> None:
+    """Requests generated from the document, valid and invalid: documented answers, and the process lives."""
+    async with serve(auth={"lockout_failures": 1000, "lockout_account_failures": 100_000}) as server:
+        place = await fuzzed(server, reg)
+        schema = schemathesis.openapi.from_dict(place.document.raw)
+        with requests.Session() as session:
+            for found in schema.get_all_operations():
+                generated: Any = found.ok()  # type: ignore[union-attr]  # P3 validates the document
+                (operation,) = [
+                    one
+                    for one in place.document.operations
+                    if (one.method, one.path) == (generated.method.upper(), generated.path)
+                ]
+                await place.renew()
+                for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
+                    await asyncio.to_thread(fire, place, operation, generated, mode, session)
+        await alive(server)
+
+
+def fire(
+    place: Fuzzed,
+    operation: Operation,
+    generated: Any,
+    mode: schemathesis.GenerationMode,
+    session: requests.Session,
+) -> None:
+    """Examples of one kind against one operation; every other one of the valid ones with known ids."""
+    known = itertools.cycle((False, mode is schemathesis.GenerationMode.POSITIVE))
+
+    @QUICK
+    @given(case=generated.as_strategy(generation_mode=mode))
+    def one(case: "schemathesis.Case[Any]") -> None:
+        if next(known):
+            for name in operation.parameters("path"):
+                case.path_parameters[name] = place.ids[operation.kind(name)]
+            if isinstance(case.body, dict):
+                case.body.update({name: id_ for name, id_ in place.ids.items() if name in case.body})
+        headers = {"authorization": f"Bearer {place.caller(operation).access}"}
+        response = case.call(base_url=place.server.url, headers=headers, session=session)
+        case.validate_response(response, checks=list(CHECKS))
+
+    with contextlib.suppress(Unsatisfiable):  # what has no input has no invalid one
+        one()
+
+
+async def test_z2_nasty_values(serve: Serve, reg: Register) -> None:
+    """Bad encodings, deep JSON, huge numbers, NUL, SQL and paths in every body, parameter and path."""
+    async with serve(auth={"lockout_failures": 1000, "lockout_account_failures": 100_000}) as server:
+        place, nasties = await fuzzed(server, reg), Nasties()
+        async with httpx.AsyncClient(base_url=server.url, verify=False, timeout=30) as client:
+            for operation in place.document.operations:
+                await place.renew()
+                caller = place.caller(operation)
+
+                async def ask(
+                    target: str,
+                    body: bytes | None = None,
+                    *,
+                    operation: Operation = operation,
+                    caller: Person = caller,
+                ) -> None:
+                    headers = {"authorization": f"Bearer {caller.access}"}
+                    if body is not None:
+                        headers["content-type"] = "application/json"
+                    response = await client.request(operation.method, target, headers=headers, content=body)
+                    answer = Answer(response.status_code, response.headers, response.content)
+                    assert answer.status < 500, (operation.name, target, body, answer.raw)
+                    place.document.check(operation, answer)
+
+                for target, body in nasties.of(place, operation):
+                    await ask(target, body)
+        await alive(server)
+
+
+class Nasties:
+    """Hands out bad input, a few for each place, so that all of it is used again and again."""
+
+    def __init__(self) -> None:
+        self._segments = itertools.cycle(text for text in TEXTS if text not in {"", "../../../../etc/passwd"})
+        self._texts = itertools.cycle(TEXTS)
+        self._bodies = itertools.cycle(BODIES)
+        self._values = itertools.cycle(VALUES)
+
+    def of(self, place: Fuzzed, operation: Operation) -> Iterator[tuple[str, bytes | None]]:
+        """Targets and bodies for one operation."""
+        path = place.path(operation)
+        for name in operation.parameters("path"):
+            for text in itertools.islice(self._segments, 4):
+                yield place.path(operation, {name: quote(text, safe="")}), None
+        queries = operation.parameters("query")
+        known = "&".join(f"{name}={place.ids[name]}" for name in queries if name in place.ids)
+        for name in queries:
+            for text in itertools.islice(self._texts, 4):
+                yield f"{path}?{known}&{name}={quote(text, safe='')}", None
+            yield f"{path}?{known}&{name}=%ff%fe&{name}", None
+        if operation.method != "GET":
+            for body in itertools.islice(self._bodies, 5):
+                yield path, body
+        if operation.body is not None:
+            fields = place.document.resolve(operation.body)["properties"]
+            right = {name: place.ids[name] for name in fields if name in place.ids}
+            for name in fields:
+                for value in itertools.islice(self._values, 8):
+                    yield path, json.dumps({**right, name: value}).encode()
+
+
+async def alive(server: Server) -> None:
+    assert server.process is not None
+    assert server.process.poll() is None
+    assert (await request(server.url, "GET", "/readyz")).status == 200
+
+
+# The chat socket.
+
+COMMANDS = (
+    "hello",
+    "ping",
+    "token_refresh",
+    "message_send",
+    "read",
+    "delivered",
+    "typing",
+    "presence_set",
+    "subscribe_presence",
+    "unsubscribe_presence",
+    "no_such_command",
+)
+FIELDS = (
+    "conversation_id",
+    "content",
+    "message_type",
+    "client_message_id",
+    "is_encrypted",
+    "metadata",
+    "mentions",
+    "seq",
+    "is_typing",
+    "status",
+    "status_text",
+    "user_ids",
+    "resume",
+    "device_id",
+    "access_token",
+    "ts",
+)
+CLOSES = {4001, 4007, 4009, 4529}
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20)
+    | st.sampled_from(TEXTS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+Said = dict[str, Any] | str | bytes
+
+
+def frames(known: dict[str, Any]) -> st.SearchStrategy[list[Said]]:
+    """Frames in any order: commands with fields of any kind, broken JSON, sometimes bytes at the end."""
+    wrong: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+        st.sampled_from(FIELDS), JSON, max_size=4
+    ) | st.just({})
+    right = st.sets(st.sampled_from(sorted(known)), max_size=6).map(
+        lambda names: {name: known[name] for name in names}
+    )
+    command: st.SearchStrategy[Said] = st.builds(
+        lambda type_, right, wrong: {**right, **wrong, "type": type_}, st.sampled_from(COMMANDS), right, wrong
+    )
+    anything: st.SearchStrategy[Said] = st.builds(
+        json.dumps, st.dictionaries(st.sampled_from(FIELDS), JSON) | JSON
+    )
+    broken: st.SearchStrategy[Said] = st.text(max_size=30) | st.sampled_from(
+        [
+            "[" * 5_000,
+            '{"type":' * 40,
+            "{}",
+            '{"type":"ping","ref":5}',
+            '{"type":"ping","ref":"' + "x" * 65 + '"}',
+        ]
+    )
+    said: st.SearchStrategy[list[Said]] = st.lists(
+        st.one_of(command, command, command, command, anything | broken), max_size=12
+    )
+    return st.builds(lambda sent, last: [*sent, *last], said, st.lists(st.binary(max_size=5), max_size=1))
+
+
+async def test_z3_frames(server: Server, reg: Register) -> None:
+    """Random frames, fields and order: every reply is documented, and only documented closes happen."""
+    a, b = await reg("a", "b")
+    conversation_id = (await group(a, [b]))["conversation_id"]
+    known: dict[str, Any] = {
+        "conversation_id": conversation_id,
+        "content": "hello",
+        "message_type": "text",
+        "seq": 1,
+        "is_typing": True,
+        "status": "away",
+        "user_ids": [b.user_id],
+        "resume": {conversation_id: 1},
+        "access_token": a.access,
+    }
+
+    @settings(QUICK, max_examples=60)
+    @given(sent=frames(known))
+    def one(sent: list[Said]) -> None:
+        asyncio.run(talk(a, sent))
+
+    await asyncio.to_thread(one)
+    # Nothing that was said broke anything for others.
+    async with ws(b) as chat:
+        last = (await send(a, conversation_id, "still here")).ok(201)["seq"]
+        await chat.frame(type="event", conversation_id=conversation_id, seq=last)
+
+
+async def talk(a: Person, sent: list[Said]) -> None:
+    """Say it all on one socket."""
+    async with ws(a, hello=False) as chat:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            for number, frame in enumerate(sent):
+                await chat.raw(
+                    json.dumps({**frame, "ref": f"f{number}"}) if isinstance(frame, dict) else frame
+                )
+        if not await answers_ping(chat):
+            assert await chat.close_code() in CLOSES, (sent, chat.seen)
+        for reply in chat.seen:
+            documented(reply)
+
+
+async def answers_ping(chat: Chat) -> bool:
+    """Whether the socket is still open, and got through everything that was sent."""
+    with contextlib.suppress(websockets.ConnectionClosed):
+        await chat.raw('{"type":"ping","ref":"end"}')
+    closed = asyncio.create_task(chat.connection.wait_closed())
+    answered = asyncio.create_task(chat.frame(type="pong", ref="end", timeout=10))
+    done, _ = await asyncio.wait({closed, answered}, return_when=asyncio.FIRST_COMPLETED)
+    open_ = answered in done and answered.exception() is None
+    for task in (closed, answered):
+        task.cancel()
+    await asyncio.gather(closed, answered, return_exceptions=True)
+    return open_
+
+
+def documented(reply: dict[str, Any]) -> None:
+    """An error is one of the closed list and no defect; `ws` holds every frame against the document."""
+    if reply["type"] == "error":
+        assert reply["code"] in ErrorCode.__members__, reply
+        assert ErrorCode[reply["code"]].status < 500, reply
+        assert 1 <= len(reply["message"]) <= 300
