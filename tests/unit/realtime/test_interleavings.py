@@ -26,7 +26,7 @@ FATES = st.sampled_from(["told", "told", "told", "twice", "late", "lost"])
 
 
 class Client:
-    """One socket, and the memory of a client that follows the contract (§11)."""
+    """One socket, and the memory of a client that follows docs/reference/realtime.md §11."""
 
     def __init__(self, user: int, socket: FakeSocket, session: Session, heads: dict[str, int]) -> None:
         self.user = user

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from secureconnect.edge.realtime import resume
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.commands import BUILT_IN, Ack, Command, CommandContext, CommandQueue, Job
+from secureconnect.edge.realtime.commands import BUILT_IN, Command, CommandContext, CommandQueue, Job
 from secureconnect.edge.realtime.frames import ack_frame, error_frame, pong_frame
 from secureconnect.edge.realtime.limits import CommandBucket, Recent
 from secureconnect.edge.realtime.state import State
@@ -134,9 +134,15 @@ class Inbox:
         if self._revoked:
             return
         session, command = self._session, job.command
+        principal = session.principal
         try:
-            context = CommandContext(session.principal, session, job.ref)
-            fields = await self._carry_out(context, job)
+            if command.rate_row is not None:
+                await session.host.limits.check(command.rate_row, principal.user_id, write=True)
+            if principal.kind == "bot" and command.scope != "" and command.scope not in principal.scopes:
+                raise ApiError(ErrorCode.INSUFFICIENT_SCOPE)  # noqa: TRY301 - answered like any refusal
+            if job.fault is not None:
+                raise job.fault  # noqa: TRY301
+            fields = await command.handler(CommandContext(principal, session, job.ref), job.body)
             answer = ack_frame(job.ref, fields) if job.ref is not None else None
         except ApiError as error:
             self._fail(command.name, job.ref, error)
@@ -158,16 +164,6 @@ class Inbox:
             self._session.socket.pause_reading()
         else:
             self._session.socket.resume_reading()
-
-    async def _carry_out(self, context: CommandContext, job: Job) -> Ack:
-        command, principal = job.command, context.principal
-        if command.rate_row is not None:
-            await self._session.host.limits.check(command.rate_row, principal.user_id, write=True)
-        if principal.kind == "bot" and command.scope != "" and command.scope not in principal.scopes:
-            raise ApiError(ErrorCode.INSUFFICIENT_SCOPE)
-        if job.fault is not None:
-            raise job.fault
-        return await command.handler(context, job.body)
 
     def _fail(self, name: str, ref: str | None, error: ApiError) -> None:
         session = self._session
