@@ -446,6 +446,16 @@ async def test_a20_password_change(reg: Register) -> None:
     (await login(a, new)).ok()
 
 
+async def test_a20_guessing_the_old_password_locks(reg: Register) -> None:
+    """Five wrong old passwords lock the account, as five wrong logins do."""
+    (a,) = await reg("a")
+    wrong = {"old_password": "Wrong-Words-12", "new_password": "New-Violet-77-Lamp"}
+    for _ in range(5):
+        (await a.post("/v1/users/me/password", wrong)).is_error(401, "INVALID_CREDENTIALS")
+    right = {**wrong, "old_password": a.password}
+    (await a.post("/v1/users/me/password", right)).is_error(423, "ACCOUNT_LOCKED")
+
+
 async def test_a23_closed_registration(serve: Serve) -> None:
     """Nobody registers; who was made by the operator logs in."""
     async with serve(auth={"registration": "closed"}) as server:

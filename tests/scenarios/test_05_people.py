@@ -91,6 +91,15 @@ async def test_u3_search(reg: Register) -> None:
     assert await found(b, "%%") == []
 
 
+async def test_u3_names_beyond_ascii_are_found_in_either_case(reg: Register) -> None:
+    """A display name with capital letters beyond ASCII is found by small ones, word by word."""
+    a, b = await reg("a", "b")
+    (await a.patch("/v1/users/me", {"display_name": f"Émile Ärger{a.username}"})).ok()
+    for typed in ("Ärger", "ärger", "ÄRGER"):
+        assert a.user_id in await found(b, typed)
+    assert a.user_id in await found(b, "émile")
+
+
 async def test_u4_asking_and_accepting(reg: Register) -> None:
     """A asks B, who sees it and accepts; A can neither repeat it nor accept it."""
     a, b = await reg("a", "b")

@@ -77,7 +77,7 @@ def document_pages(routes: list[Route], commands: Commands) -> list[Page]:
 
 def docs_page(routes: list[Route]) -> bytes:
     """One HTML page without external resources."""
-    tags = dict.fromkeys(route.tag for route in routes)
+    tags = dict.fromkeys(route.tag for route in sorted(routes, key=lambda route: route.tag == "admin"))
     sections = "".join(_section(tag, [route for route in routes if route.tag == tag]) for tag in tags)
     codes = "".join(
         f"<tr><td><code>{code.name}</code></td><td>{code.status}</td><td>{escape(code.meaning)}</td></tr>"
@@ -109,8 +109,8 @@ def _section(tag: str, routes: list[Route]) -> str:
 
 def _who(route: Route) -> str:
     if route.access is Access.PUBLIC:
-        return "public."
-    who = "server admins" if route.access is Access.ADMIN else "users"
+        return "Everybody."
+    who = "Server admins" if route.access is Access.ADMIN else "Users"
     return f"{who}{f' and bots with <code>{route.scope}</code>' if route.scope else ''}."
 
 

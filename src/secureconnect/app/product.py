@@ -126,17 +126,18 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             auth.lockout_account_failures,
         ),
     )
+    login = Login(database, users, sessions, audit, hasher, lockout, metrics, clock)
     accounts = Accounts(
         database,
         users,
         sessions,
         audit,
         hasher,
+        login,
         clock,
         open_to_all=auth.registration == "open",
         shortest_password=auth.password_min,
     )
-    login = Login(database, users, sessions, audit, hasher, lockout, metrics, clock)
 
     names = SenderNames(users)
     view = TimelineView(timeline, names)

@@ -198,6 +198,6 @@ def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
             row="users_me_password",
             body=PasswordBody,
             returns={200: Done},
-            errors=(ErrorCode.INVALID_CREDENTIALS,),
+            errors=(ErrorCode.INVALID_CREDENTIALS, ErrorCode.ACCOUNT_LOCKED),
         ),
     ]

@@ -144,7 +144,13 @@ def is_admin(conn: Connection, user_id: str) -> bool:
 def search(conn: Connection, typed: str, *, after_username: str | None, limit: int) -> list[UserRecord]:
     """Active users by username prefix, display-name word prefix, or exact discoverable e-mail."""
     prefix = typed.lower().translate(_ESCAPES) + "%"
-    name = func.lower(users.c.display_name)
+    # Stores fold no letters beyond ASCII in LIKE or lower() alike, so names are tried in the usual cases.
+    cases = {typed, typed.lower(), typed.upper(), typed.capitalize()}
+    names = [
+        users.c.display_name.like(start + case.translate(_ESCAPES) + "%", escape="\\")
+        for case in sorted(cases)
+        for start in ("", "% ")
+    ]
     username = func.lower(users.c.username)
     discoverable = users.c.privacy.like('%"discoverable_by_email":true%')
     query = (
@@ -153,8 +159,7 @@ def search(conn: Connection, typed: str, *, after_username: str | None, limit: i
             users.c.state == "active",
             or_(
                 username.like(prefix, escape="\\"),
-                name.like(prefix, escape="\\"),
-                name.like("% " + prefix, escape="\\"),
+                *names,
                 (func.lower(users.c.email) == typed.lower()) & discoverable,
             ),
         )

@@ -1,5 +1,6 @@
 """Registration and password changes."""
 
+from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -7,6 +8,7 @@ from msgspec import Meta, Struct
 from secureconnect.edge.validation import decode
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.auth.rules import password_fault
+from secureconnect.features.auth.service.login import Login
 from secureconnect.features.sessions.api import Sessions, Tokens
 from secureconnect.features.users.api import DisplayName, Email, NewUser, Username, UserRecord, Users
 from secureconnect.infra.crypto.hashing import PasswordHasher
@@ -36,6 +38,7 @@ class Accounts:
         sessions: Sessions,
         audit: Audit,
         hasher: PasswordHasher,
+        login: Login,
         clock: Clock,
         *,
         open_to_all: bool,
@@ -46,6 +49,7 @@ class Accounts:
         self._sessions = sessions
         self._audit = audit
         self._hasher = hasher
+        self._login = login
         self._clock = clock
         self._open = open_to_all
         self._shortest = shortest_password
@@ -112,8 +116,7 @@ class Accounts:
         now = self._clock.now()
         record = await self._users.by_login(email=email)
         if record is not None:
-            user_id = record.user_id
-            await self._database.write(lambda tx: self._users.set_role_in(tx, user_id, "admin", now))
+            await self._database.write(partial(self._promote, record.user_id, now))
             return False
         account = decode(
             _Admin, {"email": email, "username": username, "password": password, "display_name": username}
@@ -149,19 +152,31 @@ class Accounts:
         await self._database.write(work)
         return True
 
+    def _promote(self, user_id: str, now: int, tx: WriteTx) -> None:
+        self._users.set_role_in(tx, user_id, "admin", now)
+        self._audit.record_in(
+            tx,
+            AuditEntry(
+                event="admin_user_updated",
+                actor_type="system",
+                target_type="user",
+                target_id=user_id,
+                details={"role": "admin"},
+            ),
+        )
+
     async def change_password(
         self, caller: Principal, context: RequestContext, old_password: str, new_password: str
     ) -> None:
         """Replace the password; all other sessions end.
 
         Raises:
-            ApiError: `INVALID_CREDENTIALS` for a wrong old password, `VALIDATION_ERROR` for a weak new one.
+            ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED` for the old password, `VALIDATION_ERROR` for a
+                weak new one.
         """
         record = await self._users.get(caller.user_id)
         assert record is not None
-        stored = await self._database.lookup(lambda conn: self._users.password_hash_in(conn, caller.user_id))
-        if not await self._hasher.verify(stored, old_password):
-            raise ApiError(ErrorCode.INVALID_CREDENTIALS, "The old password is wrong.")
+        stored = await self._login.confirm(caller, context, old_password)
         weak = password_fault(
             new_password, username=record.username, email=record.email, shortest=self._shortest
         )

@@ -97,18 +97,28 @@ class Login:
         Raises:
             ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED`.
         """
-        who = identifier(caller.user_id, "")
-        if await self._check(who, caller.user_id, password, context) is None:
-            raise await self._failed(who, caller.user_id, context)
+        await self.confirm(caller, context, password)
         now = self._clock.now()
 
         def work(tx: WriteTx) -> None:
-            self._lockout.succeeded_in(tx, who, context.client_ip)
+            self._lockout.succeeded_in(tx, identifier(caller.user_id, ""), context.client_ip)
             self._sessions.authenticated_in(tx, caller.session_id, now)
 
         await self._database.write(work)
         self._metrics.authenticated("password")
         return now
+
+    async def confirm(self, caller: Principal, context: RequestContext, password: str) -> str:
+        """Check the caller's own password; returns its stored hash. Failures count like those of logins.
+
+        Raises:
+            ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED`.
+        """
+        who = identifier(caller.user_id, "")
+        stored = await self._check(who, caller.user_id, password, context)
+        if stored is None:
+            raise await self._failed(who, caller.user_id, context)
+        return stored
 
     async def _check(
         self, who: bytes, user_id: str | None, password: str, context: RequestContext
