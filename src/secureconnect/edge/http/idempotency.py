@@ -67,7 +67,10 @@ class Replay(NamedTuple):
 
 
 class Idempotency:
-    """Remembers answers for 24 hours, sealed: they may hold what is nowhere else stored readable."""
+    """Remembers answers for 24 hours, sealed: they may hold what is nowhere else stored readable.
+
+    So is the hash of the body, from which a password could be guessed.
+    """
 
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         self._database = database
@@ -87,13 +90,14 @@ class Idempotency:
         Raises:
             ApiError: `IDEMPOTENCY_CONFLICT` for another body, `REQUEST_IN_PROGRESS` while the first runs.
         """
+        key = _stored(key)
         digest = hashlib.sha256(body).digest()
         now = self._clock.now()
-        replay = await self._database.write(lambda tx: _begin(tx, key, digest, now))
-        return replay._replace(body=self._sealer.open(replay.body, _place(key))) if replay else None
+        return await self._database.write(lambda tx: self._begin_in(tx, key, digest, now))
 
     async def finish(self, key: Key, status: int, body: bytes) -> None:
         """Remember the answer; 5xx and 429 are forgotten, so that a repeat runs again."""
+        key = _stored(key)
         sealed = self._sealer.seal(body, _place(key))
         keep = status < 500 and status != ErrorCode.RATE_LIMIT_EXCEEDED.status
 
@@ -107,6 +111,35 @@ class Idempotency:
 
         await self._database.write(work)
 
+    def _begin_in(self, tx: WriteTx, key: Key, digest: bytes, now: int) -> Replay | None:
+        columns = idempotency_keys.c
+        row = tx.conn.execute(
+            select(columns.body_hash, columns.status, columns.response, columns.created_at).where(*_is(key))
+        ).first()
+        if row is not None and row.created_at > now - _REMEMBERED_MS:
+            if self._sealer.open(row.body_hash, _place(key)) != digest:
+                raise ApiError(
+                    ErrorCode.IDEMPOTENCY_CONFLICT, "This Idempotency-Key was used with another body."
+                )
+            if row.status is not None:
+                return Replay(row.status, self._sealer.open(row.response, _place(key)))
+            if row.created_at > now - _ABANDONED_MS:
+                raise _running()
+        values = {
+            "body_hash": self._sealer.seal(digest, _place(key)),
+            "status": None,
+            "response": None,
+            "created_at": now,
+        }
+        if row is not None:
+            tx.conn.execute(update(idempotency_keys).where(*_is(key)).values(values))
+            return None
+        try:
+            tx.conn.execute(insert(idempotency_keys).values({**key._asdict(), **values}))
+        except IntegrityError as error:  # another process took it between our two statements
+            raise _running() from error
+        return None
+
     async def purge(self) -> int:
         """Forget answers older than 24 hours; returns how many."""
         before = self._clock.now() - _REMEMBERED_MS
@@ -117,6 +150,11 @@ class Idempotency:
                 ).rowcount
             )
         )
+
+
+def _stored(key: Key) -> Key:
+    """Paths may hold the code of an invite: only their hash is stored."""
+    return key._replace(path=hashlib.sha256(key.path.encode()).hexdigest())
 
 
 def _place(key: Key) -> str:
@@ -133,28 +171,7 @@ def _is(key: Key) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _begin(tx: WriteTx, key: Key, digest: bytes, now: int) -> Replay | None:
-    columns = idempotency_keys.c
-    row = tx.conn.execute(
-        select(columns.body_hash, columns.status, columns.response, columns.created_at).where(*_is(key))
-    ).first()
-    if row is not None and row.created_at > now - _REMEMBERED_MS:
-        if row.body_hash != digest:
-            raise ApiError(ErrorCode.IDEMPOTENCY_CONFLICT, "This Idempotency-Key was used with another body.")
-        if row.status is not None:
-            return Replay(row.status, row.response)
-        if row.created_at > now - _ABANDONED_MS:
-            raise ApiError(
-                ErrorCode.REQUEST_IN_PROGRESS, "The first request with this key still runs.", retry_after=1
-            )
-    values = {"body_hash": digest, "status": None, "response": None, "created_at": now}
-    if row is not None:
-        tx.conn.execute(update(idempotency_keys).where(*_is(key)).values(values))
-        return None
-    try:
-        tx.conn.execute(insert(idempotency_keys).values({**key._asdict(), **values}))
-    except IntegrityError as error:  # another process took it between our two statements
-        raise ApiError(
-            ErrorCode.REQUEST_IN_PROGRESS, "The first request with this key still runs.", retry_after=1
-        ) from error
-    return None
+def _running() -> ApiError:
+    return ApiError(
+        ErrorCode.REQUEST_IN_PROGRESS, "The first request with this key still runs.", retry_after=1
+    )
