@@ -15,8 +15,9 @@ import uvicorn
 from bench.measure import raise_file_limit
 from secureconnect.edge.http.protocol import http_protocol
 from secureconnect.edge.realtime.base import Admission, Receiver, Refusal, Socket, UpgradeRequest
-from secureconnect.edge.realtime.heartbeat import Heartbeat
-from secureconnect.edge.realtime.transport import text_frame, transport_factory
+from secureconnect.edge.realtime.transport import transport_factory
+from secureconnect.edge.realtime.transport.heartbeat import Heartbeat
+from secureconnect.edge.realtime.wire import text_frame
 from secureconnect.kit.clock import SystemClock
 from secureconnect.kit.errors import ApiError
 

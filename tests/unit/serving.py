@@ -15,8 +15,8 @@ from uvicorn import Config, Server
 
 from secureconnect.edge.http.protocol import http_protocol
 from secureconnect.edge.realtime.base import Admission, Refusal, Socket, UpgradeRequest
-from secureconnect.edge.realtime.heartbeat import Heartbeat
 from secureconnect.edge.realtime.transport import TransportLimits, transport_factory
+from secureconnect.edge.realtime.transport.heartbeat import Heartbeat
 from secureconnect.kit.errors import ApiError
 
 __all__ = ["Door", "FakeClock", "Line", "Serving", "Visit", "envelope", "frame", "serving", "until"]

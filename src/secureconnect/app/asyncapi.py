@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.commands import Commands
-from secureconnect.edge.realtime.inbox import Hello, TokenExpires, TokenRefresh
-from secureconnect.edge.realtime.resume import Outcome
+from secureconnect.edge.realtime.session.commands import Commands
+from secureconnect.edge.realtime.session.inbox import Hello, TokenExpires, TokenRefresh
+from secureconnect.edge.realtime.session.resume import Outcome
 from secureconnect.edge.realtime.settings import PROTOCOL
 from secureconnect.features.conversations.api import Conversation, MyState
 from secureconnect.features.users.api import Status

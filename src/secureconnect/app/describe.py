@@ -13,7 +13,7 @@ from secureconnect.app.health import SERVICE
 from secureconnect.app.product import Product, assemble_product
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import open_stores
-from secureconnect.edge.realtime.commands import Commands
+from secureconnect.edge.realtime.session.commands import Commands
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import SystemClock
 

@@ -13,7 +13,7 @@ from secureconnect.app.health import SERVICE
 from secureconnect.edge.http.dispatch import Page, PageReply
 from secureconnect.edge.http.openapi import openapi_document
 from secureconnect.edge.http.routing import Access, Route
-from secureconnect.edge.realtime.commands import Commands
+from secureconnect.edge.realtime.session.commands import Commands
 from secureconnect.kit.errors import ErrorCode
 
 __all__ = ["PAGES", "docs_page", "document_pages", "openapi"]

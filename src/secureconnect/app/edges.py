@@ -15,11 +15,11 @@ from secureconnect.edge.http.idempotency import Idempotency
 from secureconnect.edge.http.routing import Route, Router
 from secureconnect.edge.module import Task
 from secureconnect.edge.realtime.base import Refusal, UpgradeRequest
-from secureconnect.edge.realtime.commands import Commands
 from secureconnect.edge.realtime.gate import ChatGate
-from secureconnect.edge.realtime.heartbeat import Heartbeat
-from secureconnect.edge.realtime.host import SessionHost
 from secureconnect.edge.realtime.places import Places
+from secureconnect.edge.realtime.session.commands import Commands
+from secureconnect.edge.realtime.session.host import SessionHost
+from secureconnect.edge.realtime.transport.heartbeat import Heartbeat
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.ids import new_id

@@ -9,7 +9,7 @@ from secureconnect.app.stores import Stores
 from secureconnect.edge.limits import RateLimiter
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.background import Background
-from secureconnect.edge.realtime.hub import Hub
+from secureconnect.edge.realtime.fanout.hub import Hub
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.audit.module import module as audit_module
 from secureconnect.features.audit.service import AuditService

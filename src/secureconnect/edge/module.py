@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from secureconnect.edge.http.dispatch import Page
 from secureconnect.edge.http.routing import Route
-from secureconnect.edge.realtime.commands import Command
+from secureconnect.edge.realtime.session.commands import Command
 
 __all__ = ["Module", "Task"]
 

@@ -113,6 +113,7 @@ async def test_who_is_removed_while_asking_learns_nothing(
 ) -> None:
     a, b = await place.world.people("a", "b")
     group, other = await place.world.group(a, b), await place.world.group(a, b)
+
     async def removed_meanwhile(ids: list[str]) -> object:
         monkeypatch.undo()
         await place.world.cases.membership.remove(caller(a), group, b)

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.commands import Ack, Command, CommandContext, Commands
-from secureconnect.edge.realtime.session import Session
+from secureconnect.edge.realtime.session.chat import Session
+from secureconnect.edge.realtime.session.commands import Ack, Command, CommandContext, Commands
 from secureconnect.edge.validation import Uuid
 from secureconnect.kit.errors import ApiError, ErrorCode
 from tests.unit.realtime.world import FakeSocket, World, send, uid

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from secureconnect.edge.realtime.heartbeat import Beating, Heartbeat
+from secureconnect.edge.realtime.transport.heartbeat import Beating, Heartbeat
 from secureconnect.kit.clock import SystemClock
 from tests.unit.serving import FakeClock, until
 

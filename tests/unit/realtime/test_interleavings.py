@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from secureconnect.edge.realtime.session import Session
+from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.settings import RealtimeSettings
 from secureconnect.kit.hints import EventHint
 from tests.unit.realtime.world import FakeSocket, Frame, World, hello, uid

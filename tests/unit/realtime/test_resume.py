@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from secureconnect.edge.realtime.backlog import Backlog
 from secureconnect.edge.realtime.base import EventFrame
 from secureconnect.edge.realtime.close import CloseCode
+from secureconnect.edge.realtime.session.backlog import Backlog
 from secureconnect.edge.realtime.settings import RealtimeSettings
 from tests.unit.realtime.world import FakeSocket, World, hello, uid
 

@@ -4,7 +4,7 @@ import msgspec
 
 from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.frames import json_frame
-from secureconnect.edge.realtime.session import Session
+from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.settings import RealtimeSettings
 from secureconnect.kit.hints import CONTROL, SessionEnded, UserFrame, user_channel
 from tests.unit.realtime.world import FakeSocket, World, hello, send, uid

@@ -8,7 +8,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from secureconnect.edge.realtime.transport import TransportLimits, text_frame
+from secureconnect.edge.realtime.transport import TransportLimits
+from secureconnect.edge.realtime.wire import text_frame
 from secureconnect.kit.errors import ApiError, ErrorCode
 from tests.unit.serving import Door, Line, Visit, frame, serving, until
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secureconnect.edge.realtime.heartbeat import Heartbeat
 from secureconnect.edge.realtime.transport import (
     SocketTransport,
     TransportLimits,
-    text_frame,
     transport_factory,
 )
+from secureconnect.edge.realtime.transport.heartbeat import Heartbeat
+from secureconnect.edge.realtime.wire import text_frame
 from tests.unit.serving import Door, FakeClock, Line, Visit, frame, serving, until
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10

@@ -9,8 +9,8 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.transport import TransportLimits, text_frame
-from secureconnect.edge.realtime.wire import close_frame
+from secureconnect.edge.realtime.transport import TransportLimits
+from secureconnect.edge.realtime.wire import close_frame, text_frame
 from tests.unit.serving import Line, Serving, Visit, serving, until
 
 OFFER = [Subprotocol("secureconnect.v1")]

@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.transport import TransportLimits, text_frame
+from secureconnect.edge.realtime.transport import TransportLimits
+from secureconnect.edge.realtime.wire import text_frame
 from tests.unit.serving import Door, Visit, serving, until
 
 OFFER = [Subprotocol("secureconnect.v1")]

@@ -9,14 +9,14 @@ import msgspec
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.base import EventFrame, Receiver, Refusal, Standing, UpgradeRequest
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.commands import Command, Commands
+from secureconnect.edge.realtime.fanout.hub import Hub
+from secureconnect.edge.realtime.fanout.lane import Pace
 from secureconnect.edge.realtime.frames import event_frame, json_frame, payload_of
 from secureconnect.edge.realtime.gate import ChatGate
-from secureconnect.edge.realtime.host import SessionHost
-from secureconnect.edge.realtime.hub import Hub
-from secureconnect.edge.realtime.lane import Pace
 from secureconnect.edge.realtime.places import Places
-from secureconnect.edge.realtime.session import Session
+from secureconnect.edge.realtime.session.chat import Session
+from secureconnect.edge.realtime.session.commands import Command, Commands
+from secureconnect.edge.realtime.session.host import SessionHost
 from secureconnect.edge.realtime.settings import RealtimeSettings
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.infra.bus.base import Handler, Unsubscribe

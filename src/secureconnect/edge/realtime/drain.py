@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.close import CloseCode
+from secureconnect.edge.realtime.fanout.hub import Hub
 from secureconnect.edge.realtime.frames import going_away_frame
-from secureconnect.edge.realtime.hub import Hub
 from secureconnect.edge.realtime.places import Places
 
 __all__ = ["drain"]

@@ -9,13 +9,13 @@ from urllib.parse import parse_qs
 from secureconnect.edge.access import Authenticator
 from secureconnect.edge.realtime.base import Admission, Memberships, Receiver, Refusal, Socket, UpgradeRequest
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.commands import CommandLimits
-from secureconnect.edge.realtime.host import SessionHost
-from secureconnect.edge.realtime.hub import Hub
-from secureconnect.edge.realtime.local_user import LocalUser
+from secureconnect.edge.realtime.fanout.hub import Hub
+from secureconnect.edge.realtime.fanout.local_user import LocalUser
 from secureconnect.edge.realtime.metrics import Refused
 from secureconnect.edge.realtime.places import Place, Places, soon
-from secureconnect.edge.realtime.session import Session
+from secureconnect.edge.realtime.session.chat import Session
+from secureconnect.edge.realtime.session.commands import CommandLimits
+from secureconnect.edge.realtime.session.host import SessionHost
 from secureconnect.edge.realtime.settings import PROTOCOL
 from secureconnect.kit.errors import ApiError, ErrorCode, invalid
 from secureconnect.kit.ids import normalise_uuid

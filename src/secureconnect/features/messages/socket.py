@@ -4,8 +4,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from secureconnect.edge.realtime.commands import Command, CommandContext
 from secureconnect.edge.realtime.frames import json_frame
+from secureconnect.edge.realtime.session.commands import Command, CommandContext
 from secureconnect.edge.validation import Uuid
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.messages.rules import check_member

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.background import Background
-from secureconnect.edge.realtime.session import Session
+from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.presence.http import routes
 from secureconnect.features.presence.rules import PresenceTimes

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from secureconnect.edge.realtime.commands import Command, CommandContext
+from secureconnect.edge.realtime.session.commands import Command, CommandContext
 from secureconnect.edge.validation import Uuid
 from secureconnect.features.presence.service import PresenceService
 from secureconnect.features.presence.socket.watching import MAX_WATCHED, Subscribed, Watches

@@ -1,7 +1,7 @@
 """How long what a device says holds: with sockets until some time after the last one, else for a while."""
 
 from secureconnect.edge.realtime.background import Background
-from secureconnect.edge.realtime.session import Session
+from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.presence.rules import PresenceTimes
 from secureconnect.features.presence.service import SOCKET_TTL, PresenceService

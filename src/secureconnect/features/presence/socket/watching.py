@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.frames import json_frame
-from secureconnect.edge.realtime.session import Session
+from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.presence.service import PresenceService, Relations, UserPresence
 from secureconnect.kit.clock import Clock

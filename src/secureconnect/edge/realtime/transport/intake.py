@@ -11,9 +11,9 @@ from websockets.server import ServerProtocol
 
 from secureconnect.edge.realtime.base import Receiver
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.heartbeat import Heartbeat
-from secureconnect.edge.realtime.outbox import Outbox
-from secureconnect.edge.realtime.upgrade import QUIET
+from secureconnect.edge.realtime.transport.heartbeat import Heartbeat
+from secureconnect.edge.realtime.transport.outbox import Outbox
+from secureconnect.edge.realtime.transport.upgrade import QUIET
 from secureconnect.edge.realtime.wire import PONG_HEAD
 from secureconnect.infra.telemetry.log import get_logger
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from secureconnect.edge.realtime.lane import Lane
-    from secureconnect.edge.realtime.session import Session
+    from secureconnect.edge.realtime.fanout.lane import Lane
+    from secureconnect.edge.realtime.session.chat import Session
 
 __all__ = ["LocalUser"]
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.base import EventSource, Memberships
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.interest import Interest
-from secureconnect.edge.realtime.lane import Lane, Pace, newcomers
-from secureconnect.edge.realtime.local_user import LocalUser
+from secureconnect.edge.realtime.fanout.interest import Interest
+from secureconnect.edge.realtime.fanout.lane import Lane, Pace, newcomers
+from secureconnect.edge.realtime.fanout.local_user import LocalUser
+from secureconnect.edge.realtime.fanout.repair import repair
 from secureconnect.edge.realtime.metrics import RealtimeMetrics
-from secureconnect.edge.realtime.repair import repair
-from secureconnect.edge.realtime.session import Session
+from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.infra.bus.base import Bus, Unsubscribe
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Protocol
 from secureconnect.edge.access import Authenticator, Denials
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.base import EventSource, Memberships
-from secureconnect.edge.realtime.commands import CommandLimits, Commands
 from secureconnect.edge.realtime.metrics import RealtimeMetrics
+from secureconnect.edge.realtime.session.commands import CommandLimits, Commands
 from secureconnect.edge.realtime.settings import RealtimeSettings
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.kit.clock import Clock
 
 if TYPE_CHECKING:
-    from secureconnect.edge.realtime.session import Session
+    from secureconnect.edge.realtime.session.chat import Session
 
 __all__ = ["Roster", "SessionHost"]
 

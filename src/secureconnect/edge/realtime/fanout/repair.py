@@ -4,12 +4,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from secureconnect.edge.realtime.base import EventFrame, Standing
-from secureconnect.edge.realtime.catch_up import ADDING
+from secureconnect.edge.realtime.fanout.catch_up import ADDING
+from secureconnect.edge.realtime.fanout.local_user import LocalUser
 from secureconnect.edge.realtime.frames import event_head
-from secureconnect.edge.realtime.local_user import LocalUser
 
 if TYPE_CHECKING:
-    from secureconnect.edge.realtime.interest import Interest
+    from secureconnect.edge.realtime.fanout.interest import Interest
 
 __all__ = ["repair"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from secureconnect.edge.realtime import resume
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.commands import BUILT_IN, Command, CommandContext, CommandQueue, Job
 from secureconnect.edge.realtime.frames import ack_frame, error_frame, pong_frame
-from secureconnect.edge.realtime.limits import CommandBucket, Recent
-from secureconnect.edge.realtime.state import State
+from secureconnect.edge.realtime.session import resume
+from secureconnect.edge.realtime.session.commands import BUILT_IN, Command, CommandContext, CommandQueue, Job
+from secureconnect.edge.realtime.session.limits import CommandBucket, Recent
+from secureconnect.edge.realtime.session.state import State
 from secureconnect.edge.validation import Opaque, Uuid, decode, parse_object
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import rfc3339
@@ -22,7 +22,7 @@ from secureconnect.kit.objects import Time
 from secureconnect.kit.principal import RequestContext
 
 if TYPE_CHECKING:
-    from secureconnect.edge.realtime.session import Session
+    from secureconnect.edge.realtime.session.chat import Session
 
 __all__ = ["Hello", "Inbox", "TokenExpires", "TokenRefresh"]
 

@@ -13,7 +13,7 @@ from secureconnect.kit.errors import ApiError
 from secureconnect.kit.principal import Principal
 
 if TYPE_CHECKING:
-    from secureconnect.edge.realtime.session import Session
+    from secureconnect.edge.realtime.session.chat import Session
 
 __all__ = [
     "BUILT_IN",

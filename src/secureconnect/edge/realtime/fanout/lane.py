@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from secureconnect.edge.realtime import catch_up
 from secureconnect.edge.realtime.base import EventSource, Memberships
 from secureconnect.edge.realtime.close import CloseCode
+from secureconnect.edge.realtime.fanout import catch_up
+from secureconnect.edge.realtime.fanout.local_user import LocalUser
 from secureconnect.edge.realtime.frames import EventHead, conversation_removed_frame
-from secureconnect.edge.realtime.local_user import LocalUser
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.hints import EventHint
 

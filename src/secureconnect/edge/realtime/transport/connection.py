@@ -15,11 +15,11 @@ from websockets.exceptions import PayloadTooBig
 
 from secureconnect.edge.realtime.base import Admission, Gate
 from secureconnect.edge.realtime.close import CloseCode, close_reason
-from secureconnect.edge.realtime.heartbeat import Beating, Heartbeat
-from secureconnect.edge.realtime.intake import NO_STATUS, Intake
-from secureconnect.edge.realtime.outbox import Tick, TransportLimits
-from secureconnect.edge.realtime.upgrade import Upgrade, refusal_bytes
-from secureconnect.edge.realtime.wire import EMPTY_CLOSE, PING, close_frame, text_frame
+from secureconnect.edge.realtime.transport.heartbeat import Beating, Heartbeat
+from secureconnect.edge.realtime.transport.intake import NO_STATUS, Intake
+from secureconnect.edge.realtime.transport.outbox import Tick, TransportLimits
+from secureconnect.edge.realtime.transport.upgrade import Upgrade, refusal_bytes
+from secureconnect.edge.realtime.wire import EMPTY_CLOSE, PING, close_frame
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError, ErrorCode
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-__all__ = ["SocketTransport", "TransportLimits", "text_frame", "transport_factory"]
+__all__ = ["SocketTransport", "transport_factory"]
 
 _log = get_logger()
 

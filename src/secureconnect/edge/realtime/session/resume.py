@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from secureconnect.edge.realtime.backlog import Due
 from secureconnect.edge.realtime.base import EventFrame, Standing
 from secureconnect.edge.realtime.close import CloseCode
+from secureconnect.edge.realtime.session.backlog import Due
+from secureconnect.edge.realtime.session.state import State
 from secureconnect.edge.realtime.settings import RESUME_MAX_TOTAL
-from secureconnect.edge.realtime.state import State
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError
 
 if TYPE_CHECKING:
-    from secureconnect.edge.realtime.session import Session
+    from secureconnect.edge.realtime.session.chat import Session
 
 __all__ = ["CLOSE", "END", "Outcome", "Reason", "flush", "replay", "resolve"]
 

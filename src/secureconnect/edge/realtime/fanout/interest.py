@@ -13,8 +13,8 @@ from typing import Any
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.base import EventSource, Memberships, Standing
 from secureconnect.edge.realtime.close import CloseCode
-from secureconnect.edge.realtime.lane import Lane, Pace, newcomers
-from secureconnect.edge.realtime.local_user import LocalUser
+from secureconnect.edge.realtime.fanout.lane import Lane, Pace, newcomers
+from secureconnect.edge.realtime.fanout.local_user import LocalUser
 from secureconnect.edge.realtime.metrics import RealtimeMetrics
 from secureconnect.infra.bus.base import Bus, Handler
 from secureconnect.infra.telemetry.log import get_logger

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from secureconnect.edge.realtime.base import EventFrame
 from secureconnect.edge.realtime.close import CloseCode
+from secureconnect.edge.realtime.fanout.local_user import LocalUser
 from secureconnect.edge.realtime.frames import event_head
-from secureconnect.edge.realtime.local_user import LocalUser
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.hints import EventHint
 
 if TYPE_CHECKING:
-    from secureconnect.edge.realtime.lane import Lane
+    from secureconnect.edge.realtime.fanout.lane import Lane
 
 __all__ = ["ADDING", "subjects_of", "work"]
 

@@ -3,21 +3,21 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from secureconnect.edge.realtime import resume
-from secureconnect.edge.realtime.backlog import Backlog
 from secureconnect.edge.realtime.base import Socket
 from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.frames import frame_head, token_expiring_frame, welcome_frame
-from secureconnect.edge.realtime.host import SessionHost
-from secureconnect.edge.realtime.inbox import Inbox
 from secureconnect.edge.realtime.places import Place
-from secureconnect.edge.realtime.state import State
+from secureconnect.edge.realtime.session import resume
+from secureconnect.edge.realtime.session.backlog import Backlog
+from secureconnect.edge.realtime.session.host import SessionHost
+from secureconnect.edge.realtime.session.inbox import Inbox
+from secureconnect.edge.realtime.session.state import State
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import Principal, RequestContext
 
 if TYPE_CHECKING:
-    from secureconnect.edge.realtime.local_user import LocalUser
+    from secureconnect.edge.realtime.fanout.local_user import LocalUser
 
 __all__ = ["CloseListener", "Session"]
 

@@ -1,0 +1,1 @@
+"""Meaning: what one socket says and is told, from `welcome` to its end."""
