@@ -9,10 +9,8 @@ from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.frames import json_frame
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.hints import (
-    CONTROL,
     ConversationFrame,
     ConversationGone,
-    PresenceChanged,
     conversation_channel,
     user_channel,
 )
@@ -300,18 +298,6 @@ async def test_ephemeral_frames_of_a_conversation() -> None:
     assert two.ephemeral == [{"type": "typing", "conversation_id": G}]
     assert one.ephemeral == []
     assert waiting.types() == ["welcome"]
-
-
-async def test_presence_changes_are_passed_on() -> None:
-    world = World()
-    await world.hub.open()
-    heard: list[str] = []
-    world.hub.on_presence_changed(heard.append)
-    world.bus.publish(CONTROL, PresenceChanged(uid(5)))
-    assert heard == [uid(5)]
-    world.hub.close()
-    world.bus.publish(CONTROL, PresenceChanged(uid(5)))
-    assert heard == [uid(5)]
 
 
 async def test_repair_delivers_what_the_bus_swallowed() -> None:

@@ -175,11 +175,10 @@ async def test_session_that_ended_during_its_admission_does_not_open() -> None:
     assert socket.closing == (CloseCode.BANNED, None)
 
 
-async def test_presence_hooks_and_close_listeners() -> None:
+async def test_open_and_close_listeners() -> None:
     world = World()
-    told: list[tuple[str, str]] = []
-    world.hub.on_first_socket(lambda user_id, session: told.append(("first", user_id)))
-    world.hub.on_last_socket(lambda user_id, session: told.append(("last", user_id)))
+    told: list[str] = []
+    world.hub.on_socket(lambda user_id, session: told.append(user_id))
     one, first = await world.live(1)
     two, _ = await world.live(1)
     closed: list[tuple[Session, int]] = []
@@ -193,9 +192,8 @@ async def test_presence_hooks_and_close_listeners() -> None:
     assert len(world.hub.sessions_of(uid(1))) == 2
     one.gone(1006)
     assert closed == [(first, 1006)]
-    assert told == [("first", uid(1))]
     two.gone(4008)
-    assert told == [("first", uid(1)), ("last", uid(1))]
+    assert told == [uid(1), uid(1)]
     assert not world.hub.online(uid(1))
     assert ("overflow",) in world.metrics.seen
     assert world.hub.sessions_of(uid(1)) == ()

@@ -24,19 +24,17 @@ from secureconnect.kit.hints import (
     ConversationGone,
     EventHint,
     Hint,
-    PresenceChanged,
     SessionEnded,
     UserFrame,
 )
 
-__all__ = ["Hub", "PresenceListener", "SocketListener"]
+__all__ = ["Hub", "SocketListener"]
 
 log = get_logger()
 
 _REMEMBERED = 4096  # ended sessions
 
 SocketListener = Callable[[str, Session], None]
-PresenceListener = Callable[[str], None]
 
 
 class Hub:
@@ -73,9 +71,6 @@ class Hub:
         #: Sessions that ended lately, and how: an upgrade checked before may still be under way.
         self._ended_sessions: dict[str, CloseCode] = {}
         self._on_socket: list[SocketListener] = []
-        self._on_first: list[SocketListener] = []
-        self._on_last: list[SocketListener] = []
-        self._on_presence: list[PresenceListener] = []
 
     async def open(self) -> None:
         """Listen for what concerns every process."""
@@ -108,18 +103,6 @@ class Hub:
         """Call `listener(user_id, session)` when any socket here is open, before its `welcome`."""
         self._on_socket.append(listener)
 
-    def on_first_socket(self, listener: SocketListener) -> None:
-        """Call `listener(user_id, session)` when a user's first socket here is open, before its `welcome`."""
-        self._on_first.append(listener)
-
-    def on_last_socket(self, listener: SocketListener) -> None:
-        """Call `listener(user_id, session)` when a user's last socket here is gone."""
-        self._on_last.append(listener)
-
-    def on_presence_changed(self, listener: PresenceListener) -> None:
-        """Call `listener(user_id)` for every `PresenceChanged` that this process hears."""
-        self._on_presence.append(listener)
-
     # Sockets
 
     async def expect(self, user_id: str) -> LocalUser:
@@ -139,11 +122,8 @@ class Hub:
         """The expected socket is open: live events reach its session from now on."""
         user = session.user
         user.admissions -= 1
-        first = not user.sessions
         user.sessions = (*user.sessions, session)
         self._tell(self._on_socket, session)
-        if first:
-            self._tell(self._on_first, session)
 
     def detach(self, session: Session) -> None:
         """The socket is gone."""
@@ -152,7 +132,6 @@ class Hub:
             return
         user.sessions = tuple(other for other in user.sessions if other is not session)
         if not user.sessions:
-            self._tell(self._on_last, session)
             self.interest.release(user)
 
     def ended(self, session_id: str) -> CloseCode | None:
@@ -186,9 +165,6 @@ class Hub:
                 self._gone(hint)
             case SessionEnded():
                 self._session_ended(hint)
-            case PresenceChanged():
-                for listener in self._on_presence:
-                    listener(hint.user_id)
             case _:
                 pass  # caches listen to the others
 

@@ -24,7 +24,6 @@ __all__ = ["CloseListener", "Session"]
 log = get_logger()
 
 _EXPIRING_MS = 60_000
-_QUIET_CODES = frozenset({1000, 1001, CloseCode.SHUTTING_DOWN})
 
 CloseListener = Callable[["Session", int], None]
 
@@ -38,8 +37,8 @@ class Session:
     __slots__ = (
         "_close_listeners",
         "_expiring_sent",
-        "_hello_until",
         "_inbox",
+        "_opened_at",
         "_place",
         "backlog",
         "connection_id",
@@ -83,13 +82,21 @@ class Session:
         self._place = place
         self._close_listeners: tuple[CloseListener, ...] = ()
         self._expiring_sent = False
-        self._hello_until = host.clock.monotonic() + host.settings.hello_wait
+        self._opened_at = host.clock.monotonic()
         self._inbox = Inbox(self, context)
 
     def open(self) -> None:
         """Greet the client; called once, right after the socket opened and the hub knows this session."""
         host, settings = self.host, self.host.settings
         host.metrics.opened("chat")
+        log.info(
+            "socket opened",
+            connection_id=self.connection_id,
+            user_id=self.principal.user_id,
+            session_id=self.principal.session_id,
+            request_id=self._inbox.context.request_id,
+            client_ip=self._inbox.context.client_ip,
+        )
         self.reply(
             welcome_frame(
                 connection_id=self.connection_id,
@@ -103,6 +110,10 @@ class Session:
             )
         )
         self._schedule()
+
+    @property
+    def _hello_until(self) -> float:
+        return self._opened_at + self.host.settings.hello_wait
 
     # The transport's side
 
@@ -123,8 +134,13 @@ class Session:
         host.metrics.closed("chat", code)
         if code == CloseCode.SLOW_CONSUMER:
             host.metrics.overflow()
-        if code not in _QUIET_CODES:
-            log.info("socket closed", code=code, connection_id=self.connection_id, user_id=self.user.user_id)
+        log.info(
+            "socket closed",
+            code=code,
+            duration_s=round(host.clock.monotonic() - self._opened_at, 3),
+            connection_id=self.connection_id,
+            user_id=self.user.user_id,
+        )
         listeners, self._close_listeners = self._close_listeners, ()
         for listener in listeners:
             try:

@@ -70,11 +70,11 @@ _TOKEN_REFRESH = Command("token_refresh", TokenRefresh, _token_refresh, scope=""
 class Inbox:
     """Reads the messages of one socket, has its commands executed and answers them."""
 
-    __slots__ = ("_bucket", "_context", "_malformed", "_queue", "_refused", "_revoked", "_session")
+    __slots__ = ("_bucket", "_malformed", "_queue", "_refused", "_revoked", "_session", "context")
 
     def __init__(self, session: "Session", context: RequestContext) -> None:
         self._session = session
-        self._context = context
+        self.context = context
         self._queue: CommandQueue | None = None
         self._revoked = False
         self._bucket: CommandBucket | None = None
@@ -169,7 +169,7 @@ class Inbox:
         session = self._session
         session.host.metrics.command(name, ok=False)
         if error.code.status == 403:
-            session.host.denials.denied(session.principal, self._context, f"socket {name}", error.code)
+            session.host.denials.denied(session.principal, self.context, f"socket {name}", error.code)
         session.reply(error_frame(ref, error))
         if error.code is ErrorCode.RATE_LIMIT_EXCEEDED:
             self._limited()
