@@ -43,8 +43,12 @@ class Lockout:
 
     async def check(self, who: bytes, user_id: str | None, ip: str) -> None:
         """Raises ApiError `ACCOUNT_LOCKED` with the seconds left while a lock holds for this address."""
+        await self._database.lookup(lambda conn: self.check_in(conn, who, user_id, ip))
+
+    def check_in(self, conn: Connection, who: bytes, user_id: str | None, ip: str) -> None:
+        """The same within a transaction."""
         now = self._clock.now()
-        until = await self._database.lookup(lambda conn: self._locked_until(conn, who, user_id, ip, now))
+        until = self._locked_until(conn, who, user_id, ip, now)
         if until is not None:
             raise ApiError(
                 ErrorCode.ACCOUNT_LOCKED,

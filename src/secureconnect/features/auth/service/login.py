@@ -1,6 +1,9 @@
 """Login and step-up with a password."""
 
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Protocol, TypeVar
 
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.auth.service.lockout import Lockout, identifier
@@ -13,6 +16,12 @@ from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = ["Login", "LoginMetrics"]
+
+T = TypeVar("T")
+
+
+class _Changed(Exception):
+    """The account is not what it was when its password was checked."""
 
 
 class LoginMetrics(Protocol):
@@ -65,31 +74,21 @@ class Login:
         Raises:
             ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED`.
         """
-        record = await self._users.by_login(email=email, username=username)
-        user_id = record.user_id if record is not None else None
-        who = identifier(user_id, email or username or "")
-        stored = await self._check(who, user_id, password, context)
-        if record is None or not record.active or stored is None:
-            raise await self._failed(who, user_id, context)
-        rehashed = await self._hasher.hash(password) if self._hasher.outdated(stored) else None
-        now = self._clock.now()
-
-        def work(tx: WriteTx) -> Tokens:
-            self._lockout.succeeded_in(tx, who, context.client_ip)
-            if rehashed is not None:
-                self._users.set_password_in(tx, record.user_id, rehashed, now)
-            tokens = self._sessions.start_in(
-                tx, record.user_id, record.role, context, device_name=device_name, now=now
-            )
-            self._users.logged_in_in(tx, record.user_id, now)
-            self._audit.record_in(
-                tx, _entry("login_success", record.user_id, context, session_id=tokens.session_id)
-            )
-            return tokens
-
-        tokens = await self._database.write(work)
-        self._metrics.authenticated("password")
-        return record, tokens
+        while True:
+            record = await self._users.by_login(email=email, username=username)
+            user_id = record.user_id if record is not None else None
+            who = identifier(user_id, email or username or "")
+            stored = await self._check(who, user_id, password, context)
+            if record is None or not record.active or stored is None:
+                raise await self._failed(who, user_id, context)
+            rehashed = await self._hasher.hash(password) if self._hasher.outdated(stored) else None
+            work = partial(self._enter_in, who, record.user_id, stored, rehashed, context, device_name)
+            try:
+                current, tokens = await self._write(work)
+            except _Changed:
+                continue
+            self._metrics.authenticated("password")
+            return current, tokens
 
     async def reauthenticate(self, caller: Principal, context: RequestContext, password: str) -> int:
         """Prove again who holds this session; returns the time (ms).
@@ -97,16 +96,22 @@ class Login:
         Raises:
             ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED`.
         """
-        await self.confirm(caller, context, password)
-        now = self._clock.now()
+        who = identifier(caller.user_id, "")
+        while True:
+            stored = await self.confirm(caller, context, password)
+            now = self._clock.now()
 
-        def work(tx: WriteTx) -> None:
-            self._lockout.succeeded_in(tx, identifier(caller.user_id, ""), context.client_ip)
-            self._sessions.authenticated_in(tx, caller.session_id, now)
+            def work(tx: WriteTx, stored: str = stored, now: int = now) -> None:
+                self._still_in(tx, who, caller.user_id, stored, context)
+                self._lockout.succeeded_in(tx, who, context.client_ip)
+                self._sessions.authenticated_in(tx, caller.session_id, now)
 
-        await self._database.write(work)
-        self._metrics.authenticated("password")
-        return now
+            try:
+                await self._write(work)
+            except _Changed:
+                continue
+            self._metrics.authenticated("password")
+            return now
 
     async def confirm(self, caller: Principal, context: RequestContext, password: str) -> str:
         """Check the caller's own password; returns its stored hash. Failures count like those of logins.
@@ -124,28 +129,75 @@ class Login:
         self, who: bytes, user_id: str | None, password: str, context: RequestContext
     ) -> str | None:
         """The stored hash when the password is right; None otherwise, after the same work."""
-        try:
+        with self._counting_locks():
             await self._lockout.check(who, user_id, context.client_ip)
-        except ApiError:
-            self._metrics.authentication_failed("password", "locked")
-            raise
         stored = await self._database.lookup(lambda conn: self._users.password_hash_in(conn, user_id or ""))
         return stored if await self._hasher.verify(stored, password) else None
+
+    def _enter_in(
+        self,
+        who: bytes,
+        user_id: str,
+        stored: str,
+        rehashed: str | None,
+        context: RequestContext,
+        device_name: str | None,
+        tx: WriteTx,
+    ) -> tuple[UserRecord, Tokens]:
+        """Start a session, if nothing has changed since the password was checked."""
+        now = self._clock.now()
+        record = self._still_in(tx, who, user_id, stored, context)
+        self._lockout.succeeded_in(tx, who, context.client_ip)
+        if rehashed is not None:
+            self._users.set_password_in(tx, user_id, rehashed, now)
+        tokens = self._sessions.start_in(tx, user_id, record.role, context, device_name=device_name, now=now)
+        self._users.logged_in_in(tx, user_id, now)
+        self._audit.record_in(tx, _entry("login_success", user_id, context, session_id=tokens.session_id))
+        return record, tokens
+
+    def _still_in(
+        self, tx: WriteTx, who: bytes, user_id: str, stored: str, context: RequestContext
+    ) -> UserRecord:
+        """The account as it is now. Hashing takes a while, in which others guess and the owner acts.
+
+        Raises:
+            ApiError: `ACCOUNT_LOCKED`.
+            _Changed: the account or its password is another one than when it was checked.
+        """
+        self._lockout.check_in(tx.conn, who, user_id, context.client_ip)
+        record = self._users.many_in(tx.conn, [user_id])[user_id]
+        if not record.active or self._users.password_hash_in(tx.conn, user_id) != stored:
+            raise _Changed
+        return record
 
     async def _failed(self, who: bytes, user_id: str | None, context: RequestContext) -> ApiError:
         """Count the failure durably, then say what everybody hears."""
 
         def work(tx: WriteTx) -> bool:
+            self._lockout.check_in(tx.conn, who, user_id, context.client_ip)
             locks = self._lockout.failed_in(tx, who, context.client_ip)
             self._audit.record_in(tx, _entry("login_failed", user_id, context, result="failure"))
             if locks:
                 self._audit.record_in(tx, _entry("account_locked", user_id, context, result="failure"))
             return locks
 
-        if await self._database.write(work):
+        if await self._write(work):
             self._metrics.account_locked()
         self._metrics.authentication_failed("password", "invalid")
         return ApiError(ErrorCode.INVALID_CREDENTIALS, "The login or the password is wrong.")
+
+    async def _write(self, work: Callable[[WriteTx], T]) -> T:
+        with self._counting_locks():
+            return await self._database.write(work)
+
+    @contextmanager
+    def _counting_locks(self) -> Iterator[None]:
+        try:
+            yield
+        except ApiError as error:
+            if error.code is ErrorCode.ACCOUNT_LOCKED:
+                self._metrics.authentication_failed("password", "locked")
+            raise
 
 
 def _entry(

@@ -1,0 +1,194 @@
+"""Auth, sessions and users over a real embedded store, with a clock that tests move."""
+
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from secureconnect.features.audit.api import AuditEntry
+from secureconnect.features.auth.service import Accounts, Lockout, LockoutLimits, Login
+from secureconnect.features.sessions.api import Tokens
+from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService
+from secureconnect.features.users.api import Status, UserRecord
+from secureconnect.features.users.service import UserService
+from secureconnect.infra.bus.memory import MemoryBus
+from secureconnect.infra.crypto.hashing import PasswordHasher
+from secureconnect.infra.crypto.sealing import Sealer
+from secureconnect.infra.database.base import METADATA, WriteTx
+from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
+from secureconnect.kit.principal import RequestContext
+
+__all__ = ["ACCESS_TTL", "HERE", "ISSUER", "PASSWORD", "Gate", "Time", "World", "at", "world"]
+
+ACCESS_TTL = 900
+ISSUER = "secureconnect-auth"
+PASSWORD = "Violet-Kettle-42-Rain"
+HERE = RequestContext("request", "198.51.100.1", "test")
+_TABLES = ("users", "sessions", "refresh_tokens", "one_time_tokens", "signing_keys", "login_attempts")
+
+
+def at(address: str) -> RequestContext:
+    """A request from this address."""
+    return RequestContext("request", address, "test")
+
+
+class Time:
+    """A clock that stands until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def now(self) -> int:
+        return int(self.seconds * 1000)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def move(self, *, seconds: float = 0, minutes: float = 0, days: float = 0) -> None:
+        self.seconds += seconds + 60 * minutes + 86_400 * days
+
+
+class Gate(PasswordHasher):
+    """A cheap hasher that can be told to wait, so that other things happen meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            memory_kib=8, time_cost=1, parallelism=1, concurrency=16, waited=lambda seconds: None
+        )
+        self.meanwhile: list[AsyncIterator[None]] = []
+
+    async def verify(self, encoded: str | None, password: str) -> bool:
+        right = await super().verify(encoded, password)
+        while self.meanwhile:
+            async for _ in self.meanwhile.pop():
+                pass
+        return right
+
+
+class _Online:
+    async def visible(self, viewer_id: str, user_ids: Collection[str]) -> Mapping[str, Status]:
+        return dict.fromkeys(user_ids, "online")
+
+
+class _Trail:
+    def __init__(self) -> None:
+        self.entries: list[AuditEntry] = []
+
+    def record_in(self, tx: WriteTx, entry: AuditEntry) -> None:
+        tx.after_commit(lambda: self.entries.append(entry))
+
+    def record(self, entry: AuditEntry) -> None:
+        self.entries.append(entry)
+
+
+class Counts:
+    """Counts what the features report."""
+
+    def __init__(self) -> None:
+        self.of: Counter[str] = Counter()
+
+    def authenticated(self, method: str) -> None:
+        self.of[f"{method} ok"] += 1
+
+    def authentication_failed(self, method: str, reason: str) -> None:
+        self.of[f"{method} {reason}"] += 1
+
+    def account_locked(self) -> None:
+        self.of["locked"] += 1
+
+    def refresh_reused(self) -> None:
+        self.of["reused"] += 1
+
+    def revoked(self, reason: str, count: int) -> None:
+        self.of[f"revoked {reason}"] += count
+
+
+class World(NamedTuple):
+    """Use cases and what they reported."""
+
+    database: SqliteDatabase
+    clock: Time
+    sealer: Sealer
+    users: UserService
+    keyring: KeyRing
+    access: Access
+    sessions: SessionService
+    hasher: Gate
+    lockout: Lockout
+    login: Login
+    accounts: Accounts
+    trail: list[AuditEntry]
+    counts: Counter[str]
+
+    async def join(self, name: str) -> tuple[UserRecord, Tokens]:
+        """A new account with its first session."""
+        return await self.accounts.register(
+            HERE,
+            email=f"{name}@example.test",
+            username=name,
+            password=PASSWORD,
+            display_name=name,
+            device_name=None,
+            username_fault=None,
+        )
+
+    async def enter(self, name: str, password: str = PASSWORD, context: RequestContext = HERE) -> Tokens:
+        """Log in by username."""
+        _, tokens = await self.login.login(
+            context, email=None, username=name, password=password, device_name=None
+        )
+        return tokens
+
+    def events(self, event: str) -> list[AuditEntry]:
+        return [entry for entry in self.trail if entry.event == event]
+
+    def ring(self) -> KeyRing:
+        """The key ring of another process on the same store."""
+        return KeyRing(self.database, self.sealer, self.clock, rotation_days=90, access_ttl=ACCESS_TTL)
+
+
+@asynccontextmanager
+async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
+    """A store in the directory `path` with nobody in it."""
+    database = open_sqlite(path / "secureconnect.db")
+    tables = [METADATA.tables[name] for name in _TABLES]
+    await database.write(lambda tx: METADATA.create_all(tx.conn, tables=tables))
+    clock, bus, trail, counts, sealer = Time(), MemoryBus(), _Trail(), Counts(), Sealer(os.urandom(32))
+    users = UserService(database, bus, trail, clock, _Online(), allow_http=False)
+    await users.start()
+    keyring = KeyRing(database, sealer, clock, rotation_days=90, access_ttl=ACCESS_TTL)
+    await keyring.load()
+    access = Access(
+        database, bus, keyring, users, clock, issuer=ISSUER, revocation_cache_ttl=5, reauth_max_age=900
+    )
+    await access.start()
+    limits = SessionLimits(ACCESS_TTL, 30 * 86_400, max_sessions, ISSUER)
+    sessions = SessionService(database, bus, keyring, users, trail, counts, clock, limits)
+    hasher = Gate()
+    lockout = Lockout(database, sessions, clock, LockoutLimits(5, 900, 900, 100))
+    login = Login(database, users, sessions, trail, hasher, lockout, counts, clock)
+    accounts = Accounts(
+        database, users, sessions, trail, hasher, login, clock, open_to_all=True, shortest_password=8
+    )
+    try:
+        yield World(
+            database,
+            clock,
+            sealer,
+            users,
+            keyring,
+            access,
+            sessions,
+            hasher,
+            lockout,
+            login,
+            accounts,
+            trail.entries,
+            counts.of,
+        )
+    finally:
+        hasher.close()
+        await bus.close()
+        await database.close()
