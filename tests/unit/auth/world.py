@@ -10,7 +10,7 @@ from typing import NamedTuple
 from secureconnect.features.audit.api import AuditEntry
 from secureconnect.features.auth.service import Accounts, Lockout, LockoutLimits, Login
 from secureconnect.features.sessions.api import Tokens
-from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService
+from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService, Tickets
 from secureconnect.features.users.api import Status, UserRecord
 from secureconnect.features.users.service import UserService
 from secureconnect.infra.bus.memory import MemoryBus
@@ -115,6 +115,7 @@ class World(NamedTuple):
     keyring: KeyRing
     access: Access
     sessions: SessionService
+    tickets: Tickets
     hasher: Gate
     lockout: Lockout
     login: Login
@@ -181,6 +182,7 @@ async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
             keyring,
             access,
             sessions,
+            Tickets(database, clock, access_ttl=ACCESS_TTL),
             hasher,
             lockout,
             login,

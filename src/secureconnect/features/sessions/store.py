@@ -280,12 +280,21 @@ def keys(conn: Connection, now: int) -> list[KeyRow]:
     return [KeyRow(*row) for row in conn.execute(query)]
 
 
-def purge(tx: WriteTx, before: int, limit: int) -> int:
-    """Forget sessions, refresh tokens and one-time tokens that expired before; returns how many rows."""
+def purge(tx: WriteTx, *, before: int, tickets_before: int, limit: int) -> int:
+    """Forget sessions, refresh tokens and keys that expired before `before`, and one-time tokens that expired
+    before `tickets_before`, at most `limit` of each; returns how many rows."""
+    tickets = select(one_time_tokens.c.token_hash).where(one_time_tokens.c.expires_at < tickets_before)
+    tokens = select(refresh_tokens.c.token_hash).where(refresh_tokens.c.expires_at < before)
+    old = (
+        select(sessions.c.session_id)
+        .where(sessions.c.expires_at < before)
+        .order_by(sessions.c.expires_at, sessions.c.session_id)
+        .limit(limit)
+    )
     removed = 0
-    old = select(sessions.c.session_id).where(sessions.c.expires_at < before).limit(limit)
     for statement in (
-        delete(one_time_tokens).where(one_time_tokens.c.expires_at < before),
+        delete(one_time_tokens).where(one_time_tokens.c.token_hash.in_(tickets.limit(limit))),
+        delete(refresh_tokens).where(refresh_tokens.c.token_hash.in_(tokens.limit(limit))),
         delete(refresh_tokens).where(refresh_tokens.c.session_id.in_(old)),
         delete(sessions).where(sessions.c.session_id.in_(old)),
         delete(signing_keys).where(signing_keys.c.verify_until < before),

@@ -37,7 +37,7 @@ class KeyRing:
         self._verify_ms = access_ttl * 1000 + _GRACE_MS
         self._rows: list[store.KeyRow] = []
         self._private: dict[str, Ed25519PrivateKey] = {}
-        self._public: dict[str, Ed25519PublicKey] = {}
+        self._public: dict[str, tuple[Ed25519PublicKey, int]] = {}
 
     async def load(self) -> None:
         """Read the keys; make the first one, or the successor of one that ends soon."""
@@ -61,7 +61,9 @@ class KeyRing:
         now = self._clock.now()
         previous_until = now + self._verify_ms
         for row in store.keys(tx.conn, now):
-            store.retire_key(tx, row.kid, now, min(row.verify_until, previous_until))
+            # A successor that waits for its turn has signed nothing, and never will.
+            until = now if row.not_before > now else min(row.verify_until, previous_until)
+            store.retire_key(tx, row.kid, now, until)
         key = self._new(now)
         store.add_key(tx, key)
         rows = store.keys(tx.conn, now)
@@ -71,13 +73,18 @@ class KeyRing:
     def sign(self, claims: dict[str, Any]) -> str:
         """A JWT (RFC 7519) of `claims` under the current key."""
         now = self._clock.now()
-        current = [row for row in self._rows if row.not_before <= now] or self._rows
+        begun = [row for row in self._rows if row.not_before <= now] or self._rows
+        current = [row for row in begun if now < row.sign_until] or begun
         kid = current[-1].kid
         return jwt.encode(claims, self._private[kid], algorithm="EdDSA", headers={"kid": kid})
 
     def public(self, kid: str) -> Ed25519PublicKey | None:
         """The key that a token names, if it may still verify."""
-        return self._public.get(kid)
+        known = self._public.get(kid)
+        if known is None:
+            return None
+        key, until = known
+        return key if self._clock.now() < until else None
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The published key set (RFC 7517, RFC 8037)."""
@@ -113,7 +120,9 @@ class KeyRing:
 
     def _take(self, rows: list[store.KeyRow]) -> None:
         self._rows = rows
-        self._public = {row.kid: Ed25519PublicKey.from_public_bytes(row.public_key) for row in rows}
+        self._public = {
+            row.kid: (Ed25519PublicKey.from_public_bytes(row.public_key), row.verify_until) for row in rows
+        }
         self._private = {
             row.kid: Ed25519PrivateKey.from_private_bytes(
                 self._sealer.open(row.private_key_enc, f"signing_key:{row.kid}")

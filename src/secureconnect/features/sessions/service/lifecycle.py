@@ -25,6 +25,8 @@ from secureconnect.kit.principal import Principal, RequestContext
 __all__ = ["SessionLimits", "SessionMetrics", "SessionService"]
 
 _KEPT_MS = 30 * 24 * 3600 * 1000
+_TICKETS_KEPT_MS = 24 * 3600 * 1000
+_BATCH = 1000
 _CLOSE_REVOKED = 4003
 _CLOSE_BANNED = 4004
 
@@ -228,9 +230,13 @@ class SessionService:
         return await self._database.write(work)
 
     async def purge(self) -> int:
-        """Forget what expired 30 days ago; returns how many rows."""
-        before = self._clock.now() - _KEPT_MS
-        return await self._database.write(lambda tx: store.purge(tx, before, 1000))
+        """Forget what expired 30 days ago, one-time tokens after 24 hours; returns how many rows."""
+        now = self._clock.now()
+        return await self._database.write(
+            lambda tx: store.purge(
+                tx, before=now - _KEPT_MS, tickets_before=now - _TICKETS_KEPT_MS, limit=_BATCH
+            )
+        )
 
     def _tokens_in(
         self,
