@@ -1,7 +1,7 @@
 """HTTP clients that cost little: each sends a prepared request, reads its answer and sends it again.
 
-`python -m bench.requesters COUNT` obeys lines on its standard input: `PORT REQUESTS HEX` makes REQUESTS
-requests (the bytes HEX) over COUNT kept connections to PORT and answers with the seconds that took.
+`python -m bench.requesters` obeys lines on its standard input: `PORT CONNECTIONS REQUESTS HEX` makes REQUESTS
+requests (the bytes HEX) over CONNECTIONS kept connections to PORT and answers with the seconds that took.
 """
 
 import select
@@ -77,15 +77,14 @@ class Requesters:
 
 
 def main() -> None:
-    count = int(sys.argv[1])
-    by_port: dict[int, Requesters] = {}
+    known: dict[tuple[int, int], Requesters] = {}
     print("ready", flush=True)
     for line in sys.stdin:
-        port, requests, request = line.split()
-        requesters = by_port.get(int(port))
-        if requesters is None:
-            requesters = by_port[int(port)] = Requesters(int(port), count)
-        print(requesters.run(bytes.fromhex(request), int(requests)), flush=True)
+        port, connections, requests, request = line.split()
+        place = int(port), int(connections)
+        if place not in known:
+            known[place] = Requesters(*place)
+        print(known[place].run(bytes.fromhex(request), int(requests)), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,16 @@ class Bare(NamedTuple):
     port: int
     clients: Process
 
-    def sample(self, requests: int) -> float:
+    def sample(self, requests: int, *, connections: int = _CONNECTIONS) -> float:
         """Seconds of CPU per bare response."""
-        return self.cost(self.server.pid, self.port, request_bytes("GET", "/"), requests)
+        return self.cost(self.server.pid, self.port, request_bytes("GET", "/"), requests, connections)
 
-    def cost(self, pid: int, port: int, request: bytes, requests: int) -> float:
+    def cost(
+        self, pid: int, port: int, request: bytes, requests: int, connections: int = _CONNECTIONS
+    ) -> float:
         """Seconds of CPU that the server `pid` uses for one `request`."""
         before = cpu_seconds(pid)
-        self.clients.ask(f"{port} {requests} {request.hex()}")
+        self.clients.ask(f"{port} {connections} {requests} {request.hex()}")
         return (cpu_seconds(pid) - before) / requests
 
 
@@ -40,7 +42,7 @@ def bare_uvicorn(core: int) -> Iterator[Bare]:
     """Both processes on `core`, for the length of the block."""
     with (
         Process.running(Process.python("bench.bare_http"), core=core) as server,
-        Process.running(Process.python("bench.requesters", _CONNECTIONS), core=core) as clients,
+        Process.running(Process.python("bench.requesters"), core=core) as clients,
     ):
         port = int(server.hear())
         clients.hear()
