@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from secureconnect.features.conversations.store.records import (
@@ -43,6 +43,17 @@ __all__ = [
 _C = conversations.c
 _P = conversation_participants.c
 
+# Nearly every request asks this; building it each time would cost more than running it.
+_SEAT = (
+    select(*RECORD, *MEMBER)
+    .outerjoin_from(
+        conversations,
+        conversation_participants,
+        and_(_P.conversation_id == _C.conversation_id, _P.user_id == bindparam("user")),
+    )
+    .where(_C.conversation_id == bindparam("conversation"), _C.deleted_at.is_(None))
+)
+
 
 def insert_conversation(tx: WriteTx, record: Record) -> None:
     """Store a new conversation.
@@ -76,16 +87,7 @@ def find_direct(conn: Connection, direct_key: str) -> str | None:
 
 def find_seat(conn: Connection, conversation_id: str, user_id: str) -> tuple[Record | None, Seat | None]:
     """A conversation that is not deleted, and the user's place in it; each None when missing."""
-    query = (
-        select(*RECORD, *MEMBER)
-        .outerjoin_from(
-            conversations,
-            conversation_participants,
-            and_(_P.conversation_id == _C.conversation_id, _P.user_id == user_id),
-        )
-        .where(_C.conversation_id == conversation_id, _C.deleted_at.is_(None))
-    )
-    row = conn.execute(query).first()
+    row = conn.execute(_SEAT, {"conversation": conversation_id, "user": user_id}).first()
     if row is None:
         return None, None
     record = record_of(row)
