@@ -8,9 +8,11 @@ Types say how their text is cleaned by `msgspec.Meta(extra={"clean": ...})`; wit
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Annotated, Any, Final, TypeVar
+from itertools import islice
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -50,6 +52,10 @@ Opaque = Annotated[str, Meta(extra={"clean": "opaque"})]
 """Text that is stored or compared byte for byte: tokens, ciphertext."""
 
 _Clean = Callable[[Any], Any]
+# Bounds of what one request can make us look for and say.
+_MAX_FAULTS: Final = 100
+_MAX_WALKED: Final = 1000
+_NOTHING: Final = (NoneType, msgspec.UnsetType)
 
 
 def parse_object(payload: bytes | bytearray) -> dict[str, Any]:
@@ -95,51 +101,104 @@ def decode_query(type_: type[T], query: bytes) -> T:
 def _decode(type_: type[T], raw: dict[str, Any], *, strict: bool) -> T:
     plan = _plan(type_)  # type: ignore[arg-type]  # a class is hashable; typeshed doubts it for T
     cleaned = raw
-    faults: list[Detail] = []
-    for name, clean in plan.cleaners:
-        if name in raw:
-            try:
+    try:
+        for name, clean in plan.cleaners:
+            if name in raw:
                 value = clean(raw[name])
-            except TextFault as fault:
-                faults.append(Detail(name, str(fault)))
-                continue
-            if value is not raw[name]:
-                if cleaned is raw:
-                    cleaned = dict(raw)
-                cleaned[name] = value
-    if not faults:
-        try:
-            return msgspec.convert(cleaned, type_, strict=strict)
-        except msgspec.ValidationError:
-            pass
-    known = {fault.field for fault in faults}
-    for field in plan.fields:
-        if field.encode_name in known:
-            continue
-        if field.encode_name not in cleaned:
-            if field.required:
-                faults.append(Detail(field.encode_name, "is required"))
-            continue
-        try:
-            msgspec.convert(cleaned[field.encode_name], plan.types[field.name], strict=strict)
-        except msgspec.ValidationError as error:
-            faults.append(_detail(field.encode_name, str(error)))
+                if value is not raw[name]:
+                    if cleaned is raw:
+                        cleaned = dict(raw)
+                    cleaned[name] = value
+        return msgspec.convert(cleaned, type_, strict=strict)
+    except (TextFault, msgspec.ValidationError):
+        # Once more, slowly: the caller is told everything that is wrong.
+        faults = list(islice(_faults_of(plan, raw, "", strict=strict), _MAX_FAULTS))
     raise ApiError(ErrorCode.VALIDATION_ERROR, "The request is not valid.", details=faults)
 
 
+class _Node(msgspec.Struct):
+    """A type, and what is inside of it."""
+
+    type: Any
+    clean: _Clean | None
+    nullable: bool
+    item: "_Node | None"
+    plan: "_Plan | None"
+
+
+class _Field(msgspec.Struct):
+    name: str
+    required: bool
+    node: _Node
+
+
 class _Plan(msgspec.Struct):
-    fields: tuple[inspect.Field, ...]
-    types: dict[str, Any]
+    fields: list[_Field]
     cleaners: list[tuple[str, _Clean]]
 
 
 @cache
 def _plan(type_: type[Any]) -> _Plan:
-    info = inspect.type_info(type_)
-    assert isinstance(info, inspect.StructType)
-    cleaners = [(field.encode_name, clean) for field in info.fields if (clean := _cleaner(field.type))]
-    types = {field.name: field.type for field in msgspec.structs.fields(type_)}
-    return _Plan(info.fields, types, cleaners)
+    fields = [
+        _Field(field.encode_name, field.required, _node(field.type))
+        for field in msgspec.structs.fields(type_)
+    ]
+    return _Plan(fields, [(field.name, field.node.clean) for field in fields if field.node.clean is not None])
+
+
+def _node(type_: Any) -> _Node:
+    nullable, solid = False, [type_]
+    while len(solid) == 1 and get_origin(solid[0]) in {Annotated, Union, UnionType}:
+        outer, parts = get_origin(solid[0]), get_args(solid[0])
+        nullable = nullable or (outer is not Annotated and NoneType in parts)
+        solid = [parts[0]] if outer is Annotated else [part for part in parts if part not in _NOTHING]
+    inner = solid[0] if len(solid) == 1 else None
+    is_struct = isinstance(inner, type) and issubclass(inner, msgspec.Struct)
+    return _Node(
+        type_,
+        _cleaner(inspect.type_info(type_)),
+        nullable,
+        _node(get_args(inner)[0]) if get_origin(inner) is list else None,
+        _plan(inner) if is_struct else None,
+    )
+
+
+def _faults_of(plan: _Plan, raw: dict[str, Any], prefix: str, *, strict: bool) -> Iterator[Detail]:
+    for field in plan.fields:
+        path = prefix + field.name
+        if field.name in raw:
+            yield from _faults(field.node, raw[field.name], path, strict=strict)
+        elif field.required:
+            yield Detail(path, "is required")
+
+
+def _faults(node: _Node, value: Any, path: str, *, strict: bool) -> Iterator[Detail]:
+    """What is wrong inside of `value`; with its inside right, what is wrong with itself."""
+    if value is None and node.nullable:
+        return
+    inside: Iterator[Detail] = iter(())
+    if node.plan is not None and isinstance(value, dict):
+        inside = _faults_of(node.plan, value, f"{path}.", strict=strict)
+    elif node.item is not None and isinstance(value, list) and len(value) <= _MAX_WALKED:
+        inside = _faults_of_items(node.item, value, path, strict=strict)
+    right = True
+    for fault in inside:
+        right = False
+        yield fault
+    if not right:
+        return
+    try:
+        cleaned = node.clean(value) if node.clean is not None else value
+        msgspec.convert(cleaned, node.type, strict=strict)
+    except TextFault as fault:
+        yield Detail(path, str(fault))
+    except msgspec.ValidationError as error:
+        yield _detail(path, str(error))
+
+
+def _faults_of_items(node: _Node, values: list[Any], path: str, *, strict: bool) -> Iterator[Detail]:
+    for index, value in enumerate(values):
+        yield from _faults(node, value, f"{path}[{index}]", strict=strict)
 
 
 def _cleaner(info: inspect.Type, kind: str | None = None) -> _Clean | None:
@@ -147,7 +206,8 @@ def _cleaner(info: inspect.Type, kind: str | None = None) -> _Clean | None:
         return _cleaner(info.type, (info.extra or {}).get("clean"))
     if isinstance(info, inspect.UnionType):
         members = [clean for member in info.types if (clean := _cleaner(member, kind))]
-        return members[0] if members else None
+        nullable = any(isinstance(member, inspect.NoneType) for member in info.types)
+        return _or_null(members[0]) if members and nullable else members[0] if members else None
     if isinstance(info, inspect.StrType | inspect.IntType):
         return _CLEANERS.get(kind or "text") if isinstance(info, inspect.StrType) or kind else None
     if isinstance(info, inspect.ListType):
@@ -160,6 +220,10 @@ def _cleaner(info: inspect.Type, kind: str | None = None) -> _Clean | None:
             {field.encode_name: clean for field in info.fields if (clean := _cleaner(field.type))}
         )
     return None
+
+
+def _or_null(clean: _Clean) -> _Clean:
+    return lambda value: None if value is None else clean(value)
 
 
 def _list_cleaner(item: _Clean, *, comma: bool) -> _Clean:

@@ -1,10 +1,15 @@
 """Time: integers of milliseconds since the Unix epoch inside, RFC 3339 UTC text outside."""
 
+import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 __all__ = ["Clock", "SystemClock", "parse_rfc3339", "rfc3339"]
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE | re.ASCII)
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Clock(Protocol):
@@ -38,7 +43,7 @@ def rfc3339(ms: int) -> str:
     seconds, rest = divmod(ms, 1000)
     second, prefix = _cached
     if seconds != second:
-        prefix = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        prefix = datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "."
         _cached = (seconds, prefix)
     return f"{prefix}{rest:03d}Z"
 
@@ -47,9 +52,12 @@ def parse_rfc3339(text: str) -> int:
     """Milliseconds since the epoch of RFC 3339 `text`, whose offset is required.
 
     Raises:
-        ValueError: not a timestamp, or one without offset.
+        ValueError: not a timestamp, one without offset, or outside of the years 1 to 9999 in UTC.
     """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None or "T" not in text.upper():
+    if not _RFC3339.fullmatch(text):
         raise ValueError("a timestamp needs a date, a time and an offset")
-    return int(moment.timestamp() * 1000)
+    try:
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a timestamp lies in the years 1 to 9999") from error
+    return (moment - _EPOCH) // _MILLISECOND
