@@ -4,12 +4,14 @@ Never logged at any level: passwords, message text, keys, raw query strings, who
 Callers pass facts by name; the masking below is the second line of defence.
 """
 
+import json
 import logging
 import logging.handlers
 import re
 import sys
 import time
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Protocol
 
@@ -95,15 +97,20 @@ class _Sink(Protocol):
 
 
 class _Writer:
-    """Writes whole lines; structlog calls it by level."""
+    """Writes whole lines; structlog calls it by level.
+
+    A line that cannot be written is lost: the disk of the log may be full or its reader gone, and the work
+    that it tells about must not fail for that.
+    """
 
     def __init__(self, sinks: list[_Sink]) -> None:
         self._sinks = sinks
 
     def msg(self, line: str) -> None:
         for sink in self._sinks:
-            sink.write(line + "\n")
-            sink.flush()
+            with suppress(OSError, ValueError):
+                sink.write(line + "\n")
+                sink.flush()
 
     debug = info = warning = error = critical = exception = msg
 
@@ -174,4 +181,11 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def _json(_: Any, __: str, event: Event) -> str:
-    return _encoder.encode(event).decode()
+    try:
+        return _encoder.encode(event).decode()
+    except (TypeError, ValueError, OverflowError):  # lone surrogates, huge numbers, odd keys
+        return json.dumps({key: _plain(value) for key, value in event.items()})
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | float | bool | None) else repr(value)
