@@ -122,6 +122,8 @@ async def test_o2_what_happens_is_counted_once(observed: Server, reg: Register) 
     (await request(a.url, "POST", "/v1/auth/login", body)).is_error(401, "INVALID_CREDENTIALS")
     (await send(a, conversation_id, "hello")).ok(201)
     (await a.get(f"/v1/conversations/{conversation_id}")).ok()
+    unreadable = await a.get("/v1/users/me", headers={"x-large": "x" * 20_000})
+    unreadable.is_error(431, "HEADERS_TOO_LARGE")
     after = await scrape(observed)
 
     def grew(name: str, **labels: str) -> float:
@@ -139,6 +141,7 @@ async def test_o2_what_happens_is_counted_once(observed: Server, reg: Register) 
     assert grew("http_requests_total", method="POST", endpoint="/v1/messages", status="201") == 1
     assert grew("http_requests_total", method="POST", endpoint="/v1/auth/login", status="401") == 1
     assert grew("http_requests_total", method="GET", endpoint="/v1/conversations/{id}", status="200") == 1
+    assert grew("http_requests_total", method="other", endpoint="unmatched", status="431") == 1
     assert grew("http_request_duration_seconds_count", endpoint="/v1/messages") == 1
     assert grew("audit_events_total", event="login_failed", result="failure") == 1
 
@@ -243,6 +246,12 @@ async def test_o7_logs_are_json_and_discreet(observed: Server, reg: Register) ->
     assert line["latency_ms"] > 0
     assert line["bytes_out"] == len(answer.raw)
     assert "httpx" in line["user_agent"]
+
+    answer = await a.get("/v1/users/me", headers={"x-large": "x" * 20_000})
+    (line,) = [
+        line for line in log_lines(observed) if line.get("request_id") == answer.headers["x-request-id"]
+    ]
+    assert (line["status"], line["error_code"], line["level"]) == (431, "HEADERS_TOO_LARGE", "warn")
 
 
 async def provoke(a: Person, conversation_id: str, marker: str) -> list[str]:

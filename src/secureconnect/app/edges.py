@@ -21,6 +21,7 @@ from secureconnect.edge.realtime.session.commands import Commands
 from secureconnect.edge.realtime.session.host import SessionHost
 from secureconnect.edge.realtime.transport.heartbeat import Heartbeat
 from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import RequestContext
@@ -154,7 +155,10 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
 
 
 def unreadable(
-    answers: Answers, *, secure: bool, error: ApiError
+    answers: Answers, metrics: Metrics, *, secure: bool, error: ApiError
 ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """The answer to a request that never reached the application."""
-    return answers.bare(error, new_id(), secure=secure)
+    """The answer to a request that never reached the application, counted and logged."""
+    request_id, status = new_id(), error.code.status
+    metrics.refused_early("other", "unmatched", status)
+    log.warning("request refused", request_id=request_id, status=status, error_code=error.code.name)
+    return answers.bare(error, request_id, secure=secure)

@@ -33,6 +33,7 @@ from secureconnect.infra.crypto.sealing import SealBroken
 from secureconnect.infra.telemetry import log as logs
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import SystemClock
+from secureconnect.kit.errors import ApiError
 
 __all__ = ["serve"]
 
@@ -99,7 +100,7 @@ async def _run(
         product = assemble_product(settings, stores)
         edges = build_edges(settings, stores, product)
         async with _working(product, edges, stores):
-            server = _server(settings, edges)
+            server = _server(settings, edges, metrics)
             async with metrics_port(settings.observability.metrics_listen, edges.health):
                 serving = asyncio.create_task(server.serve(sockets=[listener]))
                 host, port = listener.getsockname()[:2]
@@ -160,14 +161,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(settings: Settings, edges: Edges) -> _Server:
+def _server(settings: Settings, edges: Edges, metrics: Metrics) -> _Server:
     tls = bool(settings.server.tls_cert_file)
     realtime = settings.realtime
     config = uvicorn.Config(
         edges.http,
         loop="none",
         http=http_protocol(
-            render=functools.partial(_render, edges, tls),
+            render=functools.partial(_render, edges, metrics, tls),
             max_header_bytes=settings.http.max_header_bytes,
         ),
         ws=transport_factory(
@@ -193,8 +194,10 @@ def _server(settings: Settings, edges: Edges) -> _Server:
     return _Server(config)
 
 
-def _render(edges: Edges, tls: bool, error: object) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    return unreadable(edges.answers, secure=tls, error=error)  # type: ignore[arg-type]
+def _render(
+    edges: Edges, metrics: Metrics, tls: bool, error: ApiError
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    return unreadable(edges.answers, metrics, secure=tls, error=error)
 
 
 def _collect_rarely() -> None:
