@@ -1,5 +1,6 @@
 """The HTTP edge with neighbours that do as they are told, asked without a network."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -169,6 +170,7 @@ class House:
         query: bytes = b"",
         peer: str = "198.51.100.1",
         chunks: list[dict[str, Any]] | None = None,
+        then_silence: bool = False,
         **headers: str,
     ) -> Got:
         """One request; `headers` have underscores for dashes; a `body` that is no bytes becomes JSON."""
@@ -185,6 +187,8 @@ class House:
 
         async def receive() -> dict[str, Any]:
             message = next(messages, None)
+            if message is None and then_silence:
+                await asyncio.Event().wait()
             return message if message is not None else {"type": "http.disconnect"}
 
         async def send(message: dict[str, Any]) -> None:

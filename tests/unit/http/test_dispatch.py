@@ -185,6 +185,17 @@ async def test_bodies_are_counted_while_they_arrive(house: House) -> None:
 
 async def test_a_body_that_never_ends_is_given_up(database: SqliteDatabase) -> None:
     house = House(database, timeout=0.05)
+    start = {"type": "http.request", "body": b"{", "more_body": True}
+    got = await house.ask(
+        "PUT", "/put", chunks=[start], then_silence=True, content_type="application/json", content_length="10"
+    )
+    assert (got.status, got.code, got.headers["connection"]) == (408, "CLIENT_TIMEOUT", "close")
+    assert got.headers["retry-after"] == "1"
+    assert house.in_flight == 0
+
+
+async def test_a_handler_that_never_ends_is_given_up(database: SqliteDatabase) -> None:
+    house = House(database, timeout=0.05)
 
     async def never(_: Call[Any, Any]) -> None:
         await asyncio.Event().wait()

@@ -31,7 +31,7 @@ class PageReply(msgspec.Struct):
 
 
 class Exchange(msgspec.Struct):
-    """One request on its way through the checks."""
+    """One request on its way through the checks; `receiving` while its body arrives."""
 
     scope: dict[str, Any]
     receive: Receive
@@ -40,6 +40,7 @@ class Exchange(msgspec.Struct):
     endpoint: str = "unmatched"
     principal: Principal | None = None
     window: Window | None = None
+    receiving: bool = False
     extra: Headers = msgspec.field(default_factory=list)
 
 

@@ -135,7 +135,10 @@ class HttpEdge:
         except ApiError as error:
             return error.code.status, self._refuse(exchange, error)
         except TimeoutError:
-            late = ApiError(ErrorCode.REQUEST_TIMEOUT, "No result in time; the outcome is unknown.")
+            if exchange.receiving:
+                late = ApiError(ErrorCode.CLIENT_TIMEOUT, "The body did not arrive in time.", retry_after=1)
+            else:
+                late = ApiError(ErrorCode.REQUEST_TIMEOUT, "No result in time; the outcome is unknown.")
             return late.code.status, self._refuse(exchange, late)
         except Exception as defect:  # noqa: BLE001 - logged there
             return ErrorCode.INTERNAL_ERROR.status, self._defect(exchange, defect)
@@ -234,21 +237,17 @@ class HttpEdge:
         if int(length) > self._max_body:
             raise self._too_large()
         body = bytearray()
-        try:
-            async with asyncio.timeout(self._timeout):
-                while True:
-                    message = await exchange.receive()
-                    if message["type"] != "http.request":
-                        raise ApiError(ErrorCode.CLIENT_TIMEOUT, "The client left.", retry_after=1)
-                    body += message["body"]
-                    if len(body) > self._max_body:
-                        raise self._too_large()
-                    if not message["more_body"]:
-                        return bytes(body)
-        except TimeoutError as error:
-            raise ApiError(
-                ErrorCode.CLIENT_TIMEOUT, "The body did not arrive in time.", retry_after=1
-            ) from error
+        exchange.receiving = True
+        while True:
+            message = await exchange.receive()
+            if message["type"] != "http.request":
+                raise ApiError(ErrorCode.CLIENT_TIMEOUT, "The client left.", retry_after=1)
+            body += message["body"]
+            if len(body) > self._max_body:
+                raise self._too_large()
+            if not message["more_body"]:
+                exchange.receiving = False
+                return bytes(body)
 
     def _too_large(self) -> ApiError:
         return ApiError(ErrorCode.PAYLOAD_TOO_LARGE, f"At most {self._max_body} bytes.")
