@@ -80,6 +80,29 @@ class RotatedKey(Struct, frozen=True):
     previous_valid_until: Time
 
 
+class ChatQuery(Struct):
+    """With a conversation, only what concerns it arrives; a ticket stands for the credential."""
+
+    conversation_id: Uuid | None = None
+    ticket: Annotated[Opaque, Meta(min_length=1, max_length=128)] | None = None
+
+
+# Without an upgrade there is one answer; the others refuse upgrades.
+_UPGRADE_ERRORS = (
+    ErrorCode.UPGRADE_REQUIRED,
+    ErrorCode.UNAUTHORIZED,
+    ErrorCode.TOKEN_EXPIRED,
+    ErrorCode.TOKEN_REVOKED,
+    ErrorCode.FORBIDDEN,
+    ErrorCode.INSUFFICIENT_SCOPE,
+    ErrorCode.ORIGIN_NOT_ALLOWED,
+    ErrorCode.NOT_FOUND,
+    ErrorCode.RATE_LIMIT_EXCEEDED,
+    ErrorCode.USER_CONNECTION_LIMIT,
+    ErrorCode.TOO_MANY_CONNECTIONS,
+)
+
+
 def routes(
     service: SessionService, tickets: Tickets, memberships: Memberships, cursors: Cursors
 ) -> list[Route]:
@@ -209,8 +232,9 @@ def routes(
             tag="sockets",
             access=Who.PUBLIC,
             row=None,
+            query=ChatQuery,
             returns={},
-            errors=(ErrorCode.UPGRADE_REQUIRED,),
+            errors=_UPGRADE_ERRORS,
         ),
         Route(
             method="POST",
