@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from tests.scenarios.conftest import Register
 from tests.scenarios.openapi import Document, Operation, served
 from tests.scenarios.server import Server
+from tests.scenarios.sockets import bearer, refused
 from tests.scenarios.steps import (
     PASSWORD,
     Answer,
@@ -312,6 +313,7 @@ OPEN = {
     "DELETE /v1/users/{id}/block": 200,
     "GET /v1/presence": 200,
     "POST /v1/conversations": 201,
+    "GET /v1/ws/chat": 426,  # nothing without an upgrade; with one see below
 }
 
 
@@ -361,6 +363,9 @@ async def test_z1_strangers_get_nothing(server: Server, reg: Register) -> None:
     assert set(OPEN) <= set(tried)
     assert len(set(tried)) > 35
 
+    for conversation_id in (g, pair):
+        answer = await refused(e.url, f"?conversation_id={conversation_id}", **bearer(e))
+        answer.is_error(403, "FORBIDDEN")
     async with ws(e, resume={g: 0, pair: 0}) as chat:
         for resumed in next(frame for frame in chat.seen if frame["type"] == "ack")["resume"].values():
             assert (resumed["recovered"], resumed["reason"], resumed["last_seq"]) == (False, "removed", 0)
