@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -55,8 +56,9 @@ class AuditService:
         self._metrics = metrics
         self._clock = clock
         self._retention_ms = retention_days * _DAY_MS
-        self._queue: deque[AuditEntry] = deque()
+        self._queue: deque[store.AuditRow] = deque()
         self._wake = asyncio.Event()
+        self._stopping = False
         self._writer: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -65,9 +67,10 @@ class AuditService:
 
     async def stop(self) -> None:
         """Write what is still queued, then stop."""
+        self._stopping = True
+        self._wake.set()
         if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
+            await self._writer
         await self._flush()
 
     def record_in(self, tx: WriteTx, entry: AuditEntry) -> None:
@@ -79,7 +82,7 @@ class AuditService:
         if len(self._queue) >= _QUEUED:
             self._metrics.audited(entry.event, "lost")
             return
-        self._queue.append(entry)
+        self._queue.append(self._row(entry))
         self._wake.set()
 
     def denied(self, principal: Principal, context: RequestContext, action: str, code: ErrorCode) -> None:
@@ -132,23 +135,28 @@ class AuditService:
         return await self._database.write(lambda tx: store.purge(tx, before, _BATCH))
 
     async def _drain(self) -> None:
-        while True:
+        while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
             await self._flush()
 
     async def _flush(self) -> None:
         while self._queue:
-            entries = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
-            rows = [self._row(entry) for entry in entries]
+            rows = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
             try:
-                await self._database.write(lambda tx, rows=rows: store.append(tx, rows))  # type: ignore[misc]
+                await self._database.write(partial(store.append, rows=rows))
             except ApiError:
-                for entry in entries:
-                    self._metrics.audited(entry.event, "lost")
-                continue
-            for row in rows:
-                self._written(row)
+                self._lost(rows)
+            except Exception:
+                self._lost(rows)
+                log.exception("audit records were lost", count=len(rows))
+            else:
+                for row in rows:
+                    self._written(row)
+
+    def _lost(self, rows: list[store.AuditRow]) -> None:
+        for row in rows:
+            self._metrics.audited(row.event, "lost")
 
     def _row(self, entry: AuditEntry) -> store.AuditRow:
         context = entry.context

@@ -81,7 +81,7 @@ class PasswordHasher:
                 ErrorCode.SERVICE_UNAVAILABLE, "Too many logins at this moment.", retry_after=2
             ) from error
         self._waited(time.monotonic() - started)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._slots.release()
+        # A caller who leaves does not stop the thread: the slot is free when the work is done.
+        working = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        working.add_done_callback(lambda _: self._slots.release())
+        return await asyncio.shield(working)

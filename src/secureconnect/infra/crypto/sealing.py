@@ -50,7 +50,7 @@ class Sealer:
             raise SealBroken(f"{what}: sealed with an unknown master key")
         try:
             return key.decrypt(sealed[5:17], sealed[17:], what.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut off within the nonce
             raise SealBroken(f"{what}: altered or moved") from error
 
 
