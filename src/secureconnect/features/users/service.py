@@ -53,6 +53,7 @@ class UserService:
         self._statuses = statuses
         self._allow_http = allow_http
         self._cache: OrderedDict[str, UserRecord] = OrderedDict()
+        self._changes = 0
 
     async def start(self) -> None:
         """Listen for changes made by other processes."""
@@ -68,9 +69,11 @@ class UserService:
         found = {user_id: record for user_id in user_ids if (record := self._cache.get(user_id))}
         missing = [user_id for user_id in user_ids if user_id not in found]
         if missing:
+            changes = self._changes
             loaded = await self._database.lookup(lambda conn: store.find(conn, missing))
-            for user_id, record in loaded.items():
-                self._cache[user_id] = record
+            # What changed meanwhile may have been read before: it is not kept.
+            if changes == self._changes:
+                self._cache.update(loaded)
             while len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
             found |= loaded
@@ -173,11 +176,15 @@ class UserService:
 
     def _changed(self, tx: WriteTx, user_id: str) -> None:
         def tell() -> None:
-            self._cache.pop(user_id, None)
+            self._forget(user_id)
             self._bus.publish(CONTROL, ProfileChanged(user_id))
 
         tx.after_commit(tell)
 
     def _forget_on(self, hint: Hint) -> None:
         if isinstance(hint, ProfileChanged):
-            self._cache.pop(hint.user_id, None)
+            self._forget(hint.user_id)
+
+    def _forget(self, user_id: str) -> None:
+        self._changes += 1
+        self._cache.pop(user_id, None)

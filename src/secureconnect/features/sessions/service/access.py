@@ -53,6 +53,7 @@ class Access:
         self._reauth_ms = reauth_max_age * 1000
         self._verified: OrderedDict[str, Principal] = OrderedDict()
         self._alive: OrderedDict[str, float] = OrderedDict()
+        self._revocations = 0
 
     async def start(self) -> None:
         """Listen for revocations."""
@@ -120,17 +121,19 @@ class Access:
         return principal
 
     async def _check_session(self, principal: Principal, now: int) -> None:
-        # The time is taken before the look-up: a revocation that commits meanwhile is seen at the next check.
-        started = self._clock.monotonic()
+        # Taken before the look-up: what commits meanwhile elsewhere is seen in time, and here at once.
+        started, revocations = self._clock.monotonic(), self._revocations
         state = await self._database.lookup(lambda conn: store.session_state(conn, principal.session_id))
         if state is None or state.user_id != principal.user_id:
             raise _refused()
         if state.revoked_at is not None or state.expires_at <= now:
             raise ApiError(ErrorCode.TOKEN_REVOKED, "The session has ended.")
-        _keep(self._alive, principal.session_id, started)
+        if revocations == self._revocations:
+            _keep(self._alive, principal.session_id, started)
 
     def _ended(self, hint: Hint) -> None:
         if isinstance(hint, SessionEnded):
+            self._revocations += 1
             self._alive.pop(hint.session_id, None)
 
 
