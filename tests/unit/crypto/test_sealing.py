@@ -1,7 +1,5 @@
 """What is sealed opens in its place and nowhere else."""
 
-import os
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +37,7 @@ def test_moved_altered_and_foreign_seals_are_broken() -> None:
             sealer.open(bytes(broken), "here")
 
 
-@pytest.mark.parametrize("sealed", [b"", b"\x01", b"x" * 16, b"x" * 100, os.urandom(64)])
+@pytest.mark.parametrize("sealed", [b"", b"\x01", b"x" * 16, b"x" * 100, bytes(64)])
 def test_what_is_no_seal_is_broken(sealed: bytes) -> None:
     with pytest.raises(SealBroken):
         Sealer(KEY).open(sealed, "here")
