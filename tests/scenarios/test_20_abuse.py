@@ -63,8 +63,34 @@ async def test_z4_forged_headers_change_nothing(server: Server, reg: Register) -
 async def test_z8_a_hundred_logins_at_once(server: Server, reg: Register) -> None:
     """Every login is answered or told to come back; meanwhile others are served."""
     a, b = await reg("a", "b")
+    slow = []
+    # A neighbour on the machine may spoil one storm; the server itself would spoil all of them.
+    for _ in range(3):
+        answers, waits = await storm(a, b)
+        assert sum(answer.status == 200 for answer, _ in answers) >= 10
+        for answer, _ in answers:
+            if answer.status == 200:
+                answer.ok()
+            else:
+                answer.is_error(503, "SERVICE_UNAVAILABLE")
+                assert int(answer.headers["retry-after"]) >= 1
+        slowest_login = max(seconds for _, seconds in answers)
+        assert len(waits) > 5
+        p95 = statistics.quantiles(waits, n=20)[-1]
+        if slowest_login < 10 and p95 < 1:
+            break
+        slow.append((slowest_login, p95))
+    assert len(slow) < 3, slow
+    # The longest unused sessions gave way: at most 50 are left.
+    a.access = newest(answers)
+    rows = (await a.get("/v1/auth/sessions?limit=100")).ok()["sessions"]
+    assert len(rows) <= 50
+
+
+async def storm(a: Person, b: Person) -> tuple[list[tuple[Answer, float]], list[float]]:
+    """A hundred logins of A with their seconds, and how long each request of B took meanwhile."""
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=server.url, verify=False, limits=limits, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=a.url, verify=False, limits=limits, timeout=30) as client:
 
         async def login() -> tuple[Answer, float]:
             started = time.perf_counter()
@@ -72,27 +98,14 @@ async def test_z8_a_hundred_logins_at_once(server: Server, reg: Register) -> Non
             answer = Answer(response.status_code, response.headers, response.content)
             return answer, time.perf_counter() - started
 
-        storm = asyncio.gather(*(login() for _ in range(100)))
+        logins = asyncio.gather(*(login() for _ in range(100)))
         waits = []
         headers = {"authorization": f"Bearer {b.access}"}
-        while not storm.done():
+        while not logins.done():
             started = time.perf_counter()
             (await client.get("/v1/users/me", headers=headers)).raise_for_status()
             waits.append(time.perf_counter() - started)
-        answers = await storm
-    assert sum(answer.status == 200 for answer, _ in answers) >= 10
-    for answer, seconds in answers:
-        if answer.status == 200:
-            answer.ok()
-        else:
-            answer.is_error(503, "SERVICE_UNAVAILABLE")
-            assert int(answer.headers["retry-after"]) >= 1
-        assert seconds < 10
-    assert len(waits) > 5
-    assert statistics.quantiles(waits, n=20)[-1] < 1
-    # The oldest of them gave way: at most 50 sessions are left.
-    rows = (await Person(**{**vars(a), "access": newest(answers)}).get("/v1/auth/sessions?limit=100")).ok()
-    assert len(rows["sessions"]) <= 50
+        return await logins, waits
 
 
 def newest(answers: list[tuple[Answer, float]]) -> str:
