@@ -1,0 +1,165 @@
+"""Every route of the OpenAPI document and every command, by a stranger with A's ids: scenario Z1."""
+
+from typing import Any
+
+from tests.scenarios.conftest import Register
+from tests.scenarios.openapi import Document, Operation, served
+from tests.scenarios.server import Server
+from tests.scenarios.sockets import bearer, refused
+from tests.scenarios.steps import Person, direct, events, group, request, send, ws
+
+# Routes on which A's id only says whom D means: D acts on what is D's own, or asks what anybody may know.
+OPEN = {
+    "GET /v1/users/{id}": 200,
+    "GET /v1/users/{id}/mutual-friends": 200,
+    "POST /v1/users/{id}/friend": 201,
+    "DELETE /v1/users/{id}/friend": 200,  # the request of the line above
+    "POST /v1/users/{id}/block": 201,
+    "DELETE /v1/users/{id}/block": 200,
+    "GET /v1/presence": 200,
+    "POST /v1/conversations": 201,
+    "GET /v1/ws/chat": 426,  # nothing without an upgrade; with one see below
+}
+
+
+async def test_z1_strangers_get_nothing(server: Server, reg: Register) -> None:
+    """D names A's ids on every route, E in every command: 403 or 404, and nothing of A's changes."""
+    a, b, d, e = await reg("a", "b", "d", "e")
+    g = (await group(a, [b]))["conversation_id"]
+    pair = (await direct(a, b))["conversation_id"]
+    message_id = (await send(a, g, "hello")).ok(201)["message_id"]
+    code = (await a.post(f"/v1/conversations/{g}/invites", {})).ok(201)
+    ids = {
+        "conversation_id": g,
+        "session_id": a.session_id,
+        "user_id": a.user_id,
+        "user_ids": a.user_id,
+        "participant_ids": a.user_id,
+        "invite_id": code["invite_id"],
+        "code": "x" * 22,
+        "last_message_id": message_id,
+        "message_id": message_id,
+        "around": message_id,
+        "reply_to_message_id": message_id,
+        "thread_root_id": message_id,
+        "mentions": a.user_id,
+        "actor_id": a.user_id,
+        "target_id": g,
+    }
+    before = await belongings(a, b, g, pair)
+    document = await served(server)
+    tried = []
+    for operation in document.operations:
+        requests = list(attempts(document, operation, ids))
+        for method, path, body in requests:
+            tried.append(operation.name)
+            answer = await d.request(method, path, body)
+            document.check(operation, answer)
+            wanted = {OPEN[operation.name]} if operation.name in OPEN else {403, 404}
+            assert answer.status in wanted, (method, path, body, answer.status, answer.raw)
+            assert b"hello" not in answer.raw
+    assert set(OPEN) <= set(tried)
+    assert len(set(tried)) > 35
+
+    for conversation_id in (g, pair):
+        answer = await refused(e.url, f"?conversation_id={conversation_id}", **bearer(e))
+        answer.is_error(403, "FORBIDDEN")
+    async with ws(e, resume={g: 0, pair: 0}) as chat:
+        for resumed in next(frame for frame in chat.seen if frame["type"] == "ack")["resume"].values():
+            assert (resumed["recovered"], resumed["reason"], resumed["last_seq"]) == (False, "removed", 0)
+        for conversation_id in (g, pair):
+            for type_, fields in (
+                ("message_send", {"content": "hi", "message_type": "text"}),
+                ("read", {"seq": 1}),
+                ("delivered", {"seq": 1}),
+                ("typing", {"is_typing": True}),
+            ):
+                answered = await chat.command(type_, conversation_id=conversation_id, **fields)
+                assert (answered["type"], answered["code"]) == ("error", "FORBIDDEN"), answered
+        answered = await chat.command("subscribe_presence", user_ids=[a.user_id])
+        assert (answered["presence"], answered["denied"]) == ([], [a.user_id])
+        answered = await chat.command("token_refresh", access_token=a.access)
+        assert (answered["type"], answered["code"]) == ("error", "UNAUTHORIZED"), answered
+        assert await chat.close_code() == 4001
+        assert chat.events() == []
+    assert await belongings(a, b, g, pair) == before
+
+
+def attempts(
+    document: Document, operation: Operation, ids: dict[str, str]
+) -> list[tuple[str, str, dict[str, Any] | None]]:
+    """Requests on this operation that name A's ids, if it takes any."""
+    path, named = operation.path, False
+    for name in operation.parameters("path"):
+        path, named = path.replace(f"{{{name}}}", ids[operation.kind(name)]), True
+    queries = [f"{name}={ids[name]}" for name in operation.parameters("query") if name in ids]
+    body = None
+    if operation.body is not None:
+        body = example(document, operation.body, ids)
+        named = named or any(name in ids for name in body)
+    if operation.path.startswith("/v1/admin"):
+        named = True
+    if not named and not queries:
+        return []
+    return [(operation.method, path + ("?" + "&".join(queries) if queries else ""), body)]
+
+
+def example(document: Document, schema: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    """A valid body whose ids are A's; optional fields only where they hold an id of a conversation."""
+    schema = document.resolve(schema)
+    body: dict[str, Any] = {}
+    for name, field in schema["properties"].items():
+        if name in ids and (name in schema.get("required", ()) or name == "conversation_id"):
+            body[name] = [ids[name]] if field.get("type") == "array" else ids[name]
+        elif name in schema.get("required", ()):
+            body[name] = value(document.resolve(field))
+    if "content" in schema["properties"]:
+        body["content"] = "hi"
+    return body
+
+
+def value(field: dict[str, Any]) -> Any:
+    if "enum" in field:
+        return field["enum"][-1]
+    return {
+        "string": "x" * field.get("minLength", 1),
+        "integer": field.get("minimum", 1),
+        "boolean": True,
+        "array": [],
+        "object": {},
+    }[field["type"]]
+
+
+async def belongings(a: Person, b: Person, *conversations: str) -> Any:
+    """Everything of A's and B's that D could have reached."""
+    found: list[Any] = [
+        [
+            (row["session_id"], row["last_used_at"])
+            for row in (await a.get("/v1/auth/sessions")).ok()["sessions"]
+        ],
+        (await a.get("/v1/users/me")).ok(),
+        (await a.get("/v1/users/me/friends")).ok(),
+        (await a.get("/v1/users/me/blocked")).ok(),
+    ]
+    for conversation_id in conversations:
+        for person in (a, b):
+            found += [
+                await events(person, conversation_id),
+                (await person.get(f"/v1/conversations/{conversation_id}/participants")).ok(),
+                (await person.get(f"/v1/conversations/{conversation_id}")).ok(),
+            ]
+        if (await a.get(f"/v1/conversations/{conversation_id}")).ok()["type"] == "group":
+            found.append((await a.get(f"/v1/conversations/{conversation_id}/invites")).ok())
+    return found
+
+
+async def test_z1_nobody_without_a_token_gets_anything(server: Server) -> None:
+    """Every route that is not public asks for a credential first, whatever else is wrong."""
+    document = await served(server)
+    for operation in document.operations:
+        if operation.public:
+            continue
+        path = operation.path.replace("{", "").replace("}", "")
+        answer = await request(server.url, operation.method, path, content=b"{bad")
+        answer.is_error(401, "UNAUTHORIZED")
+        document.check(operation, answer)
