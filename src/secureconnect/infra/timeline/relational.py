@@ -6,16 +6,24 @@ from functools import partial
 from typing import Protocol
 
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.infra.timeline import relational_append, relational_read
+from secureconnect.infra.timeline import (
+    relational_append,
+    relational_changes,
+    relational_read,
+    relational_threads,
+)
 from secureconnect.infra.timeline.base import (
     Appended,
     CommitListener,
+    Edit,
     GuardChanged,
     Head,
     NewEvent,
+    Reacted,
     Statement,
     StoredEvent,
     StoredMessage,
+    Version,
 )
 from secureconnect.infra.timeline.relational_erase import erase
 from secureconnect.infra.timeline.relational_purge import purge_dedup
@@ -84,11 +92,45 @@ class RelationalTimeline:
     def open_in(self, tx: WriteTx, conversation_id: str) -> None:
         relational_append.open_log(tx, conversation_id)
 
-    def append_in(self, tx: WriteTx, event: NewEvent) -> int:
-        return relational_append.append_in(event, self._sink, tx)
+    def append_in(self, tx: WriteTx, event: NewEvent, *, also: Sequence[Statement] = ()) -> int:
+        return relational_append.append_in(event, also, self._sink, tx)
 
     def raise_guard_in(self, tx: WriteTx, conversation_id: str) -> None:
         relational_append.raise_guard(tx, conversation_id)
+
+    def check_guard_in(self, tx: WriteTx, conversation_id: str, guard: int) -> None:
+        relational_changes.check_guard(tx, conversation_id, guard)
+
+    def message_in(self, tx: WriteTx, message_id: str) -> StoredMessage | None:
+        return relational_read.message_by_id(tx.conn, message_id, None)
+
+    def edit_in(self, tx: WriteTx, message: StoredMessage, edit: Edit) -> StoredMessage:
+        return relational_changes.edit_message(tx, message, edit)
+
+    def delete_in(
+        self, tx: WriteTx, message: StoredMessage, *, at: int, by: str | None, reason: str
+    ) -> StoredMessage:
+        return relational_changes.delete_message(tx, message, at, by, reason)
+
+    def react_in(self, tx: WriteTx, message_id: str, reaction: Reacted) -> bool:
+        return relational_changes.react(tx, message_id, reaction)
+
+    def unreact_in(self, tx: WriteTx, message_id: str, user_id: str, emoji: str) -> bool:
+        return relational_changes.unreact(tx, message_id, user_id, emoji)
+
+    def set_pinned_in(self, tx: WriteTx, message_id: str, *, pinned: bool) -> None:
+        relational_changes.set_pinned(tx, message_id, pinned)
+
+    def set_attachment_in(
+        self,
+        tx: WriteTx,
+        message_ids: Collection[str],
+        file_id: str,
+        *,
+        has_thumbnail: bool | None = None,
+        available: bool | None = None,
+    ) -> None:
+        relational_changes.set_attachment(tx, message_ids, file_id, has_thumbnail, available)
 
     async def head(self, conversation_id: str) -> Head | None:
         return await self._database.lookup(lambda conn: relational_read.head(conn, conversation_id))
@@ -112,19 +154,67 @@ class RelationalTimeline:
         )
 
     async def messages(
-        self, conversation_id: str, *, from_seq: int = 1, before_seq: int | None = None, limit: int
+        self,
+        conversation_id: str,
+        *,
+        from_seq: int = 1,
+        before_seq: int | None = None,
+        limit: int,
+        viewer_id: str | None = None,
     ) -> list[StoredMessage]:
         run = self._database.lookup if limit <= _NEAR_ROWS else self._database.read
         return await run(
-            lambda conn: relational_read.messages(conn, conversation_id, from_seq, before_seq, limit)
+            lambda conn: relational_read.messages(
+                conn, conversation_id, from_seq, before_seq, limit, viewer_id
+            )
         )
 
-    async def message(self, message_id: str) -> StoredMessage | None:
-        return await self._database.lookup(lambda conn: relational_read.message_by_id(conn, message_id))
+    async def message(self, message_id: str, *, viewer_id: str | None = None) -> StoredMessage | None:
+        return await self._database.lookup(
+            lambda conn: relational_read.message_by_id(conn, message_id, viewer_id)
+        )
 
-    async def last_messages(self, first_visible: Mapping[str, int]) -> dict[str, StoredMessage]:
+    async def messages_by_id(
+        self, message_ids: Collection[str], *, viewer_id: str | None = None
+    ) -> dict[str, StoredMessage]:
+        run = self._database.lookup if len(message_ids) <= _NEAR_ROWS else self._database.read
+        return await run(lambda conn: relational_read.messages_by_id(conn, message_ids, viewer_id))
+
+    async def thread(
+        self, root_id: str, *, after_seq: int, limit: int, viewer_id: str | None = None
+    ) -> list[StoredMessage]:
+        return await self._database.lookup(
+            lambda conn: relational_threads.thread(conn, root_id, after_seq, limit, viewer_id)
+        )
+
+    async def thread_senders(self, root_id: str) -> list[str]:
+        return await self._database.read(lambda conn: relational_threads.thread_senders(conn, root_id))
+
+    async def thread_unread(self, root_id: str, user_id: str, after_seq: int, *, cap: int) -> int:
+        return await self._database.read(
+            lambda conn: relational_threads.thread_unread(conn, root_id, user_id, after_seq, cap)
+        )
+
+    async def versions(self, message_id: str, *, after: int, limit: int) -> list[Version]:
+        return await self._database.lookup(
+            lambda conn: relational_threads.versions(conn, message_id, after, limit)
+        )
+
+    async def reactions(
+        self, message_id: str, *, emoji: str | None, after: Reacted | None, limit: int
+    ) -> list[Reacted]:
+        return await self._database.read(
+            lambda conn: relational_threads.reactions(conn, message_id, emoji, after, limit)
+        )
+
+    async def expired(self, now: int, limit: int) -> list[StoredMessage]:
+        return await self._database.read(lambda conn: relational_threads.expired(conn, now, limit))
+
+    async def last_messages(
+        self, first_visible: Mapping[str, int], *, viewer_id: str | None = None
+    ) -> dict[str, StoredMessage]:
         run = self._database.lookup if len(first_visible) <= _NEAR_CONVERSATIONS else self._database.read
-        return await run(lambda conn: relational_read.last_messages(conn, first_visible))
+        return await run(lambda conn: relational_read.last_messages(conn, first_visible, viewer_id))
 
     async def unread(self, user_id: str, marks: Mapping[str, int], *, cap: int) -> dict[str, int]:
         run = self._database.lookup if len(marks) <= _NEAR_CONVERSATIONS else self._database.read

@@ -23,7 +23,9 @@ from secureconnect.infra.timeline.base import (
     StoredEvent,
     StoredMessage,
 )
-from secureconnect.infra.timeline.relational_read import event_at
+from secureconnect.infra.timeline.relational_changes import attach
+from secureconnect.infra.timeline.relational_read import event_at, message_by_id
+from secureconnect.infra.timeline.relational_rows import metadata_text
 
 __all__ = ["append", "append_in", "open_log", "raise_guard"]
 
@@ -47,6 +49,16 @@ _MESSAGE = (
     "INSERT INTO messages (conversation_id, seq, message_id, sender_id, client_message_id, content,"
     " is_encrypted, message_type, metadata, e2ee, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+# A plain message leaves the columns out that it has nothing in: their defaults are the same.
+_RICH = (
+    "INSERT INTO messages (conversation_id, seq, message_id, sender_id, client_message_id, content,"
+    " is_encrypted, message_type, metadata, e2ee, sent_at, sender_name, reply_to_message_id, thread_root_id,"
+    " mentions, mention_all, mention_here, forwarded, silent, attachment_count, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_ABOUT = "UPDATE timeline_events SET target_id = ? WHERE conversation_id = ? AND seq = ?"
+_REPLY = "INSERT INTO thread_index (thread_root_id, seq, message_id, sender_id) VALUES (?, ?, ?, ?)"
+_COUNT_REPLY = "UPDATE messages SET reply_count = reply_count + 1 WHERE message_id = ?"
 _REMEMBER = (
     "INSERT INTO send_dedup (conversation_id, sender_id, client_message_id, message_id, seq, created_at)"
     " VALUES (?, ?, ?, ?, ?, ?)"
@@ -89,7 +101,7 @@ def append(event: NewEvent, guard: int, also: Sequence[Statement], sink: Sink, t
     return Appended(stored)
 
 
-def append_in(event: NewEvent, sink: Sink, tx: WriteTx) -> int:
+def append_in(event: NewEvent, also: Sequence[Statement], sink: Sink, tx: WriteTx) -> int:
     """Append whatever the guard is; see `Timeline.append_in`."""
     rows = tx.run(_HEAD, (event.conversation_id,))
     if not rows:
@@ -100,7 +112,10 @@ def append_in(event: NewEvent, sink: Sink, tx: WriteTx) -> int:
         if earlier:
             raise AlreadySent(earlier[0][0])
         _remember(tx, event, seq)
-    tx.deliver(sink, _store(tx, event, seq))
+    stored = _store(tx, event, seq)
+    for statement in also:
+        tx.run(statement.sql, (seq, *statement.params))
+    tx.deliver(sink, stored)
     return seq
 
 
@@ -134,36 +149,95 @@ def _store(tx: WriteTx, event: NewEvent, seq: int) -> StoredEvent:
     run(_EVENT, (conversation_id, seq, event.event_id, event.kind, event.actor_id, sent_at, event.data))
     stored: StoredMessage | None = None
     if message is not None:
-        metadata = msgspec.json.encode(message.metadata).decode() if message.metadata else "{}"
-        run(
-            _MESSAGE,
-            (
-                conversation_id,
-                seq,
-                event.event_id,
-                message.sender_id,
-                message.client_message_id,
-                message.content,
-                message.is_encrypted,
-                message.message_type,
-                metadata,
-                message.e2ee,
-                sent_at,
-            ),
-        )
-        stored = StoredMessage(
-            event.event_id,
-            conversation_id,
-            seq,
-            message.sender_id,
-            message.client_message_id,
-            message.content,
-            message.is_encrypted,
-            message.message_type,
-            message.metadata,
-            message.e2ee,
-            sent_at,
-        )
+        stored = _store_message(tx, event, message, seq)
+    elif event.target_id is not None:
+        run(_ABOUT, (event.target_id, conversation_id, seq))
+        stored = message_by_id(tx.conn, event.target_id, None)
     return StoredEvent(
         conversation_id, seq, event.event_id, event.kind, event.actor_id, sent_at, event.data, stored
+    )
+
+
+def _store_message(tx: WriteTx, event: NewEvent, message: NewMessage, seq: int) -> StoredMessage:
+    message_id = event.event_id
+    plain = (
+        event.conversation_id,
+        seq,
+        message_id,
+        message.sender_id,
+        message.client_message_id,
+        message.content,
+        message.is_encrypted,
+        message.message_type,
+        metadata_text(message.metadata),
+        message.e2ee,
+        event.sent_at,
+    )
+    stored = StoredMessage(
+        message_id,
+        event.conversation_id,
+        seq,
+        message.sender_id,
+        message.client_message_id,
+        message.content,
+        message.is_encrypted,
+        message.message_type,
+        message.metadata,
+        message.e2ee,
+        event.sent_at,
+    )
+    if _is_plain(message):
+        tx.run(_MESSAGE, plain)
+        return stored
+    quote, mentions, root_id = message.quote, message.mentions, message.thread_root_id
+    tx.run(
+        _RICH,
+        (
+            *plain,
+            message.sender_name,
+            quote.message_id if quote is not None else None,
+            root_id,
+            msgspec.json.encode(mentions).decode() if mentions else None,
+            message.mention_all,
+            message.mention_here,
+            message.forwarded,
+            message.silent,
+            len(message.attachments),
+            message.expires_at,
+        ),
+    )
+    if message.attachments:
+        attach(tx, message_id, message.attachments)
+    if root_id is not None:
+        tx.run(_REPLY, (root_id, seq, message_id, message.sender_id))
+        tx.run(_COUNT_REPLY, (root_id,))
+    return msgspec.structs.replace(
+        stored,
+        sender_name=message.sender_name,
+        reply_to_message_id=quote.message_id if quote is not None else None,
+        thread_root_id=root_id,
+        mentions=mentions,
+        mention_all=message.mention_all,
+        mention_here=message.mention_here,
+        forwarded=message.forwarded,
+        silent=message.silent,
+        attachment_count=len(message.attachments),
+        expires_at=message.expires_at,
+        attachments=message.attachments,
+        quote=quote,
+    )
+
+
+def _is_plain(message: NewMessage) -> bool:
+    return not (
+        message.sender_name is not None
+        or message.quote is not None
+        or message.thread_root_id is not None
+        or message.mentions
+        or message.mention_all
+        or message.mention_here
+        or message.forwarded
+        or message.silent
+        or message.expires_at is not None
+        or message.attachments
     )

@@ -22,7 +22,11 @@ def erase(tx: WriteTx, conversation_id: str, limit: int) -> int:
     ).all()
     if found:
         # A message has the id of the event that brought it; that id is its key.
-        tx.conn.execute(delete(tables.messages).where(messages.message_id.in_([row[1] for row in found])))
+        ids = [row[1] for row in found]
+        for table in (tables.attachments, tables.reactions, tables.versions):
+            tx.conn.execute(delete(table).where(table.c.message_id.in_(ids)))
+        tx.conn.execute(delete(tables.thread_index).where(tables.thread_index.c.thread_root_id.in_(ids)))
+        tx.conn.execute(delete(tables.messages).where(messages.message_id.in_(ids)))
         tx.conn.execute(
             delete(tables.events).where(events.conversation_id == conversation_id, events.seq <= found[-1][0])
         )

@@ -1,83 +1,70 @@
 """Reading the timeline from the relational store: every query of the `Timeline` port, portable SQL."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, TextClause, and_, bindparam, select, text
+from sqlalchemy import Connection, TextClause, bindparam, func, select, text
 
 from secureconnect.infra.timeline import tables
-from secureconnect.infra.timeline.base import Head, StoredEvent, StoredMessage
+from secureconnect.infra.timeline.base import MESSAGE_KINDS, Head, StoredEvent, StoredMessage
+from secureconnect.infra.timeline.relational_details import with_details
+from secureconnect.infra.timeline.relational_rows import MESSAGE_COLUMNS, MESSAGE_NAMES, stored_message
 
-__all__ = ["event_at", "events", "head", "heads", "last_messages", "message_by_id", "messages", "unread"]
-
-_metadata = msgspec.json.Decoder(dict[str, str])
+__all__ = [
+    "event_at",
+    "events",
+    "head",
+    "heads",
+    "last_messages",
+    "message_by_id",
+    "messages",
+    "messages_by_id",
+    "unread",
+]
 
 _e, _m, _h = tables.events.c, tables.messages.c, tables.heads.c
 
-_is_message = _e.kind == "message_created"
+_KINDS = ", ".join(f"'{kind}'" for kind in MESSAGE_KINDS)
 
-_MESSAGE_COLUMNS = (
-    _m.message_id,
-    _m.conversation_id,
-    _m.seq,
-    _m.sender_id,
-    _m.client_message_id,
-    _m.content,
-    _m.is_encrypted,
-    _m.message_type,
-    _m.metadata,
-    _m.e2ee,
-    _m.sent_at,
+_EVENT_COLUMNS = (_e.conversation_id, _e.seq, _e.event_id, _e.kind, _e.actor_id, _e.sent_at, _e.data)
+_EVENT_WIDTH = len(_EVENT_COLUMNS)
+# The message that an event brings has the event's id.
+_events = select(*_EVENT_COLUMNS, *MESSAGE_COLUMNS).select_from(
+    tables.events.outerjoin(tables.messages, _m.message_id == func.coalesce(_e.target_id, _e.event_id))
 )
 
-_events = select(
-    _e.conversation_id,
-    _e.seq,
-    _e.event_id,
-    _e.kind,
-    _e.actor_id,
-    _e.sent_at,
-    _e.data,
-    *_MESSAGE_COLUMNS,
-).select_from(tables.events.outerjoin(tables.messages, and_(_m.message_id == _e.event_id, _is_message)))
-_EVENT_WIDTH = 7
-
 _messages = (
-    select(*_MESSAGE_COLUMNS)
+    select(*MESSAGE_COLUMNS)
     .select_from(tables.events.join(tables.messages, _m.message_id == _e.event_id))
-    .where(_is_message)
+    .where(_e.kind.in_(MESSAGE_KINDS))
     .order_by(_e.seq.desc())
 )
 
 _heads = select(_h.conversation_id, _h.first_seq, _h.last_seq, _h.last_at, _h.guard)
 _HEAD = _heads.where(_h.conversation_id == bindparam("id"))
 _HEADS = _heads.where(_h.conversation_id.in_(bindparam("ids", expanding=True)))
-_MESSAGE = select(*_MESSAGE_COLUMNS).where(_m.message_id == bindparam("id"))
+_MESSAGE = select(*MESSAGE_COLUMNS).where(_m.message_id == bindparam("id"))
+_MESSAGES = select(*MESSAGE_COLUMNS).where(_m.message_id.in_(bindparam("ids", expanding=True)))
 
 
-def _stored_message(row: Any) -> StoredMessage:
-    metadata = row[8]
-    return StoredMessage(
-        row[0],
-        row[1],
-        row[2],
-        row[3],
-        row[4],
-        row[5],
-        bool(row[6]),
-        row[7],
-        {} if metadata == "{}" else _metadata.decode(metadata),
-        row[9],
-        row[10],
-    )
-
-
-def _stored_event(row: Any) -> StoredEvent:
-    has_message = row[_EVENT_WIDTH] is not None
-    message = _stored_message(row[_EVENT_WIDTH:]) if has_message else None
-    return StoredEvent(row[0], row[1], row[2], row[3], row[4], row[5], row[6], message)
+def _stored_events(conn: Connection, rows: Sequence[Any]) -> list[StoredEvent]:
+    brought = [stored_message(row[_EVENT_WIDTH:]) for row in rows if row[_EVENT_WIDTH] is not None]
+    # Nobody's reactions are marked: an event says the same to everybody.
+    complete = iter(with_details(conn, brought, None))
+    return [
+        StoredEvent(
+            row[0],
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+            row[5],
+            row[6],
+            next(complete) if row[_EVENT_WIDTH] is not None else None,
+        )
+        for row in rows
+    ]
 
 
 def head(conn: Connection, conversation_id: str) -> Head | None:
@@ -106,7 +93,7 @@ def events(
         query = query.where(_e.seq > after_seq).order_by(_e.seq)
     else:
         query = query.order_by(_e.seq.desc())
-    found = [_stored_event(row) for row in conn.execute(query.limit(limit))]
+    found = _stored_events(conn, conn.execute(query.limit(limit)).all())
     if after_seq is None:
         found.reverse()
     return found
@@ -119,28 +106,47 @@ def event_at(conn: Connection, conversation_id: str, seq: int) -> StoredEvent | 
 
 
 def messages(
-    conn: Connection, conversation_id: str, from_seq: int, before_seq: int | None, limit: int
+    conn: Connection,
+    conversation_id: str,
+    from_seq: int,
+    before_seq: int | None,
+    limit: int,
+    viewer_id: str | None,
 ) -> list[StoredMessage]:
     """See `Timeline.messages`."""
     query = _messages.where(_e.conversation_id == conversation_id, _e.seq >= from_seq)
     if before_seq is not None:
         query = query.where(_e.seq < before_seq)
-    return [_stored_message(row) for row in conn.execute(query.limit(limit))]
+    return with_details(conn, [stored_message(row) for row in conn.execute(query.limit(limit))], viewer_id)
 
 
-def message_by_id(conn: Connection, message_id: str) -> StoredMessage | None:
+def message_by_id(conn: Connection, message_id: str, viewer_id: str | None) -> StoredMessage | None:
     """See `Timeline.message`."""
     row = conn.execute(_MESSAGE, {"id": message_id}).first()
-    return _stored_message(row) if row is not None else None
+    return with_details(conn, [stored_message(row)], viewer_id)[0] if row is not None else None
 
 
-def last_messages(conn: Connection, first_visible: Mapping[str, int]) -> dict[str, StoredMessage]:
+def messages_by_id(
+    conn: Connection, message_ids: Collection[str], viewer_id: str | None
+) -> dict[str, StoredMessage]:
+    """See `Timeline.messages_by_id`."""
+    found = [
+        stored_message(row)
+        for chunk in _chunks(list(message_ids))
+        for row in conn.execute(_MESSAGES, {"ids": chunk})
+    ]
+    return {message.message_id: message for message in with_details(conn, found, viewer_id)}
+
+
+def last_messages(
+    conn: Connection, first_visible: Mapping[str, int], viewer_id: str | None
+) -> dict[str, StoredMessage]:
     """See `Timeline.last_messages`."""
     found: dict[str, StoredMessage] = {}
     for query, params in _per_conversation(_last_messages_sql, first_visible):
         for row in conn.execute(query, params):
-            found[row[1]] = _stored_message(row)
-    return found
+            found[row[1]] = stored_message(row)
+    return {message.conversation_id: message for message in with_details(conn, [*found.values()], viewer_id)}
 
 
 def unread(conn: Connection, user_id: str, marks: Mapping[str, int], cap: int) -> dict[str, int]:
@@ -178,11 +184,11 @@ def _values(length: int) -> str:
 
 @cache
 def _last_messages_sql(length: int) -> TextClause:
-    columns = ", ".join(f"m.{column.name}" for column in _MESSAGE_COLUMNS)
+    columns = ", ".join(f"m.{name}" for name in MESSAGE_NAMES)
     return text(
         f"SELECT {columns} FROM {_values(length)}"  # noqa: S608 - names and placeholders of our own
         " JOIN messages AS m ON m.message_id = (SELECT e.event_id FROM timeline_events AS e"
-        " WHERE e.conversation_id = v.column1 AND e.seq >= v.column2 AND e.kind = 'message_created'"
+        f" WHERE e.conversation_id = v.column1 AND e.seq >= v.column2 AND e.kind IN ({_KINDS})"
         " ORDER BY e.seq DESC LIMIT 1)"
     )
 
@@ -192,7 +198,7 @@ def _unread_sql(length: int) -> TextClause:
     return text(
         "SELECT v.column1, (SELECT count(*) FROM"  # noqa: S608 - placeholders of our own
         " (SELECT 1 FROM timeline_events AS e WHERE e.conversation_id = v.column1 AND e.seq > v.column2"
-        " AND e.kind = 'message_created' AND (e.actor_id IS NULL OR e.actor_id <> :user_id)"
-        " LIMIT :cap) AS above)"
+        f" AND e.kind IN ({_KINDS}) AND NOT e.uncounted"
+        " AND (e.actor_id IS NULL OR e.actor_id <> :user_id) LIMIT :cap) AS above)"
         f" FROM {_values(length)}"
     )

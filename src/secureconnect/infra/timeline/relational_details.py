@@ -1,0 +1,137 @@
+"""What belongs to messages and lies beside them: attachments, reactions, the message answered.
+
+Read only for messages whose own row says that there is something, so plain messages cost nothing more.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import msgspec
+from sqlalchemy import Connection, TextClause, bindparam, select, text
+
+from secureconnect.infra.timeline import tables
+from secureconnect.infra.timeline.base import AttachedFile, Quote, StoredMessage, StoredReaction
+
+__all__ = ["PREVIEW", "attachments_of", "preview", "reactions_of", "with_details"]
+
+#: Code points of a preview.
+PREVIEW = 100
+
+_SHOWN = 10  # users named per emoji
+_CHUNK = 200
+
+_a, _m = tables.attachments.c, tables.messages.c
+
+_ATTACHMENTS = (
+    select(
+        _a.message_id,
+        _a.file_id,
+        _a.file_name,
+        _a.content_type,
+        _a.file_size,
+        _a.is_encrypted,
+        _a.uploaded_at,
+        _a.has_thumbnail,
+        _a.available,
+    )
+    .where(_a.message_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_a.message_id, _a.position)
+)
+_QUOTES = select(_m.message_id, _m.sender_id, _m.content, _m.is_encrypted, _m.deleted_at).where(
+    _m.message_id.in_(bindparam("ids", expanding=True))
+)
+    _m.message_id.in_(bindparam("ids", expanding=True))
+)
+
+
+@cache
+def _reactions_sql() -> TextClause:
+    """The first users of each emoji, and the viewer wherever it stands."""
+    return text(
+        "SELECT message_id, emoji, user_id, total, first_at, place FROM ("  # noqa: S608 - a constant
+        "SELECT message_id, emoji, user_id,"
+        " count(*) OVER (PARTITION BY message_id, emoji) AS total,"
+        " min(reacted_at) OVER (PARTITION BY message_id, emoji) AS first_at,"
+        " row_number() OVER (PARTITION BY message_id, emoji ORDER BY reacted_at, user_id) AS place"
+        " FROM message_reactions WHERE message_id IN :ids) AS counted"
+        f" WHERE place <= {_SHOWN} OR user_id = :viewer ORDER BY message_id, first_at, emoji, place"
+    ).bindparams(bindparam("ids", expanding=True))
+
+
+def preview(content: str, *, is_encrypted: bool) -> str:
+    """The beginning of what a message says; nothing of an encrypted one."""
+    return "" if is_encrypted else content[:PREVIEW]
+
+
+def with_details(
+    conn: Connection, messages: Sequence[StoredMessage], viewer_id: str | None
+) -> list[StoredMessage]:
+    """`messages` completed, in the same order and from the same snapshot."""
+    attached = attachments_of(conn, [item.message_id for item in messages if item.attachment_count])
+    reacted = reactions_of(conn, [item.message_id for item in messages if item.reaction_count], viewer_id)
+    quotes = _quotes(
+        conn, {item.reply_to_message_id for item in messages if item.reply_to_message_id is not None}
+    )
+    if not (attached or reacted or quotes):
+        return list(messages)
+    return [
+        msgspec.structs.replace(
+            item,
+            attachments=attached.get(item.message_id, ()),
+            reactions=reacted.get(item.message_id, ()),
+            quote=quotes.get(item.reply_to_message_id) if item.reply_to_message_id is not None else None,
+        )
+        if item.attachment_count or item.reaction_count or item.reply_to_message_id is not None
+        else item
+        for item in messages
+    ]
+
+
+def attachments_of(conn: Connection, message_ids: Sequence[str]) -> dict[str, tuple[AttachedFile, ...]]:
+    """The files of each message, in the order in which they were attached."""
+    found: dict[str, list[AttachedFile]] = {}
+    for ids in _chunks(message_ids):
+        for row in conn.execute(_ATTACHMENTS, {"ids": ids}):
+            found.setdefault(row[0], []).append(AttachedFile(*row[1:]))
+    return {message_id: tuple(files) for message_id, files in found.items()}
+
+
+def reactions_of(
+    conn: Connection, message_ids: Sequence[str], viewer_id: str | None
+) -> dict[str, tuple[StoredReaction, ...]]:
+    """The reactions of each message, the emoji used first first."""
+    found: dict[str, list[StoredReaction]] = {}
+    for ids in _chunks(message_ids):
+        place: tuple[str, str] | None = None
+        for message_id, emoji, user_id, total, _, rank in conn.execute(
+            _reactions_sql(), {"ids": ids, "viewer": viewer_id}
+        ):
+            group = found.setdefault(message_id, [])
+            if place != (message_id, emoji):
+                place = message_id, emoji
+                group.append(StoredReaction(emoji, total, ()))
+            reaction = group[-1]
+            group[-1] = StoredReaction(
+                emoji,
+                total,
+                (*reaction.user_ids, user_id) if rank <= _SHOWN else reaction.user_ids,
+                reaction.mine or user_id == viewer_id,
+            )
+    return {message_id: tuple(group) for message_id, group in found.items()}
+
+
+def _quotes(conn: Connection, message_ids: set[str]) -> dict[str, Quote]:
+    found: dict[str, Quote] = {}
+    for ids in _chunks(sorted(message_ids)):
+        for message_id, sender_id, content, is_encrypted, deleted_at in conn.execute(_QUOTES, {"ids": ids}):
+            found[message_id] = Quote(
+                message_id,
+                sender_id,
+                "" if deleted_at is not None else preview(content, is_encrypted=bool(is_encrypted)),
+            )
+    return found
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]
