@@ -40,8 +40,6 @@ _ATTACHMENTS = (
 _QUOTES = select(_m.message_id, _m.sender_id, _m.content, _m.is_encrypted, _m.deleted_at).where(
     _m.message_id.in_(bindparam("ids", expanding=True))
 )
-    _m.message_id.in_(bindparam("ids", expanding=True))
-)
 
 
 @cache
