@@ -110,6 +110,9 @@ class Blobs(Protocol):
     - An upload is accepted with exactly the signed size and content type, or leaves nothing.
     - Memory stays bounded whatever the size of objects.
 
+    A signed request is given out only while the store answers: each `presign_…` asks it when nothing was
+    heard of it for 2 s. This is what makes routes that only sign say `STORAGE_UNAVAILABLE`.
+
     Not guaranteed: that an upload URL dies with `delete`. The local store ends it; with S3 it may make the
     object anew until it expires. Who deletes an object whose upload URL may be alive deletes it once more
     after that; `entries` finds what slips through.
@@ -129,12 +132,12 @@ class Blobs(Protocol):
         1 to 10,000 parts; `part_size` at least 5 MiB (limits of S3). The id is at most 512 characters.
         """
 
-    def presign_part(
+    async def presign_part(
         self, key: str, upload_id: str, number: int, *, size: int, expires_in: int
     ) -> SignedRequest:
         """One PUT of part `number` with exactly `size` bytes; a repeated PUT replaces the part.
 
-        Computed without asking the store; a thousand take some tens of milliseconds.
+        A thousand take some tens of milliseconds: the store is asked at most once.
         """
 
     async def parts(self, key: str, upload_id: str) -> list[Part]:
@@ -170,7 +173,9 @@ class Blobs(Protocol):
             ObjectMissing: there is none.
         """
 
-    def presign_get(self, key: str, *, file_name: str, content_type: str, expires_in: int) -> SignedRequest:
+    async def presign_get(
+        self, key: str, *, file_name: str, content_type: str, expires_in: int
+    ) -> SignedRequest:
         """A download for `expires_in` seconds, answered with `content_type`, always as an attachment.
 
         `file_name` may hold anything; it is encoded (RFC 6266, RFC 8187). HEAD and one Range work too.
