@@ -1,30 +1,15 @@
-"""The table `users` and every query on it."""
+"""Accounts: rows of `users`, one at a time or by what somebody typed."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    ForeignKey,
-    Index,
-    Row,
-    String,
-    Table,
-    Text,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from secureconnect.features.users.api import NewUser, Privacy, UserRecord
-from secureconnect.infra.database.base import METADATA, WriteTx
+from secureconnect.features.users.store.tables import users
+from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode
 
 __all__ = [
@@ -38,36 +23,7 @@ __all__ = [
     "set_role",
     "touch_login",
     "update_user",
-    "users",
 ]
-
-users = Table(
-    "users",
-    METADATA,
-    Column("user_id", String(36), primary_key=True),
-    Column("email", Text, nullable=False),
-    Column("email_verified_at", BigInteger),
-    Column("username", Text, nullable=False),
-    Column("password_hash", Text),
-    Column("display_name", Text, nullable=False),
-    Column("about", Text),
-    Column("avatar_file_id", String(36)),
-    Column("avatar_url", Text),
-    Column("status_text", Text),
-    Column("role", Text, nullable=False),
-    Column("is_bot", Boolean, nullable=False),
-    Column("owner_id", String(36), ForeignKey("users.user_id")),
-    Column("privacy", Text, nullable=False),
-    Column("storage_quota", BigInteger),
-    Column("state", Text, nullable=False),
-    Column("erase_at", BigInteger),
-    Column("last_login_at", BigInteger),
-    Column("created_at", BigInteger, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
-)
-Index("users_email_key", func.lower(users.c.email), unique=True)
-Index("users_username_key", func.lower(users.c.username), unique=True)
-Index("users_owner_id_idx", users.c.owner_id)
 
 _RECORD = (
     users.c.user_id,
