@@ -72,6 +72,11 @@ def _event_columns() -> list[sa.Column[Any]]:
     ]
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """The condition of an index over some rows, as each dialect wants it said."""
+    return {f"{dialect}_where": sa.text(condition) for dialect in ("sqlite", "postgresql")}
+
+
 def upgrade(op: Operations) -> None:
     """Widen the timeline, then create every new table."""
     _timeline(op)
@@ -96,13 +101,7 @@ def _timeline(op: Operations) -> None:
     for table, columns in (("messages", _message_columns()), ("timeline_events", _event_columns())):
         for column in columns:
             op.add_column(table, column)
-    op.create_index(
-        "messages_expires_at_idx",
-        "messages",
-        ["expires_at"],
-        sqlite_where=sa.text("expires_at IS NOT NULL"),
-        postgresql_where=sa.text("expires_at IS NOT NULL"),
-    )
+    op.create_index("messages_expires_at_idx", "messages", ["expires_at"], **_where("expires_at IS NOT NULL"))
     op.create_table(
         "message_reactions",
         id_("message_id"),
@@ -214,11 +213,7 @@ def _personal(op: Operations) -> None:
     )
     op.create_index("scheduled_messages_author_id_idx", "scheduled_messages", ["author_id", "send_at"])
     op.create_index(
-        "scheduled_messages_send_at_idx",
-        "scheduled_messages",
-        ["send_at"],
-        sqlite_where=sa.text("status = 'pending'"),
-        postgresql_where=sa.text("status = 'pending'"),
+        "scheduled_messages_send_at_idx", "scheduled_messages", ["send_at"], **_where("status = 'pending'")
     )
 
 
@@ -248,8 +243,7 @@ def _polls(op: Operations) -> None:
         "polls_expires_at_idx",
         "polls",
         ["expires_at"],
-        sqlite_where=sa.text("expires_at IS NOT NULL AND closed_at IS NULL"),
-        postgresql_where=sa.text("expires_at IS NOT NULL AND closed_at IS NULL"),
+        **_where("expires_at IS NOT NULL AND closed_at IS NULL"),
     )
     op.create_table(
         "poll_options",
@@ -274,12 +268,7 @@ def _polls(op: Operations) -> None:
     )
     # Invariant I7: a single-choice poll has at most one vote per user.
     op.create_index(
-        "poll_votes_single_key",
-        "poll_votes",
-        ["poll_id", "user_id"],
-        unique=True,
-        sqlite_where=sa.text("single"),
-        postgresql_where=sa.text("single"),
+        "poll_votes_single_key", "poll_votes", ["poll_id", "user_id"], unique=True, **_where("single")
     )
     op.create_index("poll_votes_option_id_idx", "poll_votes", ["option_id", "voted_at", "user_id"])
 
@@ -299,7 +288,9 @@ def _files(op: Operations) -> None:
         text("upload_id", optional=True),
         count("part_size", optional=True),
         flag("has_thumbnail"),
+        flag("thumbnail_due"),  # a picture that nobody tried to shrink yet
         time("expires_at", optional=True),
+        time("sweep_at", optional=True),  # when the sweeper looks at it next
         time("created_at"),
         time("updated_at"),
         time("completed_at", optional=True),
@@ -307,13 +298,8 @@ def _files(op: Operations) -> None:
         sa.PrimaryKeyConstraint("file_id"),
     )
     op.create_index("files_owner_id_idx", "files", ["owner_id", "status", "file_id"])
-    op.create_index(
-        "files_expires_at_idx",
-        "files",
-        ["expires_at"],
-        sqlite_where=sa.text("status = 'uploading'"),
-        postgresql_where=sa.text("status = 'uploading'"),
-    )
+    op.create_index("files_sweep_at_idx", "files", ["sweep_at"], **_where("sweep_at IS NOT NULL"))
+    op.create_index("files_thumbnail_due_idx", "files", ["file_id"], **_where("thumbnail_due"))
     op.create_table(
         "storage_usage",
         id_("user_id"),
