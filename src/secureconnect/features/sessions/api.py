@@ -9,7 +9,19 @@ from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.objects import Id
 from secureconnect.kit.principal import RequestContext
 
-__all__ = ["RevokeReason", "Sessions", "Tokens"]
+__all__ = ["OneTimeToken", "OneTimeTokens", "Purpose", "RevokeReason", "Sessions", "Tokens"]
+
+Purpose = Literal[
+    "password_reset",
+    "email_change",
+    "email_verify",
+    "ws_ticket",
+    "mfa",
+    "oidc_state",
+    "oidc_code",
+    "webauthn",
+    "totp_setup",
+]
 
 RevokeReason = Literal["logout", "revoked", "password", "reuse", "ban", "deleted", "admin", "expired"]
 
@@ -50,3 +62,40 @@ class Sessions(Protocol):
 
     def known_address_in(self, conn: Connection, user_id: str, ip: str) -> bool:
         """Whether the user ever had a session from this address."""
+
+
+class OneTimeToken(Struct, frozen=True):
+    """A live single-use token: whom it concerns, the JSON that it carries, how often it failed."""
+
+    user_id: str | None
+    payload: str
+    attempts: int
+
+
+class OneTimeTokens(Protocol):
+    """Single-use tokens, stored as hash. A token works only for the purpose that it was made for."""
+
+    def issue_in(
+        self,
+        tx: WriteTx,
+        purpose: Purpose,
+        payload: str,
+        *,
+        user_id: str | None,
+        seconds: int,
+        token: str | None = None,
+    ) -> str:
+        """A new token of 256 random bits, good for `seconds`; `token` is used instead when given, for what
+        is named by an id and not by a secret. `payload` is stored as it is: secrets in it are sealed."""
+
+    def find_in(self, conn: Connection, purpose: Purpose, token: str) -> OneTimeToken | None:
+        """The live token; None for unknown, used and expired ones, and those of another purpose."""
+
+    def take_in(self, tx: WriteTx, purpose: Purpose, token: str) -> OneTimeToken | None:
+        """Like `find_in`, and the token is used up by this: of two uses at once one gets None."""
+
+    def failed_in(self, tx: WriteTx, purpose: Purpose, token: str) -> None:
+        """Count a failure with this token."""
+
+    def void_in(self, tx: WriteTx, purpose: Purpose, user_id: str) -> None:
+        """The user's tokens of this purpose work no more."""

@@ -46,7 +46,14 @@ class Tickets:
         ).decode()
         expires_at = self._clock.now() + TICKET_SECONDS * 1000
         await self._database.write(
-            lambda tx: store.add_ticket(tx, store.hash_token(ticket), caller.user_id, payload, expires_at)
+            lambda tx: store.add_one_time(
+                tx,
+                store.hash_token(ticket),
+                "ws_ticket",
+                payload,
+                user_id=caller.user_id,
+                expires_at=expires_at,
+            )
         )
         return ticket
 
@@ -60,10 +67,10 @@ class Tickets:
         now = self._clock.now()
 
         def work(tx: WriteTx) -> Principal | None:
-            payload = store.take_ticket(tx, store.hash_token(ticket), now)
-            if payload is None:
+            row = store.take_one_time(tx, store.hash_token(ticket), "ws_ticket", now)
+            if row is None:
                 return None
-            taken = msgspec.json.decode(payload, type=_Ticket)
+            taken = msgspec.json.decode(row.payload, type=_Ticket)
             state = store.session_state(tx.conn, taken.session_id)
             if (
                 (taken.purpose, taken.conversation_id) != (purpose, conversation_id)

@@ -1,105 +1,35 @@
-"""The tables of sessions and every query on them. Tokens are stored as SHA-256 only."""
+"""Queries on sessions and their refresh tokens."""
 
 import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    Row,
-    String,
-    Table,
-    Text,
-    delete,
-    insert,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
-from secureconnect.infra.database.base import METADATA, WriteTx
+from secureconnect.features.sessions.store.tables import (
+    one_time_tokens,
+    refresh_tokens,
+    sessions,
+    signing_keys,
+)
+from secureconnect.infra.database.base import WriteTx
 
 __all__ = [
     "RefreshRow",
     "SessionRow",
-    "add_key",
     "add_refresh_token",
     "add_session",
-    "add_ticket",
     "hash_token",
-    "keys",
+    "known_address",
+    "live_ids",
     "live_sessions",
+    "purge",
     "refresh_row",
+    "revoke",
     "session_state",
+    "touch",
+    "use_refresh_token",
 ]
-
-sessions = Table(
-    "sessions",
-    METADATA,
-    Column("session_id", String(36), primary_key=True),
-    Column("user_id", String(36), ForeignKey("users.user_id"), nullable=False),
-    Column("device_name", Text),
-    Column("ip", Text, nullable=False),
-    Column("user_agent", Text),
-    Column("authenticated_at", BigInteger, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("last_used_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-    Column("revoked_at", BigInteger),
-    Column("revoke_reason", Text),
-    Index("sessions_user_id_idx", "user_id", "last_used_at"),
-    Index("sessions_expires_at_idx", "expires_at"),
-)
-refresh_tokens = Table(
-    "refresh_tokens",
-    METADATA,
-    Column("token_hash", LargeBinary, primary_key=True),
-    Column("session_id", String(36), ForeignKey("sessions.session_id"), nullable=False),
-    Column("parent_hash", LargeBinary),
-    Column("issued_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-    Column("used_at", BigInteger),
-    Index("refresh_tokens_session_id_idx", "session_id"),
-    Index("refresh_tokens_expires_at_idx", "expires_at"),
-    # Invariant I10: at most one unused refresh token per session.
-    Index(
-        "refresh_tokens_unused_key",
-        "session_id",
-        unique=True,
-        sqlite_where=text("used_at IS NULL"),
-        postgresql_where=text("used_at IS NULL"),
-    ),
-)
-one_time_tokens = Table(
-    "one_time_tokens",
-    METADATA,
-    Column("token_hash", LargeBinary, primary_key=True),
-    Column("user_id", String(36)),
-    Column("purpose", Text, nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-    Column("used_at", BigInteger),
-    Index("one_time_tokens_user_id_idx", "user_id", "purpose"),
-    Index("one_time_tokens_expires_at_idx", "expires_at"),
-)
-signing_keys = Table(
-    "signing_keys",
-    METADATA,
-    Column("kid", Text, primary_key=True),
-    Column("public_key", LargeBinary, nullable=False),
-    Column("private_key_enc", LargeBinary, nullable=False),
-    Column("not_before", BigInteger, nullable=False),
-    Column("sign_until", BigInteger, nullable=False),
-    Column("verify_until", BigInteger, nullable=False),
-)
 
 
 class RefreshRow(NamedTuple):
@@ -121,17 +51,6 @@ class SessionRow(NamedTuple):
     user_agent: str | None
     created_at: int
     last_used_at: int
-
-
-class KeyRow(NamedTuple):
-    """A signing key; the private part is sealed."""
-
-    kid: str
-    public_key: bytes
-    private_key_enc: bytes
-    not_before: int
-    sign_until: int
-    verify_until: int
 
 
 def hash_token(token: str) -> bytes:
@@ -232,52 +151,6 @@ def use_refresh_token(tx: WriteTx, token_hash: bytes, now: int) -> bool:
         .values(used_at=now)
     )
     return tx.conn.execute(used).rowcount == 1
-
-
-def add_ticket(tx: WriteTx, token_hash: bytes, user_id: str, payload: str, expires_at: int) -> None:
-    """Store a socket ticket."""
-    tx.conn.execute(
-        insert(one_time_tokens).values(
-            token_hash=token_hash,
-            user_id=user_id,
-            purpose="ws_ticket",
-            payload=payload,
-            attempts=0,
-            expires_at=expires_at,
-        )
-    )
-
-
-def take_ticket(tx: WriteTx, token_hash: bytes, now: int) -> str | None:
-    """The payload of a live ticket, which is used up by this; None for unknown, used and expired ones."""
-    c = one_time_tokens.c
-    taken = (
-        update(one_time_tokens)
-        .where(c.token_hash == token_hash, c.purpose == "ws_ticket", c.used_at.is_(None), c.expires_at > now)
-        .values(used_at=now)
-        .returning(c.payload)
-    )
-    return tx.conn.execute(taken).scalar_one_or_none()
-
-
-def add_key(tx: WriteTx, key: KeyRow) -> None:
-    """Store a signing key."""
-    tx.conn.execute(insert(signing_keys).values(key._asdict()))
-
-
-def retire_key(tx: WriteTx, kid: str, sign_until: int, verify_until: int) -> None:
-    """End the time in which a key signs and verifies."""
-    tx.conn.execute(
-        update(signing_keys)
-        .where(signing_keys.c.kid == kid)
-        .values(sign_until=sign_until, verify_until=verify_until)
-    )
-
-
-def keys(conn: Connection, now: int) -> list[KeyRow]:
-    """Keys that may still verify a live token, oldest first."""
-    query = select(signing_keys).where(signing_keys.c.verify_until > now).order_by(signing_keys.c.not_before)
-    return [KeyRow(*row) for row in conn.execute(query)]
 
 
 def purge(tx: WriteTx, *, before: int, tickets_before: int, limit: int) -> int:
