@@ -85,7 +85,7 @@ def _route(
     for status, body in operation["responses"].items():
         if int(status) < 400:
             data = body["content"]["application/json"]["schema"]["properties"]["data"]
-            words = "`message` str" if leaf(data["$ref"]) == "Done" else in_words(data)
+            words = "`message` str" if leaf(data.get("$ref", "")) == "Done" else in_words(data)
             yield f"- {status}: {words}"
     own = sorted(_codes(operation) - usual, key=lambda name: (ErrorCode[name].status, name))
     if own:

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import msgspec
 from msgspec import inspect
@@ -83,10 +84,15 @@ def _anything(type_: type[Any]) -> dict[str, Any]:
 def _types(routes: Sequence[Route]) -> list[type[Any]]:
     found: dict[type[Any], None] = {}
     for route in routes:
-        for type_ in (*route.returns.values(), route.body, route.query):
+        answers = [type_ for answer in route.returns.values() for type_ in _alternatives(answer)]
+        for type_ in (*answers, route.body, route.query):
             if type_ is not None:
                 found[type_] = None
     return list(found)
+
+
+def _alternatives(answer: type[Any] | UnionType) -> tuple[type[Any], ...]:
+    return get_args(answer) if isinstance(answer, UnionType) else (answer,)
 
 
 def _operation(route: Route, schemas: dict[type[Any], Any]) -> dict[str, Any]:
@@ -160,10 +166,14 @@ def _responses(route: Route, schemas: dict[type[Any], Any]) -> dict[str, Any]:
     for code in dict.fromkeys((*_common(route), *route.errors)):
         codes[code.status].append(code.name)
     responses: dict[str, Any] = {}
-    for status, type_ in route.returns.items():
+    for status, answer in route.returns.items():
+        types = _alternatives(answer)
+        data = schemas[types[0]] if len(types) == 1 else {"anyOf": [schemas[type_] for type_ in types]}
         responses[str(status)] = {
-            "description": (type_.__doc__ or route.summary).strip().splitlines()[0],
-            "content": {"application/json": {"schema": _success(schemas[type_])}},
+            "description": " Or: ".join(
+                (type_.__doc__ or route.summary).strip().splitlines()[0] for type_ in types
+            ),
+            "content": {"application/json": {"schema": _success(data)}},
         }
     for status, names in sorted(codes.items()):
         responses[str(status)] = {

@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
+from types import UnionType
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -77,7 +78,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         fresh: needs a recent authentication.
         body: the Struct of the JSON body, or None when no body is defined.
         query: the Struct of the query parameters.
-        returns: status → Struct of `data`.
+        returns: status → Struct of `data`, or a union of the Structs that it may be.
         errors: codes beyond those every route can give.
         replayable: whether `Idempotency-Key` applies (docs/reference/conventions.md §3.6).
         summary: one line for the reference.
@@ -88,7 +89,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     handler: Handler
     summary: str
     tag: str
-    returns: Mapping[int, type[Any]]
+    returns: Mapping[int, type[Any] | UnionType]
     access: Access = Access.USER
     row: str | None = "default"
     scope: str | None = None
