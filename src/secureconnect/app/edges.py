@@ -151,6 +151,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
     stores.metrics.watch_sockets(lambda: len(places), lambda: len(product.hub.interest.users))
     tasks = [task for module in product.modules for task in module.tasks]
     tasks.append(Task("idempotency_retention", 3600, idempotency.purge))
+    tasks.append(Task("outbox_retention", 3600, stores.outbox.purge))
     return Edges(http, answers, cors, gate, places, heartbeat, health, tasks, drain)
 
 

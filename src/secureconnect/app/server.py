@@ -130,6 +130,7 @@ async def _working(product: Product, edges: Edges, stores: Stores) -> AsyncItera
     for module in product.modules:
         if module.start is not None:
             await module.start()
+    await stores.outbox.start()
     jobs = Jobs(edges.tasks, stores.metrics)
     jobs.start()
     edges.heartbeat.start()
@@ -145,6 +146,7 @@ async def _working(product: Product, edges: Edges, stores: Stores) -> AsyncItera
         await asyncio.gather(*loops, return_exceptions=True)
         edges.heartbeat.stop()
         await jobs.stop()
+        await stores.outbox.stop()
         await product.background.stop()
         product.hub.close()
         for module in reversed(product.modules):

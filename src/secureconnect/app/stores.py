@@ -12,6 +12,7 @@ from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.infra.cache.memory import MemoryCache
 from secureconnect.infra.crypto.sealing import Sealer
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
+from secureconnect.infra.outbox.relational import RelationalOutbox
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
@@ -32,6 +33,7 @@ class Stores(Struct, frozen=True):
     cursors: Cursors
     clock: Clock
     metrics: Metrics
+    outbox: RelationalOutbox
 
 
 @contextlib.asynccontextmanager
@@ -68,6 +70,8 @@ async def open_stores(
             Cursors(data_dir.cursor_key),
             clock,
             metrics,
+            # The lock on the data directory keeps every other process out.
+            RelationalOutbox(database, clock, metrics, alone=True),
         )
     finally:
         await bus.close()

@@ -104,6 +104,10 @@ class Metrics:
         self._denied = counter("permission_denied", "Refused access.", "resource")
         self._audit = counter("audit_events", "Audit records.", "event", "result")
         self._presence = gauge("presence_online", "Users with an open socket on this process.")
+        self._outbox_pending = gauge("outbox_pending", "Durable jobs that wait.", "kind")
+        self._outbox_age = gauge(
+            "outbox_oldest_age_seconds", "How long ago the first waiting job was due.", "kind"
+        )
         self._jobs = counter("job_runs", "Background jobs.", "job", "result")
         self._job_seconds = histogram("job_duration_seconds", "Background jobs.", "job")
         self._up = gauge("dependency_up", "1 when the dependency answers.", "dependency")
@@ -277,6 +281,10 @@ class Metrics:
     def job(self, name: str, result: str, seconds: float) -> None:
         self._jobs.labels(name, result).inc()
         self._job_seconds.labels(name).observe(seconds)
+
+    def outbox(self, kind: str, pending: int, oldest_age: float) -> None:
+        self._outbox_pending.labels(kind).set(pending)
+        self._outbox_age.labels(kind).set(oldest_age)
 
     def dependency(self, name: str, *, up: bool) -> None:
         self._up.labels(name).set(1 if up else 0)
