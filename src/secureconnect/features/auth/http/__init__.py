@@ -1,0 +1,5 @@
+"""Routes of auth: `entry` takes passwords."""
+
+from secureconnect.features.auth.http.entry import routes
+
+__all__ = ["routes"]
