@@ -1,9 +1,10 @@
 """The product put together: every feature with what it needs. The only place that knows all of them."""
 
-from collections.abc import Collection, Mapping
+from typing import cast
 
 from msgspec import Struct
 
+from secureconnect.app.late import Late
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.edge.limits import RateLimiter
@@ -14,24 +15,26 @@ from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.audit.module import module as audit_module
 from secureconnect.features.audit.service import AuditService
 from secureconnect.features.auth.module import module as auth_module
-from secureconnect.features.auth.service import Accounts, Lockout, LockoutLimits, Login
+from secureconnect.features.auth.service import Accounts, EntranceService, Lockout, LockoutLimits, Login
 from secureconnect.features.conversations.module import module as conversations_module
 from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service import FactsCache, Listing, Neighbours, Views
 from secureconnect.features.conversations.socket import SocketMemberships
+from secureconnect.features.files.api import Files
 from secureconnect.features.friends.module import module as friends_module
 from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Relations as Friends
+from secureconnect.features.messages.api import Online, PollCards
 from secureconnect.features.messages.module import module as messages_module
 from secureconnect.features.messages.rules import MessageLimits
-from secureconnect.features.messages.service import Announcer, SenderNames, TimelineView
+from secureconnect.features.messages.service import Announcer, Poster, SenderNames, TimelineView
 from secureconnect.features.presence.module import module as presence_module
 from secureconnect.features.presence.rules import PresenceTimes
 from secureconnect.features.presence.service import Devices, PresenceService
 from secureconnect.features.presence.service import Relations as Sight
 from secureconnect.features.sessions.module import module as sessions_module
 from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService, Tickets
-from secureconnect.features.users.api import Status, Statuses
+from secureconnect.features.users.api import Statuses
 from secureconnect.features.users.module import module as users_module
 from secureconnect.features.users.service import UserService
 from secureconnect.infra.crypto.hashing import PasswordHasher
@@ -56,27 +59,16 @@ class Product(Struct, frozen=True):
     hasher: PasswordHasher
 
 
-class _LateStatuses:
-    """Users show who is online, and presence is built on users: this stands in until presence exists."""
-
-    def __init__(self) -> None:
-        self.source: Statuses | None = None
-
-    async def visible(self, viewer_id: str, user_ids: Collection[str]) -> Mapping[str, Status]:
-        assert self.source is not None
-        return await self.source.visible(viewer_id, user_ids)
-
-
 def assemble_product(settings: Settings, stores: Stores) -> Product:
     """Build every feature, in the order in which they stand on each other."""
     database, bus, clock, metrics = stores.database, stores.bus, stores.clock, stores.metrics
     timeline, cursors = stores.timeline, stores.cursors
     development = settings.server.environment == "development"
-    statuses = _LateStatuses()
+    statuses, online, polls, files = Late(), Late(), Late(), Late()
     timers, background = Timers(clock), Background()
 
     audit = AuditService(database, metrics, clock, retention_days=settings.audit.retention_days)
-    users = UserService(database, bus, audit, clock, statuses, allow_http=development)
+    users = UserService(database, bus, audit, clock, cast("Statuses", statuses), allow_http=development)
     friends = Friends(database)
 
     auth = settings.auth
@@ -126,7 +118,8 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             auth.lockout_account_failures,
         ),
     )
-    login = Login(database, users, sessions, audit, hasher, lockout, metrics, clock)
+    entrance = EntranceService(users, sessions, audit, lockout, metrics, clock)
+    login = Login(database, users, hasher, lockout, entrance, clock)
     accounts = Accounts(
         database,
         users,
@@ -140,7 +133,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     )
 
     names = SenderNames(users)
-    view = TimelineView(timeline, names)
+    view = TimelineView(database, timeline, names, cast("PollCards", polls))
     announcer = Announcer(bus, names, clock, metrics)
     timeline.listen(announcer.committed)
     facts = FactsCache(database, timeline, bus, friends, clock)
@@ -160,7 +153,8 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     )
     sight = Sight(database, users, friends, conversations)
     presence = PresenceService(Devices(stores.cache), sight, users, bus, clock, times)
-    statuses.source = presence
+    statuses.source = online.source = presence
+    poster = Poster(timeline, conversations, cast("Files", files), cast("Online", online), names, clock)
 
     modules = [
         audit_module(audit, cursors),
@@ -209,13 +203,15 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             cursors=cursors,
             users=users,
             conversations=conversations,
-            names=names,
+            files=cast("Files", files),
+            poster=poster,
             announcer=announcer,
             view=view,
             limits=MessageLimits(
                 settings.messaging.max_content_chars,
                 settings.messaging.max_encrypted_bytes,
                 settings.messaging.unread_cap,
+                settings.messaging.max_attachments,
             ),
             typing_interval=settings.realtime.typing_interval,
             dedup_hours=settings.messaging.dedup_hours,

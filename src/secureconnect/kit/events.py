@@ -8,18 +8,29 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from msgspec import Struct
 
-from secureconnect.kit.objects import ConversationObject, Id, Message
+from secureconnect.kit.objects import ConversationObject, Id, Message, Poll
 
 __all__ = [
     "KINDS",
     "ConversationCreated",
     "ConversationUpdated",
+    "CountedReaction",
     "E2eeModeChanged",
     "EventData",
     "MemberAdded",
     "MemberRemoved",
     "MemberRoleChanged",
     "MessageCreated",
+    "MessageDeleted",
+    "MessageEdited",
+    "MessagePinned",
+    "MessageUnpinned",
+    "OptionTally",
+    "PollClosed",
+    "PollCreated",
+    "PollVoted",
+    "ReactionAdded",
+    "ReactionRemoved",
     "encode_data",
 ]
 
@@ -48,6 +59,112 @@ class MessageCreated(EventData, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "message_created"
     message: Message
+
+
+class MessageEdited(EventData, frozen=True, kw_only=True):
+    """`target_seq` is the seq of the event that brought the message; `message` is its current state."""
+
+    kind: ClassVar[str] = "message_edited"
+    message_id: Id
+    target_seq: int
+    message: Message
+
+
+class MessageDeleted(EventData, frozen=True, kw_only=True):
+    """Nothing that the message said is given out any more."""
+
+    kind: ClassVar[str] = "message_deleted"
+    message_id: Id
+    target_seq: int
+    deleted_by: Id | None
+    reason: Literal["sender", "moderator", "expired", "erased"]
+
+
+class CountedReaction(Struct, frozen=True):
+    """One emoji on a message, for nobody in particular: the first ten who used it, earliest first."""
+
+    emoji: str
+    count: int
+    user_ids: list[Id]
+
+
+class _ReactionChanged(EventData, frozen=True, kw_only=True):
+    message_id: Id
+    target_seq: int
+    user_id: Id
+    emoji: str
+    reactions: list[CountedReaction]
+
+
+class ReactionAdded(_ReactionChanged, frozen=True, kw_only=True):
+    """`reactions` are those right after the event; none once the message was deleted."""
+
+    kind: ClassVar[str] = "reaction_added"
+
+
+class ReactionRemoved(_ReactionChanged, frozen=True, kw_only=True):
+    """`reactions` are those right after the event; none once the message was deleted."""
+
+    kind: ClassVar[str] = "reaction_removed"
+
+
+class MessagePinned(EventData, frozen=True, kw_only=True):
+    """The message is among the pins now."""
+
+    kind: ClassVar[str] = "message_pinned"
+    message_id: Id
+    target_seq: int
+    by: Id
+
+
+class MessageUnpinned(EventData, frozen=True, kw_only=True):
+    """The message is no pin any more."""
+
+    kind: ClassVar[str] = "message_unpinned"
+    message_id: Id
+    target_seq: int
+    by: Id
+
+
+class PollCreated(EventData, frozen=True, kw_only=True):
+    """Counts as the message_created of the poll's message. `poll` shows nobody's votes as one's own."""
+
+    kind: ClassVar[str] = "poll_created"
+    poll: Poll
+
+
+class OptionTally(Struct, frozen=True):
+    """How an answer stands. `vote_percent` is its share of all votes, 0-100 with two decimals."""
+
+    option_id: Id
+    vote_count: int
+    vote_percent: float
+
+
+class PollVoted(EventData, frozen=True, kw_only=True):
+    """Somebody chose, chose anew, or withdrew (`option_ids` empty). Anonymous polls tell nobody who."""
+
+    kind: ClassVar[str] = "poll_voted"
+    poll_id: Id
+    target_seq: int
+    user_id: Id | None
+    option_ids: list[Id] | None
+    options: list[OptionTally]
+    total_votes: int
+    total_voters: int
+
+
+class PollClosed(EventData, frozen=True, kw_only=True):
+    """The result stands."""
+
+    kind: ClassVar[str] = "poll_closed"
+    poll_id: Id
+    target_seq: int
+    by: Id | None
+    reason: Literal["closed", "expired"]
+    options: list[OptionTally]
+    total_votes: int
+    total_voters: int
 
 
 class MemberAdded(EventData, frozen=True, kw_only=True):
@@ -109,6 +226,15 @@ KINDS: dict[str, type[EventData]] = {
     for data in (
         ConversationCreated,
         MessageCreated,
+        MessageEdited,
+        MessageDeleted,
+        ReactionAdded,
+        ReactionRemoved,
+        MessagePinned,
+        MessageUnpinned,
+        PollCreated,
+        PollVoted,
+        PollClosed,
         MemberAdded,
         MemberRemoved,
         MemberRoleChanged,

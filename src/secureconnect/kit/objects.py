@@ -14,6 +14,8 @@ __all__ = [
     "Event",
     "Id",
     "Message",
+    "Poll",
+    "PollOption",
     "Reaction",
     "ReplyTo",
     "Time",
@@ -52,6 +54,44 @@ class ReplyTo(Struct, frozen=True):
     preview: str
 
 
+class PollOption(Struct, frozen=True, kw_only=True):
+    """One answer of a poll. `vote_percent` is its share of all votes, 0-100 with two decimals."""
+
+    option_id: Id
+    poll_id: Id
+    option_text: str
+    display_order: int
+    vote_count: int
+    vote_percent: float
+    created_at: Time
+
+
+class Poll(Struct, frozen=True, kw_only=True):
+    """A poll as one member sees it; `user_voted` and `user_vote_options` are that member's own."""
+
+    poll_id: Id
+    conversation_id: Id
+    creator_id: Id
+    creator_name: str
+    question: str
+    poll_type: Literal["single", "multi"]
+    allow_vote_change: bool
+    anonymous: bool
+    is_encrypted: bool
+    expires_at: Time | None
+    is_closed: bool
+    closed_at: Time | None
+    close_reason: Literal["closed", "expired"] | None
+    options: list[PollOption]
+    total_votes: int
+    total_voters: int
+    user_voted: bool
+    user_vote_options: list[Id]
+    seq: int
+    created_at: Time
+    updated_at: Time
+
+
 class Message(Struct, frozen=True, kw_only=True):
     """The current state of a message. `client_message_id` is given to its sender only."""
 
@@ -74,7 +114,7 @@ class Message(Struct, frozen=True, kw_only=True):
     mention_all: bool = False
     mention_here: bool = False
     reactions: list[Reaction] = []
-    poll: dict[str, Any] | None = None
+    poll: Poll | None = None
     forwarded: bool = False
     pinned: bool = False
     edited_at: Time | None = None

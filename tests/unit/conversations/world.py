@@ -27,6 +27,7 @@ from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Blocks, Friendships, PairLog, Relations
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import (
+    Poster,
     SenderNames,
     SendRequest,
     SendService,
@@ -45,6 +46,7 @@ from secureconnect.kit.errors import ApiError
 from secureconnect.kit.hints import Hint
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import Principal, RequestContext
+from tests.unit.messages.fakes import NO_FILES, NobodyOnline, NoPolls
 
 __all__ = ["CONTEXT", "Clock", "World", "caller", "refusal", "world"]
 
@@ -112,7 +114,7 @@ class World:
             database,
             self.timeline,
             self.users,
-            TimelineView(self.timeline, names),
+            TimelineView(database, self.timeline, names, NoPolls()),
             self.clock,
             unread_cap=limits.unread_cap,
         )
@@ -135,7 +137,10 @@ class World:
             public_url="https://chat.example/",
             allow_http=False,
         )
-        self.sending = SendService(self.timeline, self.neighbours, names, self.clock, MessageLimits())
+        poster = Poster(self.timeline, self.neighbours, NO_FILES, NobodyOnline(), names, self.clock)
+        self.sending = SendService(
+            database, self.timeline, self.neighbours, NO_FILES, poster, MessageLimits()
+        )
         log = PairLog(self.trail, self.bus)
         self.blocks = Blocks(database, self.users, log, self.clock, [self.neighbours.pair_changed])
         self.friendships = Friendships(database, self.users, log, self.clock, FriendLimits(5000, 200))

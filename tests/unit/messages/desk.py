@@ -17,7 +17,7 @@ from secureconnect.features.messages.service import (
 from secureconnect.kit.pagination import Cursors
 from secureconnect.kit.principal import Principal
 from tests.unit.conversations.world import World, caller, world
-from tests.unit.messages.fakes import NoMetrics
+from tests.unit.messages.fakes import NoMetrics, NoPolls
 
 __all__ = ["Desk", "by", "desk"]
 
@@ -32,10 +32,10 @@ class Desk:
         self.timers = Timers(world.clock)
         self.announcer = Announcer(world.bus, names, world.clock, NoMetrics())
         world.timeline.listen(self.announcer.committed)
-        self.view = TimelineView(world.timeline, names)
+        self.view = TimelineView(world.database, world.timeline, names, NoPolls())
         self.reading = ReadService(world.timeline, world.neighbours, self.view, self.cursors)
         self.syncing = SyncService(
-            world.timeline, world.neighbours, self.cursors, world.clock, unread_cap=unread_cap
+            world.timeline, world.neighbours, self.view, self.cursors, world.clock, unread_cap=unread_cap
         )
         self.marking = MarkService(
             world.database,

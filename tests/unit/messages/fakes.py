@@ -1,11 +1,13 @@
 """Small stand-ins for the neighbours of messages, which tests set up and look into."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from secureconnect.features.conversations.api import Facts, MemberFact
 from secureconnect.features.users.api import Privacy, UserRecord
 from secureconnect.infra.bus.memory import MemoryBus
+from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.timeline.base import (
     Appended,
     GuardChanged,
@@ -16,22 +18,35 @@ from secureconnect.infra.timeline.base import (
 )
 from secureconnect.kit.hints import Hint
 from secureconnect.kit.ids import new_id
-from secureconnect.kit.objects import ConversationSettings
+from secureconnect.kit.objects import ConversationSettings, Poll
 from secureconnect.kit.principal import Principal
 
 __all__ = [
+    "NO_FILES",
     "FakeClock",
     "FakeConversations",
     "FakeTimeline",
     "FakeUsers",
     "HeardBus",
     "NoMetrics",
+    "NoPolls",
+    "NobodyOnline",
     "caller",
     "event",
     "facts",
     "message",
     "user",
 ]
+
+
+class _NoFiles:
+    """There are no files: whoever asks for one has a fault."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"{name} of a file that does not exist")
+
+
+NO_FILES: Any = _NoFiles()
 
 START = 1_700_000_000_000
 
@@ -247,3 +262,20 @@ def event(of: StoredMessage | None = None, *, kind: str = "message_created", **f
     assert isinstance(seq, int)
     assert isinstance(data, bytes)
     return StoredEvent(conversation_id, seq, new_id(), kind, None, START, data)
+
+
+class NoPolls:
+    """There are no polls."""
+
+    async def cards(self, viewer_id: str | None, poll_ids: Collection[str]) -> Mapping[str, Poll]:
+        return {}
+
+    def delete_in(self, tx: WriteTx, poll_id: str) -> None:
+        raise AssertionError("there is no poll")
+
+
+class NobodyOnline:
+    """Nobody is there."""
+
+    async def online_among(self, user_ids: Collection[str]) -> set[str]:
+        return set()

@@ -1,18 +1,22 @@
 """Sending: decided once, under facts that hold at the commit."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from secureconnect.features.conversations.api import Facts
+from secureconnect.features.conversations.api import Conversations, Facts
 from secureconnect.features.messages.rules import MessageLimits
-from secureconnect.features.messages.service import SenderNames, SendRequest, SendService, Sent
+from secureconnect.features.messages.service import Poster, SenderNames, SendRequest, SendService, Sent
+from secureconnect.infra.database.base import Database
+from secureconnect.infra.timeline.base import Timeline
 from secureconnect.kit.errors import ApiError, ErrorCode
 from tests.unit.messages.fakes import (
+    NO_FILES,
     FakeClock,
     FakeConversations,
     FakeTimeline,
     FakeUsers,
+    NobodyOnline,
     caller,
     facts,
     user,
@@ -26,12 +30,10 @@ class Desk:
         self.conversations = FakeConversations(current)
         self.timeline = FakeTimeline(guard)
         names = SenderNames(FakeUsers(user(A), user(B)))  # type: ignore[arg-type]
+        timeline, conversations = cast("Timeline", self.timeline), cast("Conversations", self.conversations)
+        poster = Poster(timeline, conversations, NO_FILES, NobodyOnline(), names, FakeClock())
         self.service = SendService(
-            self.timeline,  # type: ignore[arg-type]
-            self.conversations,  # type: ignore[arg-type]
-            names,
-            FakeClock(),
-            MessageLimits(),
+            cast("Database", None), timeline, conversations, NO_FILES, poster, MessageLimits()
         )
 
     async def send(self, sender_id: str, text: str = "x", **fields: Any) -> Sent:

@@ -67,6 +67,7 @@ class ConversationSettings(Section, frozen=True):
     """Direct and group chats."""
 
     max_members: Annotated[int, about("members of a group", ge=2, le=100_000)] = 1000
+    max_pins: Annotated[int, about("pinned messages of one conversation", ge=1, le=10_000)] = 100
     invite_ttl: Annotated[int, about("lifetime of invite links", unit="s", ge=1, le=31_536_000)] = 604_800
     max_per_user: Annotated[int, about("conversations of one user", ge=1, le=1_000_000)] = 10_000
 
@@ -78,6 +79,18 @@ class MessagingSettings(Section, frozen=True):
     max_encrypted_bytes: Annotated[
         int, about("longest encrypted content", unit="bytes", ge=1, le=1_048_576)
     ] = 65_536
+    max_attachments: Annotated[int, about("files of one message", ge=1, le=100)] = 10
+    edit_window: Annotated[
+        int, about("how long a message can be edited; 0 for ever", unit="s", ge=0, le=315_360_000)
+    ] = 86_400
+    delete_window: Annotated[
+        int,
+        about(
+            "how long a sender can delete a message for everyone; 0 for ever", unit="s", ge=0, le=315_360_000
+        ),
+    ] = 0
+    max_edits: Annotated[int, about("edits of one message", ge=1, le=10_000)] = 100
+    max_scheduled: Annotated[int, about("pending scheduled messages of one user", ge=1, le=10_000)] = 100
     dedup_hours: Annotated[
         int, about("how long a `client_message_id` is remembered", unit="h", ge=24, le=8760)
     ] = 168

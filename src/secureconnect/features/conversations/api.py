@@ -1,7 +1,7 @@
 """What other features may ask about conversations, and what this one needs from `messages`."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection
@@ -24,6 +24,8 @@ __all__ = [
     "Role",
     "Type",
 ]
+
+T = TypeVar("T")
 
 Role = Literal["member", "admin"]
 Type = Literal["direct", "group"]
@@ -143,7 +145,11 @@ class Conversation(ConversationObject, frozen=True, kw_only=True):
 
 
 class LatestMessages(Protocol):
-    """What was said last; offered by `messages`."""
+    """What was said last, and to whom; offered by `messages`."""
+
+    async def mention_counts(self, user_id: str, marks: Mapping[str, int], *, cap: int) -> Mapping[str, int]:
+        """Unread messages that mention `user_id` above the mark of each conversation, at most `cap`; those
+        without any are left out."""
 
     async def latest(self, viewer_id: str, first_visible: Mapping[str, int]) -> Mapping[str, Message]:
         """The newest message at or above the given seq of each conversation that has one, for `viewer_id`."""
@@ -171,6 +177,20 @@ class Conversations(Protocol):
 
     def member_in(self, conn: Connection, conversation_id: str, user_id: str) -> Member:
         """Like `member`, within a transaction."""
+
+    async def act(self, conversation_id: str, user_id: str, work: Callable[[WriteTx, Facts], T]) -> T:
+        """Run `work` in one transaction in which the facts that it is given are true.
+
+        The way to change anything inside a conversation: whatever `work` decides from the facts holds at the
+        moment of the commit. It may run several times, like every unit of work, also with newer facts.
+
+        Raises:
+            ApiError: `NOT_FOUND` for an unknown or deleted conversation, `FORBIDDEN` for a stranger; what
+                `work` raises; `TIMELINE_UNAVAILABLE` when the conversation keeps changing.
+        """
+
+    def touch_in(self, tx: WriteTx, conversation_id: str, now: int) -> None:
+        """The conversation's last event happened `now`."""
 
     async def overviews(self, user_id: str, *, after: str | None, limit: int) -> list[Overview]:
         """The user's conversations, ascending by id, above the id `after`; archived and hidden ones too."""

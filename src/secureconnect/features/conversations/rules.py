@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from secureconnect.features.conversations.api import Member, Role, Type
+from secureconnect.features.conversations.api import Facts, Member, Role, Type
 from secureconnect.kit.errors import ApiError, ErrorCode, invalid
 from secureconnect.kit.objects import ConversationSettings
 from secureconnect.kit.urls import is_web_url
@@ -17,6 +17,7 @@ __all__ = [
     "change_settings",
     "check_admin",
     "check_group",
+    "check_insider",
     "check_may_add",
     "check_may_edit",
     "check_may_invite",
@@ -70,6 +71,19 @@ def _conflict(message: str) -> ApiError:
 def not_a_member() -> ApiError:
     """The refusal for strangers."""
     return _forbidden("Only members may do this.")
+
+
+def check_insider(facts: Facts | None, user_id: str) -> Facts:
+    """The facts of a conversation that `user_id` takes part in.
+
+    Raises:
+        ApiError: `NOT_FOUND` or `FORBIDDEN`.
+    """
+    if facts is None:
+        raise not_found()
+    if user_id not in facts.members:
+        raise not_a_member()
+    return facts
 
 
 def founders(type_: Type, caller_id: str, named: Sequence[str]) -> list[str]:

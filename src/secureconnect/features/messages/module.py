@@ -3,14 +3,15 @@
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.conversations.api import Conversations
+from secureconnect.features.files.api import Files
 from secureconnect.features.messages.http import routes
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import (
     Announcer,
     MarkService,
+    Poster,
     ReadService,
     Receipts,
-    SenderNames,
     SendService,
     SyncService,
     TimelineView,
@@ -37,7 +38,8 @@ def module(
     cursors: Cursors,
     users: Users,
     conversations: Conversations,
-    names: SenderNames,
+    files: Files,
+    poster: Poster,
     announcer: Announcer,
     view: TimelineView,
     limits: MessageLimits,
@@ -46,11 +48,11 @@ def module(
 ) -> Module:
     """Sync, events, messages, read marks, typing.
 
-    `names` is shared with `announcer`, which listens to `timeline` and so exists before it.
+    `announcer` listens to `timeline`, and `poster` posts for other features too: they exist before.
     """
-    sending = SendService(timeline, conversations, names, clock, limits)
+    sending = SendService(database, timeline, conversations, files, poster, limits)
     reading = ReadService(timeline, conversations, view, cursors)
-    syncing = SyncService(timeline, conversations, cursors, clock, unread_cap=limits.unread_cap)
+    syncing = SyncService(timeline, conversations, view, cursors, clock, unread_cap=limits.unread_cap)
     marking = MarkService(database, timeline, conversations, users, Receipts(bus, timers), clock)
     typing = Typing(conversations, bus, clock, typing_interval)
     return Module(

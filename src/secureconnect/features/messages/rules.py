@@ -36,16 +36,28 @@ _encode = msgspec.json.Encoder().encode
 _NO_METADATA: dict[str, str] = {}
 
 
-def refusal(facts: Facts, sender_id: str, *, is_encrypted: bool) -> ApiError | None:
-    """Why the member `sender_id` may not send now, or None when it may.
+def refusal(
+    facts: Facts,
+    sender_id: str | None,
+    *,
+    is_encrypted: bool,
+    files_encrypted: bool = True,
+    calls_everybody: bool = False,
+) -> ApiError | None:
+    """Why the member `sender_id` may not send now, or None when it may; None is a webhook.
 
-    `FORBIDDEN` (post permission, then a block in a direct conversation), then `E2EE_REQUIRED`.
+    `FORBIDDEN` (post permission, a block in a direct conversation, a mention of everybody by a member), then
+    `E2EE_REQUIRED`. `files_encrypted`: all attachments are; `calls_everybody`: mention_all or mention_here.
     """
-    if facts.settings.post_permission == "admins" and facts.members[sender_id].role != "admin":
-        return ApiError(ErrorCode.FORBIDDEN, "Only admins may post in this conversation.")
-    if facts.blocked:
-        return ApiError(ErrorCode.FORBIDDEN, "Sending into this conversation is not allowed.")
-    if facts.settings.is_e2ee_enabled and not is_encrypted:
+    if sender_id is not None:
+        role = facts.members[sender_id].role
+        if facts.settings.post_permission == "admins" and role != "admin":
+            return ApiError(ErrorCode.FORBIDDEN, "Only admins may post in this conversation.")
+        if facts.blocked:
+            return ApiError(ErrorCode.FORBIDDEN, "Sending into this conversation is not allowed.")
+        if calls_everybody and role != "admin":
+            return ApiError(ErrorCode.FORBIDDEN, "Only admins may mention everybody.")
+    if facts.settings.is_e2ee_enabled and not (is_encrypted and files_encrypted):
         return ApiError(ErrorCode.E2EE_REQUIRED)
     return None
 
@@ -74,6 +86,7 @@ class MessageLimits(Struct, frozen=True):
     max_content_chars: int = 10_000
     max_encrypted_bytes: int = 65_536
     unread_cap: int = 1000
+    max_attachments: int = 10
 
 
 class Content(Struct, frozen=True):
@@ -91,8 +104,9 @@ def check_content(
     is_encrypted: bool,
     metadata: Mapping[str, MetadataValue] | None,
     e2ee: Mapping[str, object] | None,
+    attachments: int = 0,
 ) -> Content:
-    """The form in which a message's content is stored.
+    """The form in which a message's content is stored. It may be empty next to `attachments` files.
 
     Plain text is stored in NFC and otherwise untouched; encrypted content is opaque and kept byte for byte.
     Metadata values become text: a number or boolean is stored as its JSON form.
@@ -102,9 +116,12 @@ def check_content(
     """
     faults: list[Detail] = []
     try:
-        text = _encrypted(text, limits) if is_encrypted else _plain(text, limits)
+        if text or not attachments:
+            text = _encrypted(text, limits) if is_encrypted else _plain(text, limits)
     except TextFault as fault:
         faults.append(Detail("content", str(fault)))
+    if attachments > limits.max_attachments:
+        faults.append(Detail("attachments", f"at most {limits.max_attachments} files"))
     stored = _NO_METADATA
     if metadata:
         stored = {key: _value_text(value) for key, value in metadata.items()}

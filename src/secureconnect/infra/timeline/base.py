@@ -15,6 +15,7 @@ from secureconnect.infra.database.base import WriteTx
 
 __all__ = [
     "MESSAGE_KINDS",
+    "PREVIEW",
     "AlreadySent",
     "Appended",
     "AttachedFile",
@@ -33,6 +34,9 @@ __all__ = [
     "Timeline",
     "Version",
 ]
+
+#: The longest preview of a message that another one answers, in code points.
+PREVIEW: Final = 100
 
 #: The kinds of events that bring a message.
 MESSAGE_KINDS: Final = ("message_created", "poll_created")

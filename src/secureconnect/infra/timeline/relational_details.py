@@ -10,12 +10,9 @@ import msgspec
 from sqlalchemy import Connection, TextClause, bindparam, select, text
 
 from secureconnect.infra.timeline import tables
-from secureconnect.infra.timeline.base import AttachedFile, Quote, StoredMessage, StoredReaction
+from secureconnect.infra.timeline.base import PREVIEW, AttachedFile, Quote, StoredMessage, StoredReaction
 
-__all__ = ["PREVIEW", "attachments_of", "preview", "reactions_of", "with_details"]
-
-#: Code points of a preview.
-PREVIEW = 100
+__all__ = ["attachments_of", "reactions_of", "with_details"]
 
 _SHOWN = 10  # users named per emoji
 _CHUNK = 200
@@ -54,11 +51,6 @@ def _reactions_sql() -> TextClause:
         " FROM message_reactions WHERE message_id IN :ids) AS counted"
         f" WHERE place <= {_SHOWN} OR user_id = :viewer ORDER BY message_id, first_at, emoji, place"
     ).bindparams(bindparam("ids", expanding=True))
-
-
-def preview(content: str, *, is_encrypted: bool) -> str:
-    """The beginning of what a message says; nothing of an encrypted one."""
-    return "" if is_encrypted else content[:PREVIEW]
 
 
 def with_details(
@@ -125,7 +117,7 @@ def _quotes(conn: Connection, message_ids: set[str]) -> dict[str, Quote]:
             found[message_id] = Quote(
                 message_id,
                 sender_id,
-                "" if deleted_at is not None else preview(content, is_encrypted=bool(is_encrypted)),
+                "" if deleted_at is not None or is_encrypted else content[:PREVIEW],
             )
     return found
 

@@ -1,6 +1,7 @@
 """What other features are told."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -13,11 +14,17 @@ from secureconnect.features.conversations.service.views import Views, muted_unti
 from secureconnect.features.conversations.store import Candidate
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.infra.timeline.base import Statement, Timeline
+from secureconnect.infra.timeline.base import GuardChanged, Statement, Timeline
 from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.hints import UserFrame, user_channel
 
 __all__ = ["Neighbours", "Place"]
+
+T = TypeVar("T")
+
+# Each attempt after the first reads the facts again: more are needed only while others change them.
+_ATTEMPTS = 5
 
 #: The lowest seq that a user may read, and a head at which it was a member.
 Place = tuple[int, int]
@@ -47,6 +54,28 @@ class Neighbours:
 
     async def stale_facts(self, facts: Facts) -> Facts | None:
         return await self._facts.after(facts)
+
+    async def act(self, conversation_id: str, user_id: str, work: Callable[[WriteTx, Facts], T]) -> T:
+        facts = await self._facts.get(conversation_id)
+        for _ in range(_ATTEMPTS):
+            known = rules.check_insider(facts, user_id)
+
+            def guarded(tx: WriteTx, known: Facts = known) -> T:
+                self._timeline.check_guard_in(tx, conversation_id, known.guard)
+                return work(tx, known)
+
+            try:
+                return await self._database.write(guarded)
+            except GuardChanged:
+                facts = await self._facts.after(known)
+        raise ApiError(
+            ErrorCode.TIMELINE_UNAVAILABLE,
+            "The conversation keeps changing; nothing was stored.",
+            retry_after=1,
+        )
+
+    def touch_in(self, tx: WriteTx, conversation_id: str, now: int) -> None:
+        store.touch(tx, conversation_id, now)
 
     async def member(self, conversation_id: str, user_id: str) -> Member:
         return await self._database.lookup(lambda conn: self.member_in(conn, conversation_id, user_id))

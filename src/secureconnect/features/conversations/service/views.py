@@ -148,6 +148,7 @@ class Views:
         now = self._clock.now()
         marks = {key: max(member.last_read_seq, member.visible_from - 1) for key, member in members.items()}
         unread = await self._timeline.unread(viewer_id, marks, cap=self._unread_cap)
+        mentions = await self._latest.mention_counts(viewer_id, marks, cap=self._unread_cap)
         states = {}
         for key, member in members.items():
             until = muted_until(member, now)
@@ -160,6 +161,7 @@ class Views:
                 last_read_seq=member.last_read_seq,
                 last_delivered_seq=member.last_delivered_seq,
                 unread_count=unread.get(key, 0),
+                mention_count=mentions.get(key, 0),
             )
         return states
 

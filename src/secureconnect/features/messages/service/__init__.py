@@ -2,6 +2,7 @@
 
 from secureconnect.features.messages.service.announcing import Announcer, CommitMetrics
 from secureconnect.features.messages.service.marking import MarkService
+from secureconnect.features.messages.service.posting import Poster, Sent
 from secureconnect.features.messages.service.reading import (
     EventsPage,
     MessagesPage,
@@ -10,7 +11,7 @@ from secureconnect.features.messages.service.reading import (
 )
 from secureconnect.features.messages.service.receipts import Receipts
 from secureconnect.features.messages.service.rendering import SenderNames
-from secureconnect.features.messages.service.sending import SendRequest, SendService, Sent
+from secureconnect.features.messages.service.sending import SendRequest, SendService
 from secureconnect.features.messages.service.syncing import SyncedConversation, SyncPage, SyncService
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "EventsPage",
     "MarkService",
     "MessagesPage",
+    "Poster",
     "ReadService",
     "Receipts",
     "SendRequest",

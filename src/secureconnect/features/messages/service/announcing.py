@@ -15,7 +15,7 @@ from secureconnect.features.messages.service.rendering import (
 )
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.telemetry.log import get_logger
-from secureconnect.infra.timeline.base import StoredEvent
+from secureconnect.infra.timeline.base import MESSAGE_KINDS, StoredEvent
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.hints import EventHint, conversation_channel, user_channel
@@ -42,6 +42,9 @@ class _Founding(msgspec.Struct):
 class _Membership(msgspec.Struct):
     user_id: str
 
+
+# Kinds whose data holds a message, and in it the client_message_id for its sender, who is the actor.
+_SAY_MESSAGE = frozenset({"message_created", "message_edited"})
 
 _founding = msgspec.json.Decoder(_Founding)
 _membership = msgspec.json.Decoder(_Membership)
@@ -70,11 +73,19 @@ class Announcer:
         names = self._names.recent
         for event in events:
             message = event.message
-            self._metrics.event(event.kind, message.message_type if message is not None else None)
+            self._metrics.event(
+                event.kind,
+                message.message_type if message is not None and event.kind in MESSAGE_KINDS else None,
+            )
             waiting = self._waiting.get(event.conversation_id)
             if waiting is not None:
                 waiting.append((event, now))
-            elif message is None or message.sender_id is None or message.sender_id in names:
+            elif (
+                message is None
+                or event.kind not in _SAY_MESSAGE
+                or message.sender_id is None
+                or message.sender_id in names
+            ):
                 self._announce(event, names, now)
             else:
                 self._wait(event, now)
@@ -91,8 +102,8 @@ class Announcer:
         own_frame: bytes | None = None
         subject_id: str | None = None
         told: Sequence[str] = ()
-        if message is not None:
-            if message.client_message_id is not None:
+        if event.kind in _SAY_MESSAGE:
+            if message is not None and message.client_message_id is not None:
                 own_frame = sender_frame(frame, message.client_message_id)
         elif event.kind in {"member_added", "member_removed"}:
             subject_id = _membership.decode(event.data).user_id

@@ -11,14 +11,20 @@ from msgspec import Struct
 
 from secureconnect.edge.realtime.base import EventFrame
 from secureconnect.features.conversations.api import Conversations, Member
+from secureconnect.features.messages import store
+from secureconnect.features.messages.api import PollCards
 from secureconnect.features.messages.service.rendering import (
+    Cards,
+    Names,
     SenderNames,
+    polls_of,
     render_event,
     render_frame,
     render_message,
     senders,
 )
-from secureconnect.infra.timeline.base import Head, StoredMessage, Timeline
+from secureconnect.infra.database.base import Database
+from secureconnect.infra.timeline.base import MESSAGE_KINDS, Head, StoredEvent, StoredMessage, Timeline
 from secureconnect.kit.errors import ApiError, ErrorCode, invalid
 from secureconnect.kit.objects import Event, Message
 from secureconnect.kit.pagination import Cursors
@@ -29,6 +35,9 @@ __all__ = ["EventsPage", "MessagesPage", "ReadService", "TimelineView"]
 # Read beside the messages wanted, for the other events between them.
 _SPARE_EVENTS = 20
 
+# Up to here a query costs the event loop less than handing it to a thread and back.
+_NEAR = 32
+
 
 class TimelineView:
     """Events and messages rendered for a user; permission is the caller's business.
@@ -36,9 +45,11 @@ class TimelineView:
     Implements `EventSource` of the realtime edge and `LatestMessages` of conversations.
     """
 
-    def __init__(self, timeline: Timeline, names: SenderNames) -> None:
+    def __init__(self, database: Database, timeline: Timeline, names: SenderNames, polls: PollCards) -> None:
+        self._database = database
         self._timeline = timeline
         self._names = names
+        self._polls = polls
 
     async def frames(
         self, user_id: str, conversation_id: str, *, after_seq: int, upto_seq: int, limit: int
@@ -47,17 +58,19 @@ class TimelineView:
         events = await self._timeline.events(
             conversation_id, after_seq=after_seq, before_seq=upto_seq + 1, limit=limit
         )
-        names = await self._names.of(senders(event.message for event in events))
-        return [EventFrame(event.seq, render_frame(event, names, user_id)) for event in events]
+        names, cards = await self._beside(user_id, events)
+        return [EventFrame(event.seq, render_frame(event, names, user_id, cards)) for event in events]
 
     async def latest(self, viewer_id: str, first_visible: Mapping[str, int]) -> Mapping[str, Message]:
         """See `LatestMessages`."""
-        stored = await self._timeline.last_messages(first_visible)
-        names = await self._names.of(senders(stored.values()))
-        return {
-            conversation_id: render_message(message, names, viewer_id)
-            for conversation_id, message in stored.items()
-        }
+        stored = await self._timeline.last_messages(first_visible, viewer_id=viewer_id)
+        shown = await self.rendered(viewer_id, list(stored.values()))
+        return {message.conversation_id: message for message in shown}
+
+    async def mention_counts(self, user_id: str, marks: Mapping[str, int], *, cap: int) -> Mapping[str, int]:
+        """See `LatestMessages`."""
+        run = self._database.lookup if len(marks) <= _NEAR else self._database.read
+        return await run(lambda conn: store.mention_counts(conn, user_id, marks, cap))
 
     async def events(
         self, viewer_id: str, conversation_id: str, *, after_seq: int, before_seq: int, limit: int
@@ -66,13 +79,21 @@ class TimelineView:
         events = await self._timeline.events(
             conversation_id, after_seq=after_seq, before_seq=before_seq, limit=limit
         )
-        names = await self._names.of(senders(event.message for event in events))
-        return [render_event(event, names, viewer_id) for event in events]
+        names, cards = await self._beside(viewer_id, events)
+        return [render_event(event, names, viewer_id, cards) for event in events]
 
     async def rendered(self, viewer_id: str, stored: Sequence[StoredMessage]) -> list[Message]:
         """`stored` in the same order."""
         names = await self._names.of(senders(stored))
-        return [render_message(message, names, viewer_id) for message in stored]
+        poll_ids = polls_of(stored)
+        cards = await self._polls.cards(viewer_id, poll_ids) if poll_ids else {}
+        return [render_message(message, names, viewer_id, cards) for message in stored]
+
+    async def _beside(self, viewer_id: str, events: Sequence[StoredEvent]) -> tuple[Names, Cards]:
+        """What rendering events needs beside them."""
+        names = await self._names.of(senders(event.message for event in events))
+        poll_ids = polls_of(event.message for event in events if event.kind == "poll_created")
+        return names, await self._polls.cards(viewer_id, poll_ids) if poll_ids else {}
 
 
 class EventsPage(Struct, frozen=True):
@@ -166,7 +187,7 @@ class ReadService:
         newer: list[StoredMessage] = []
         if around is not None:
             middle = await self._message_in(conversation_id, around, readable)
-            newer = await self._newer(middle, limit // 2, readable)
+            newer = await self._newer(middle, limit // 2, readable, caller.user_id)
             before = middle.seq + 1
         wanted = limit - len(newer)
         older = await self._timeline.messages(
@@ -174,6 +195,7 @@ class ReadService:
             from_seq=readable.first,
             before_seq=readable.last + 1 if before is None else before,
             limit=wanted + 1,
+            viewer_id=caller.user_id,
         )
         stored = newer[::-1] + older[:wanted]
         has_more = len(older) > wanted
@@ -189,7 +211,7 @@ class ReadService:
         Raises:
             ApiError: `NOT_FOUND`, `FORBIDDEN`, `TIMELINE_UNAVAILABLE`.
         """
-        stored = await self._timeline.message(message_id)
+        stored = await self._timeline.message(message_id, viewer_id=caller.user_id)
         if stored is None:
             raise _no_message()
         member = await self._conversations.member(stored.conversation_id, caller.user_id)
@@ -213,9 +235,11 @@ class ReadService:
             raise _hidden()
         return stored
 
-    async def _newer(self, middle: StoredMessage, most: int, readable: _Readable) -> list[StoredMessage]:
+    async def _newer(
+        self, middle: StoredMessage, most: int, readable: _Readable, viewer_id: str
+    ) -> list[StoredMessage]:
         """The next `most` messages above `middle`, ascending; other events lie between them."""
-        found: list[StoredMessage] = []
+        found: list[str] = []
         after = middle.seq
         while len(found) < most and after < readable.last:
             events = await self._timeline.events(
@@ -227,8 +251,9 @@ class ReadService:
             if not events:
                 break
             after = events[-1].seq
-            found += [event.message for event in events if event.message is not None]
-        return found[:most]
+            found += [event.event_id for event in events if event.kind in MESSAGE_KINDS]
+        messages = await self._timeline.messages_by_id(found[:most], viewer_id=viewer_id)
+        return sorted(messages.values(), key=lambda message: message.seq)
 
 
 def readable_of(head: Head, member: Member) -> _Readable:

@@ -10,14 +10,25 @@ import msgspec
 
 from secureconnect.edge.realtime.frames import event_frame, payload_of, text_frame
 from secureconnect.features.users.api import UserRecord, Users
-from secureconnect.infra.timeline.base import StoredEvent, StoredMessage
+from secureconnect.infra.timeline.base import AttachedFile, Quote, StoredEvent, StoredMessage, StoredReaction
 from secureconnect.kit.clock import rfc3339
-from secureconnect.kit.events import MessageCreated, encode_data
-from secureconnect.kit.objects import Event, Message
+from secureconnect.kit.events import (
+    CountedReaction,
+    MessageCreated,
+    MessageEdited,
+    PollCreated,
+    ReactionAdded,
+    ReactionRemoved,
+    encode_data,
+)
+from secureconnect.kit.objects import Attachment, Event, Message, Poll, Reaction, ReplyTo
 
 __all__ = [
+    "Cards",
     "Names",
     "SenderNames",
+    "counted",
+    "polls_of",
     "render_event",
     "render_frame",
     "render_message",
@@ -27,7 +38,10 @@ __all__ = [
 
 #: Display names by user id.
 Names = Mapping[str, str]
+#: Polls by id.
+Cards = Mapping[str, Poll]
 
+_NO_CARDS: Cards = {}
 _REMEMBERED = 10_000
 _GONE = "Deleted user"
 
@@ -81,7 +95,23 @@ def senders(messages: Iterable[StoredMessage | None]) -> set[str]:
     }
 
 
-def render_message(stored: StoredMessage, names: Names, viewer_id: str | None) -> Message:
+def polls_of(messages: Iterable[StoredMessage | None]) -> set[str]:
+    """The polls that are needed to render `messages`."""
+    return {
+        message.message_id
+        for message in messages
+        if message is not None and message.message_type == "poll" and message.deleted_at is None
+    }
+
+
+def counted(reactions: Iterable[StoredReaction]) -> list[CountedReaction]:
+    """Reactions for nobody in particular, as events tell them."""
+    return [CountedReaction(one.emoji, one.count, list(one.user_ids)) for one in reactions]
+
+
+def render_message(
+    stored: StoredMessage, names: Names, viewer_id: str | None, cards: Cards = _NO_CARDS
+) -> Message:
     """The message as `viewer_id` sees it; None is anybody but its sender."""
     sender_id = stored.sender_id
     return Message(
@@ -89,24 +119,56 @@ def render_message(stored: StoredMessage, names: Names, viewer_id: str | None) -
         conversation_id=stored.conversation_id,
         seq=stored.seq,
         sender_id=sender_id,
-        sender_name=names[sender_id] if sender_id is not None else "",
+        sender_name=names[sender_id] if sender_id is not None else stored.sender_name or "",
         client_message_id=stored.client_message_id if viewer_id == sender_id else None,
         content=stored.content,
         is_encrypted=stored.is_encrypted,
         message_type=stored.message_type,  # type: ignore[arg-type]  # checked when it was sent
         metadata=stored.metadata,
         e2ee=msgspec.json.decode(stored.e2ee) if stored.e2ee is not None else None,
+        attachments=[_attachment(file) for file in stored.attachments],
+        reply_to=_reply_to(stored.quote),
+        thread_root_id=stored.thread_root_id,
+        reply_count=stored.reply_count,
+        mentions=list(stored.mentions),
+        mention_all=stored.mention_all,
+        mention_here=stored.mention_here,
+        reactions=[Reaction(one.emoji, one.count, one.mine, list(one.user_ids)) for one in stored.reactions],
+        poll=cards.get(stored.message_id) if stored.message_type == "poll" else None,
+        forwarded=stored.forwarded,
+        pinned=stored.pinned,
+        edited_at=_time(stored.edited_at),
+        edit_count=stored.edit_count,
+        deleted_at=_time(stored.deleted_at),
+        deleted_by=stored.deleted_by,
+        delete_reason=stored.delete_reason,  # type: ignore[arg-type]  # one of ours
+        expires_at=_time(stored.expires_at),
         sent_at=rfc3339(stored.sent_at),
     )
 
 
-def render_event(stored: StoredEvent, names: Names, viewer_id: str) -> Event:
+def _time(at: int | None) -> str | None:
+    return rfc3339(at) if at is not None else None
+
+
+def _attachment(file: AttachedFile) -> Attachment:
+    return Attachment(
+        file.file_id,
+        file.file_name,
+        file.content_type,
+        file.file_size,
+        bool(file.is_encrypted),
+        bool(file.has_thumbnail),
+        bool(file.available),
+    )
+
+
+def _reply_to(quote: Quote | None) -> ReplyTo | None:
+    return ReplyTo(quote.message_id, quote.sender_id, quote.preview) if quote is not None else None
+
+
+def render_event(stored: StoredEvent, names: Names, viewer_id: str, cards: Cards = _NO_CARDS) -> Event:
     """The event as `GET …/events` gives it."""
-    data: dict[str, object]
-    if stored.message is not None:
-        data = {"message": render_message(stored.message, names, viewer_id)}
-    else:
-        data = msgspec.json.decode(stored.data)
     return Event(
         conversation_id=stored.conversation_id,
         seq=stored.seq,
@@ -114,16 +176,12 @@ def render_event(stored: StoredEvent, names: Names, viewer_id: str) -> Event:
         kind=stored.kind,
         actor_id=stored.actor_id,
         sent_at=rfc3339(stored.sent_at),
-        data=data,
+        data=msgspec.json.decode(_data(stored, names, viewer_id, cards)),
     )
 
 
-def render_frame(stored: StoredEvent, names: Names, viewer_id: str | None) -> bytes:
+def render_frame(stored: StoredEvent, names: Names, viewer_id: str | None, cards: Cards = _NO_CARDS) -> bytes:
     """The event as a complete wire frame; `viewer_id` None is anybody but the sender."""
-    if stored.message is not None:
-        data = encode_data(MessageCreated(message=render_message(stored.message, names, viewer_id)))
-    else:
-        data = stored.data
     return event_frame(
         stored.conversation_id,
         stored.seq,
@@ -131,7 +189,62 @@ def render_frame(stored: StoredEvent, names: Names, viewer_id: str | None) -> by
         stored.kind,
         stored.actor_id,
         stored.sent_at,
-        msgspec.Raw(data),
+        msgspec.Raw(_data(stored, names, viewer_id, cards)),
+    )
+
+
+def _data(stored: StoredEvent, names: Names, viewer_id: str | None, cards: Cards) -> bytes:
+    """The event's data with the current state of the message that it brings or is about."""
+    message, kind = stored.message, stored.kind
+    if message is None:
+        return stored.data
+    if kind == "message_created":
+        return encode_data(MessageCreated(message=render_message(message, names, viewer_id)))
+    if kind == "message_edited":
+        return encode_data(
+            MessageEdited(
+                message_id=message.message_id,
+                target_seq=message.seq,
+                message=render_message(message, names, viewer_id),
+            )
+        )
+    if kind == "poll_created":
+        if message.deleted_at is not None:
+            return encode_data(PollCreated(poll=_blank(message, names)))
+        card = cards.get(message.message_id)
+        return encode_data(PollCreated(poll=card)) if card is not None else stored.data
+    if message.deleted_at is not None and kind in {ReactionAdded.kind, ReactionRemoved.kind}:
+        # What others did with a deleted message is gone with it.
+        return msgspec.json.encode(msgspec.json.decode(stored.data) | {"reactions": []})
+    return stored.data
+
+
+def _blank(message: StoredMessage, names: Names) -> Poll:
+    """A poll of which nothing is left."""
+    sender_id = message.sender_id or ""
+    sent_at = rfc3339(message.sent_at)
+    return Poll(
+        poll_id=message.message_id,
+        conversation_id=message.conversation_id,
+        creator_id=sender_id,
+        creator_name=names.get(sender_id, ""),
+        question="",
+        poll_type="single",
+        allow_vote_change=False,
+        anonymous=False,
+        is_encrypted=message.is_encrypted,
+        expires_at=None,
+        is_closed=True,
+        closed_at=None,
+        close_reason=None,
+        options=[],
+        total_votes=0,
+        total_voters=0,
+        user_voted=False,
+        user_vote_options=[],
+        seq=message.seq,
+        created_at=sent_at,
+        updated_at=sent_at,
     )
 
 

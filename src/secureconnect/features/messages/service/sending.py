@@ -1,33 +1,22 @@
-"""Sending: content → permission → one append. The hottest path of the product."""
+"""Sending: what a user asks for becomes a message that is ready to be appended."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from secureconnect.edge.validation import Opaque, Uuid
 from secureconnect.features.conversations.api import Conversations, Facts
-from secureconnect.features.messages.rules import (
-    METADATA_KEYS,
-    MessageLimits,
-    check_content,
-    check_member,
-    refusal,
-)
-from secureconnect.features.messages.service.rendering import SenderNames, render_message
-from secureconnect.infra.timeline.base import Appended, GuardChanged, NewEvent, NewMessage, Timeline
-from secureconnect.kit.clock import Clock
-from secureconnect.kit.errors import ApiError, ErrorCode
-from secureconnect.kit.ids import new_time_id
-from secureconnect.kit.objects import Message
+from secureconnect.features.files.api import Files
+from secureconnect.features.messages.api import Outgoing
+from secureconnect.features.messages.rules import METADATA_KEYS, MessageLimits, check_content, check_member
+from secureconnect.features.messages.service.posting import Poster, Sent
+from secureconnect.infra.database.base import Database
+from secureconnect.infra.timeline.base import PREVIEW, AttachedFile, Quote, StoredMessage, Timeline
+from secureconnect.kit.errors import ApiError, ErrorCode, invalid
 from secureconnect.kit.principal import Principal
 
-__all__ = ["SendRequest", "SendService", "Sent"]
-
-# Each attempt after the first reads the facts again: more are needed only while others change them.
-_ATTEMPTS = 5
-
-# No log is ever at this guard: such an append finds an earlier result or nothing.
-_NO_GUARD = -1
+__all__ = ["SendRequest", "SendService"]
 
 _Key = Annotated[str, Meta(min_length=1, max_length=100)]
 _Value = Annotated[str, Meta(max_length=1000)] | int | float | bool
@@ -41,7 +30,7 @@ class SendRequest(Struct):
     """
 
     conversation_id: Uuid
-    content: Annotated[Opaque, Meta(min_length=1, max_length=1_048_576)]
+    content: Annotated[Opaque, Meta(max_length=1_048_576)]
     is_encrypted: bool = False
     message_type: Literal["text", "image", "video", "audio", "file"] = "text"
     # `$` alone would let a final newline pass.
@@ -49,93 +38,108 @@ class SendRequest(Struct):
         Annotated[Opaque, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")] | None
     ) = None
     metadata: Annotated[dict[_Key, _Value], Meta(max_length=METADATA_KEYS)] | None = None
+    attachments: Annotated[list[Uuid], Meta(max_length=100)] | None = None
+    reply_to_message_id: Uuid | None = None
+    thread_root_id: Uuid | None = None
+    mentions: Annotated[list[Uuid], Meta(max_length=50)] | None = None
+    mention_all: bool = False
+    mention_here: bool = False
+    silent: bool = False
     e2ee: dict[str, object] | None = None
 
 
-class Sent(Struct, frozen=True):
-    """What a send led to; `duplicate` when an earlier send with the same client_message_id did."""
-
-    message: Message
-    duplicate: bool
-
-
 class SendService:
-    """Puts messages into conversations."""
+    """Puts what users say into conversations."""
 
     def __init__(
         self,
+        database: Database,
         timeline: Timeline,
         conversations: Conversations,
-        names: SenderNames,
-        clock: Clock,
+        files: Files,
+        poster: Poster,
         limits: MessageLimits,
     ) -> None:
+        self._database = database
         self._timeline = timeline
         self._conversations = conversations
-        self._names = names
-        self._clock = clock
+        self._files = files
+        self._poster = poster
         self._limits = limits
 
     async def send(self, caller: Principal, request: SendRequest) -> Sent:
         """Append one message; returns once it is committed durably.
 
         Raises:
-            ApiError: `VALIDATION_ERROR`, `NOT_FOUND`, `FORBIDDEN`, `E2EE_REQUIRED`, `TIMELINE_UNAVAILABLE`.
+            ApiError: `VALIDATION_ERROR`, `NOT_FOUND`, `FORBIDDEN`, `E2EE_REQUIRED`, `FILE_NOT_READY`,
+                `TIMELINE_UNAVAILABLE`.
         """
         sender_id = caller.user_id
+        named = request.attachments or []
         content = check_content(
             self._limits,
             request.content,
             is_encrypted=request.is_encrypted,
             metadata=request.metadata,
             e2ee=request.e2ee,
+            attachments=len(named),
         )
         facts = check_member(await self._conversations.facts(request.conversation_id), sender_id)
-        await self._names.remember(sender_id)
-        event = NewEvent(
-            request.conversation_id,
-            new_time_id(),
-            "message_created",
-            sender_id,
-            self._clock.now(),
-            b"",
-            NewMessage(
-                sender_id,
-                request.client_message_id,
-                content.text,
-                request.is_encrypted,
-                request.message_type,
-                content.metadata,
-                content.e2ee,
-            ),
+        fault: ApiError | None = None
+        attachments: tuple[AttachedFile, ...] = ()
+        quoted = root = None
+        try:
+            if request.reply_to_message_id is not None:
+                quoted = await self._said_here(facts, sender_id, request.reply_to_message_id)
+            if request.thread_root_id is not None:
+                root = await self._said_here(facts, sender_id, request.thread_root_id)
+                if root.thread_root_id is not None:
+                    raise invalid("thread_root_id", "a reply in a thread cannot begin a thread")
+            if named:
+                attachments = await self._attached(sender_id, named)
+        except ApiError as error:
+            # A repeat is answered as the first time, whatever became of what it names (G10).
+            if request.client_message_id is None and error.code is not ErrorCode.FILE_NOT_READY:
+                raise
+            fault = error
+        outgoing = Outgoing(
+            conversation_id=request.conversation_id,
+            sender_id=sender_id,
+            client_message_id=request.client_message_id,
+            content=content.text,
+            is_encrypted=request.is_encrypted,
+            message_type=request.message_type,
+            metadata=content.metadata,
+            e2ee=content.e2ee,
+            attachments=attachments,
+            quote=_quote(quoted) if quoted is not None else None,
+            thread_root_id=root.message_id if root is not None else None,
+            root_author_id=root.sender_id if root is not None else None,
+            mentions=tuple(request.mentions or ()),
+            mention_all=request.mention_all,
+            mention_here=request.mention_here,
+            silent=request.silent,
         )
-        appended = await self._append(event, facts, sender_id)
-        message = appended.event.message
-        assert message is not None
-        return Sent(render_message(message, self._names.recent, sender_id), appended.duplicate)
+        return await self._poster.post(outgoing, facts, fault)
 
-    async def _append(self, event: NewEvent, facts: Facts, sender_id: str) -> Appended:
-        """Append under the facts that allow it; when they changed, decide again.
+    async def _said_here(self, facts: Facts, user_id: str, message_id: str) -> StoredMessage:
+        """A message of the conversation that the member can see."""
+        message = await self._timeline.message(message_id)
+        if (
+            message is None
+            or message.conversation_id != facts.conversation_id
+            or message.deleted_at is not None
+            or message.seq < facts.members[user_id].visible_from
+        ):
+            raise ApiError(ErrorCode.NOT_FOUND, "There is no such message in this conversation.")
+        return message
 
-        What was accepted once stays accepted: a member's repeat is answered with the first result although it
-        would be refused now (docs/reference/realtime.md §7, G10).
-        """
-        message = event.message
-        assert message is not None
-        for _ in range(_ATTEMPTS):
-            refused = refusal(facts, sender_id, is_encrypted=message.is_encrypted)
-            if refused is not None and message.client_message_id is None:
-                raise refused
-            also = self._conversations.sent(event.conversation_id, sender_id, event.sent_at, wake=facts.wake)
-            guard = facts.guard if refused is None else _NO_GUARD
-            try:
-                return await self._timeline.append(event, guard=guard, also=also)
-            except GuardChanged:
-                if refused is not None:
-                    raise refused from None
-            facts = check_member(await self._conversations.stale_facts(facts), sender_id)
-        raise ApiError(
-            ErrorCode.TIMELINE_UNAVAILABLE,
-            "The conversation keeps changing; nothing was stored.",
-            retry_after=1,
-        )
+    async def _attached(self, user_id: str, file_ids: Sequence[str]) -> tuple[AttachedFile, ...]:
+        wanted = list(dict.fromkeys(file_ids))
+        found = await self._database.lookup(lambda conn: self._files.attachable_in(conn, user_id, wanted))
+        return tuple(record.attached for record in found)
+
+
+def _quote(message: StoredMessage) -> Quote:
+    said = "" if message.is_encrypted else message.content[:PREVIEW]
+    return Quote(message.message_id, message.sender_id, said)

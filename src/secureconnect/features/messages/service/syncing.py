@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from secureconnect.features.conversations.api import Conversations, Overview, Role, Type
+from secureconnect.features.conversations.api import Conversations, LatestMessages, Overview, Role, Type
 from secureconnect.infra.timeline.base import Head, Timeline
 from secureconnect.kit.clock import Clock, rfc3339
 from secureconnect.kit.objects import Id, Time
@@ -24,7 +24,7 @@ class SyncedConversation(Struct, frozen=True, kw_only=True):
     last_read_seq: int
     last_delivered_seq: int
     unread_count: int
-    mention_count: int = 0
+    mention_count: int
     muted_until: Time | None
     archived: bool
     is_e2ee_enabled: bool
@@ -47,6 +47,7 @@ class SyncService:
         self,
         timeline: Timeline,
         conversations: Conversations,
+        mentions: LatestMessages,
         cursors: Cursors,
         clock: Clock,
         *,
@@ -54,6 +55,7 @@ class SyncService:
     ) -> None:
         self._timeline = timeline
         self._conversations = conversations
+        self._mentions = mentions
         self._cursors = cursors
         self._clock = clock
         self._unread_cap = unread_cap
@@ -75,18 +77,21 @@ class SyncService:
         page, has_more = found[:limit], len(found) > limit
         ids = [overview.conversation_id for overview in page]
         heads = await self._timeline.heads(ids)
-        unread = await self._timeline.unread(
-            user_id,
-            {
-                overview.conversation_id: max(overview.last_read_seq, overview.visible_from - 1)
-                for overview in page
-            },
-            cap=self._unread_cap,
-        )
+        marks = {
+            overview.conversation_id: max(overview.last_read_seq, overview.visible_from - 1)
+            for overview in page
+        }
+        unread = await self._timeline.unread(user_id, marks, cap=self._unread_cap)
+        mentions = await self._mentions.mention_counts(user_id, marks, cap=self._unread_cap)
         # Who was removed meanwhile learns nothing of what came after (G7).
         still = await self._conversations.memberships_among(user_id, ids)
         conversations = [
-            _synced(overview, head, unread.get(overview.conversation_id, 0))
+            _synced(
+                overview,
+                head,
+                unread.get(overview.conversation_id, 0),
+                mentions.get(overview.conversation_id, 0),
+            )
             for overview in page
             if overview.conversation_id in still and (head := heads.get(overview.conversation_id)) is not None
         ]
@@ -98,7 +103,7 @@ class SyncService:
         )
 
 
-def _synced(overview: Overview, head: Head, unread_count: int) -> SyncedConversation:
+def _synced(overview: Overview, head: Head, unread_count: int, mention_count: int) -> SyncedConversation:
     return SyncedConversation(
         conversation_id=overview.conversation_id,
         type=overview.type,
@@ -109,6 +114,7 @@ def _synced(overview: Overview, head: Head, unread_count: int) -> SyncedConversa
         last_read_seq=overview.last_read_seq,
         last_delivered_seq=overview.last_delivered_seq,
         unread_count=unread_count,
+        mention_count=mention_count,
         muted_until=rfc3339(overview.muted_until) if overview.muted_until is not None else None,
         archived=overview.archived,
         is_e2ee_enabled=overview.is_e2ee_enabled,

@@ -74,6 +74,14 @@ class PresenceService:
             for user_id, record in records.items()
         ]
 
+    async def online_among(self, user_ids: Collection[str]) -> set[str]:
+        """See `messages.api.Online`."""
+        return {
+            user_id
+            for user_id in user_ids
+            if effective((await self._devices.of(user_id)).values()) == "online"
+        }
+
     async def _view(self, user_id: str, profile_text: str | None) -> View:
         devices = await self._devices.of(user_id)
         return view_of(devices.values(), profile_text, await self._devices.seen_at(user_id))
