@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from secureconnect.features.audit.api import AuditEntry
-from secureconnect.features.auth.service import Accounts, Lockout, LockoutLimits, Login
+from secureconnect.features.auth.service import Accounts, EntranceService, Lockout, LockoutLimits, Login
 from secureconnect.features.sessions.api import Tokens
 from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService, Tickets
 from secureconnect.features.users.api import Status, UserRecord
@@ -26,7 +26,7 @@ ACCESS_TTL = 900
 ISSUER = "secureconnect-auth"
 PASSWORD = "Violet-Kettle-42-Rain"
 HERE = RequestContext("request", "198.51.100.1", "test")
-_TABLES = ("users", "sessions", "refresh_tokens", "one_time_tokens", "signing_keys", "login_attempts")
+_TABLES = ("users", "user_bans", "sessions", "refresh_tokens", "one_time_tokens", "signing_keys", "login_attempts")
 
 
 def at(address: str) -> RequestContext:
@@ -169,7 +169,8 @@ async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
     sessions = SessionService(database, bus, keyring, users, trail, counts, clock, limits)
     hasher = Gate()
     lockout = Lockout(database, sessions, clock, LockoutLimits(5, 900, 900, 100))
-    login = Login(database, users, sessions, trail, hasher, lockout, counts, clock)
+    entrance = EntranceService(users, sessions, trail, lockout, counts, clock)
+    login = Login(database, users, hasher, lockout, entrance, clock)
     accounts = Accounts(
         database, users, sessions, trail, hasher, login, clock, open_to_all=True, shortest_password=8
     )

@@ -1,40 +1,26 @@
 """Login and step-up with a password."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from secureconnect.features.audit.api import Audit, AuditEntry
+from secureconnect.features.auth.api import Entered
+from secureconnect.features.auth.service.entrance import EntranceService
 from secureconnect.features.auth.service.lockout import Lockout, identifier
-from secureconnect.features.sessions.api import Sessions, Tokens
-from secureconnect.features.users.api import UserRecord, Users
+from secureconnect.features.users.api import Users
 from secureconnect.infra.crypto.hashing import PasswordHasher
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["Login", "LoginMetrics"]
+__all__ = ["Login"]
 
 T = TypeVar("T")
 
 
 class _Changed(Exception):
     """The account is not what it was when its password was checked."""
-
-
-class LoginMetrics(Protocol):
-    """Counts logins."""
-
-    def authenticated(self, method: str) -> None:
-        """One success."""
-
-    def authentication_failed(self, method: str, reason: str) -> None:
-        """One failure."""
-
-    def account_locked(self) -> None:
-        """A lock began."""
 
 
 class Login:
@@ -44,20 +30,16 @@ class Login:
         self,
         database: Database,
         users: Users,
-        sessions: Sessions,
-        audit: Audit,
         hasher: PasswordHasher,
         lockout: Lockout,
-        metrics: LoginMetrics,
+        entrance: EntranceService,
         clock: Clock,
     ) -> None:
         self._database = database
         self._users = users
-        self._sessions = sessions
-        self._audit = audit
         self._hasher = hasher
         self._lockout = lockout
-        self._metrics = metrics
+        self._entrance = entrance
         self._clock = clock
 
     async def login(
@@ -68,27 +50,26 @@ class Login:
         username: str | None,
         password: str,
         device_name: str | None,
-    ) -> tuple[UserRecord, Tokens]:
+    ) -> Entered:
         """A new session for the right password.
 
         Raises:
-            ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED`.
+            ApiError: `INVALID_CREDENTIALS`, `ACCOUNT_LOCKED`, and after a right password `ACCOUNT_BANNED` or
+                `EMAIL_NOT_VERIFIED`.
         """
+        typed = email or username or ""
         while True:
             record = await self._users.by_login(email=email, username=username)
             user_id = record.user_id if record is not None else None
-            who = identifier(user_id, email or username or "")
-            stored = await self._check(who, user_id, password, context)
+            stored = await self._check(user_id, typed, password, context)
             if record is None or not record.active or stored is None:
-                raise await self._failed(who, user_id, context)
+                raise await self._failed(user_id, typed, context)
             rehashed = await self._hasher.hash(password) if self._hasher.outdated(stored) else None
-            work = partial(self._enter_in, who, record.user_id, stored, rehashed, context, device_name)
+            work = partial(self._enter_in, record.user_id, stored, rehashed, context, device_name)
             try:
-                current, tokens = await self._write(work)
+                return await self._write(work, context, record.user_id)
             except _Changed:
                 continue
-            self._metrics.authenticated("password")
-            return current, tokens
 
     async def reauthenticate(self, caller: Principal, context: RequestContext, password: str) -> int:
         """Prove again who holds this session; returns the time (ms).
@@ -96,22 +77,17 @@ class Login:
         Raises:
             ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED`.
         """
-        who = identifier(caller.user_id, "")
         while True:
             stored = await self.confirm(caller, context, password)
-            now = self._clock.now()
 
-            def work(tx: WriteTx, stored: str = stored, now: int = now) -> None:
-                self._still_in(tx, who, caller.user_id, stored, context)
-                self._lockout.succeeded_in(tx, who, context.client_ip)
-                self._sessions.authenticated_in(tx, caller.session_id, now)
+            def work(tx: WriteTx, stored: str = stored) -> int:
+                self._still_in(tx, caller.user_id, stored, context)
+                return self._entrance.proved_in(tx, caller, context, "password")
 
             try:
-                await self._write(work)
+                return await self._write(work, context, caller.user_id)
             except _Changed:
                 continue
-            self._metrics.authenticated("password")
-            return now
 
     async def confirm(self, caller: Principal, context: RequestContext, password: str) -> str:
         """Check the caller's own password; returns its stored hash. Failures count like those of logins.
@@ -119,102 +95,59 @@ class Login:
         Raises:
             ApiError: `INVALID_CREDENTIALS` or `ACCOUNT_LOCKED`.
         """
-        who = identifier(caller.user_id, "")
-        stored = await self._check(who, caller.user_id, password, context)
+        stored = await self._check(caller.user_id, "", password, context)
         if stored is None:
-            raise await self._failed(who, caller.user_id, context)
+            raise await self._failed(caller.user_id, "", context)
         return stored
 
     async def _check(
-        self, who: bytes, user_id: str | None, password: str, context: RequestContext
+        self, user_id: str | None, typed: str, password: str, context: RequestContext
     ) -> str | None:
         """The stored hash when the password is right; None otherwise, after the same work."""
-        with self._counting_locks():
-            await self._lockout.check(who, user_id, context.client_ip)
+        with self._entrance.counted("password", context, user_id):
+            await self._lockout.check(identifier(user_id, typed), user_id, context.client_ip)
         stored = await self._database.lookup(lambda conn: self._users.password_hash_in(conn, user_id or ""))
         return stored if await self._hasher.verify(stored, password) else None
 
     def _enter_in(
         self,
-        who: bytes,
         user_id: str,
         stored: str,
         rehashed: str | None,
         context: RequestContext,
         device_name: str | None,
         tx: WriteTx,
-    ) -> tuple[UserRecord, Tokens]:
+    ) -> Entered:
         """Start a session, if nothing has changed since the password was checked."""
-        now = self._clock.now()
-        record = self._still_in(tx, who, user_id, stored, context)
-        self._lockout.succeeded_in(tx, who, context.client_ip)
+        self._still_in(tx, user_id, stored, context)
         if rehashed is not None:
-            self._users.set_password_in(tx, user_id, rehashed, now)
-        tokens = self._sessions.start_in(tx, user_id, record.role, context, device_name=device_name, now=now)
-        self._users.logged_in_in(tx, user_id, now)
-        self._audit.record_in(tx, _entry("login_success", user_id, context, session_id=tokens.session_id))
-        return record, tokens
+            self._users.set_password_in(tx, user_id, rehashed, self._clock.now())
+        entered = self._entrance.admit_in(tx, user_id, context, method="password", device_name=device_name)
+        if entered is None:
+            raise _Changed
+        return entered
 
-    def _still_in(
-        self, tx: WriteTx, who: bytes, user_id: str, stored: str, context: RequestContext
-    ) -> UserRecord:
-        """The account as it is now. Hashing takes a while, in which others guess and the owner acts.
+    def _still_in(self, tx: WriteTx, user_id: str, stored: str, context: RequestContext) -> None:
+        """Look at the account as it is now. Hashing takes a while, in which others guess and the owner acts.
 
         Raises:
             ApiError: `ACCOUNT_LOCKED`.
             _Changed: the account or its password is another one than when it was checked.
         """
-        self._lockout.check_in(tx.conn, who, user_id, context.client_ip)
+        self._entrance.unlocked_in(tx.conn, user_id, context)
         record = self._users.many_in(tx.conn, [user_id])[user_id]
         if not record.active or self._users.password_hash_in(tx.conn, user_id) != stored:
             raise _Changed
-        return record
 
-    async def _failed(self, who: bytes, user_id: str | None, context: RequestContext) -> ApiError:
+    async def _failed(self, user_id: str | None, typed: str, context: RequestContext) -> ApiError:
         """Count the failure durably, then say what everybody hears."""
 
-        def work(tx: WriteTx) -> bool:
-            self._lockout.check_in(tx.conn, who, user_id, context.client_ip)
-            locks = self._lockout.failed_in(tx, who, context.client_ip)
-            self._audit.record_in(tx, _entry("login_failed", user_id, context, result="failure"))
-            if locks:
-                self._audit.record_in(tx, _entry("account_locked", user_id, context, result="failure"))
-            return locks
+        def work(tx: WriteTx) -> None:
+            self._entrance.failed_in(tx, user_id, context, method="password", typed=typed)
 
-        if await self._write(work):
-            self._metrics.account_locked()
-        self._metrics.authentication_failed("password", "invalid")
+        await self._write(work, context, user_id)
         return ApiError(ErrorCode.INVALID_CREDENTIALS, "The login or the password is wrong.")
 
-    async def _write(self, work: Callable[[WriteTx], T]) -> T:
-        with self._counting_locks():
+    async def _write(self, work: Callable[[WriteTx], T], context: RequestContext, user_id: str | None) -> T:
+        with self._entrance.counted("password", context, user_id):
             return await self._database.write(work)
-
-    @contextmanager
-    def _counting_locks(self) -> Iterator[None]:
-        try:
-            yield
-        except ApiError as error:
-            if error.code is ErrorCode.ACCOUNT_LOCKED:
-                self._metrics.authentication_failed("password", "locked")
-            raise
-
-
-def _entry(
-    event: str,
-    user_id: str | None,
-    context: RequestContext,
-    *,
-    result: str = "success",
-    session_id: str | None = None,
-) -> AuditEntry:
-    return AuditEntry(
-        event=event,
-        result="success" if result == "success" else "failure",
-        actor_id=user_id,
-        actor_type="user" if user_id else "anonymous",
-        session_id=session_id,
-        target_type="user",
-        target_id=user_id,
-        context=context,
-    )
