@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.infra.outbox.base import Gone, Job, LeaseLost, Queue, RetryLater, Work
+from secureconnect.infra.outbox.base import Ending, Gone, Job, LeaseLost, Queue, RetryLater, Work
 from secureconnect.infra.outbox.relational import RelationalOutbox
 
 from .conftest import ManualClock
@@ -38,7 +38,7 @@ class Desk:
         self.clock = clock
         self.gauges = Gauges()
         self.seen: list[Work] = []
-        self.given_up: list[tuple[str, str]] = []
+        self.given_up: list[tuple[str, str, str]] = []
         self.answer: Callable[[Work], Awaitable[None]] = self.fine
         self._heard = asyncio.Condition()
         self.outbox = self.open()
@@ -60,8 +60,8 @@ class Desk:
             self._heard.notify_all()
         await self.answer(work)
 
-    def _gave_up(self, tx: WriteTx, work: Work, reason: str) -> None:
-        tx.after_commit(lambda: self.given_up.append((work.job_id, reason)))
+    def _gave_up(self, tx: WriteTx, work: Work, ending: Ending, reason: str) -> None:
+        tx.after_commit(lambda: self.given_up.append((work.job_id, ending, reason)))
 
     async def add(self, payload: Any = None, **fields: Any) -> str:
         job = Job("mail", payload or {}, **fields)
@@ -219,7 +219,7 @@ async def test_what_cannot_succeed_is_given_up_at_once_and_keeps_no_content(desk
     await desk.outbox.start()
     job_id = await desk.add({"to": "a secret address"}, dedup_key="k")
     await desk.settled(failed=1)
-    assert desk.given_up == [(job_id, "no such mailbox")]
+    assert desk.given_up == [(job_id, "failed", "no such mailbox")]
     (payload,) = await desk.database.read(
         lambda conn: conn.exec_driver_sql("SELECT payload FROM outbox").scalars().all()
     )
@@ -247,7 +247,7 @@ async def test_what_was_never_done_in_time_is_given_up(desk: Desk) -> None:
             break
         desk.pass_time(await desk.postponed())
     await desk.settled(failed=1)
-    assert [reason for _, reason in desk.given_up] == ["no answer"]
+    assert [(ending, reason) for _, ending, reason in desk.given_up] == [("expired", "no answer")]
 
 
 async def test_what_expired_while_nobody_worked_is_not_done(desk: Desk) -> None:
@@ -256,7 +256,7 @@ async def test_what_expired_while_nobody_worked_is_not_done(desk: Desk) -> None:
     await desk.outbox.start()
     await desk.settled(failed=1)
     assert desk.seen == []
-    assert desk.given_up == [(job_id, "not done in time")]
+    assert desk.given_up == [(job_id, "expired", "not done in time")]
 
 
 async def test_a_delayed_job_waits(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from secureconnect.infra.timeline.base import Statement
 
 __all__ = [
     "KINDS",
+    "Ending",
     "GaveUp",
     "Gone",
     "Handler",
@@ -105,8 +106,10 @@ class Queue(msgspec.Struct, frozen=True):
 #: Does one job. Returning means done; RetryLater and Gone say otherwise; anything else that it raises, and
 #: running out of time, is tried again after 1, 2, 4 … 300 s.
 Handler = Callable[[Work], Awaitable[None]]
+#: How a job ended that was not done: its handler said so, or its time was over.
+Ending = Literal["failed", "expired"]
 #: Called in the transaction that gives a job up, with the reason.
-GaveUp = Callable[[WriteTx, Work, str], None]
+GaveUp = Callable[[WriteTx, Work, Ending, str], None]
 
 
 class Outbox(Protocol):

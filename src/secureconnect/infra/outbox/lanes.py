@@ -8,7 +8,7 @@ import msgspec
 
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.outbox import tables
-from secureconnect.infra.outbox.base import GaveUp, Gone, Handler, Kind, RetryLater, Work
+from secureconnect.infra.outbox.base import Ending, GaveUp, Gone, Handler, Kind, RetryLater, Work
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
@@ -156,12 +156,12 @@ class Lane:
 
     async def _outcome(self, work: Work) -> Callable[[WriteTx], None]:
         if self._clock.now() >= work.expires_at:
-            return self._failing(work, _EXPIRED)
+            return self._failing(work, "expired", _EXPIRED)
         try:
             async with asyncio.timeout(self._rules.timeout):
                 await self._rules.handler(work)
         except Gone as error:
-            return self._failing(work, error.reason)
+            return self._failing(work, "failed", error.reason)
         except RetryLater as error:
             return self._retrying(work, error.reason, error.after)
         except TimeoutError:
@@ -185,7 +185,7 @@ class Lane:
         seconds = backoff(work.attempt, self._chance()) if after is None else after
         next_at = self._clock.now() + int(seconds * 1000)
         if next_at >= work.expires_at:
-            return self._failing(work, reason)
+            return self._failing(work, "expired", reason)
         told = {"job_kind": work.kind, "job_id": work.job_id, "attempt": work.attempt, "reason": reason}
         if work.attempt == 1:
             log.warning("job postponed", next_in_s=round(seconds, 1), **told)
@@ -198,10 +198,15 @@ class Lane:
 
         return mark
 
-    def _failing(self, work: Work, reason: str) -> Callable[[WriteTx], None]:
+    def _failing(self, work: Work, ending: Ending, reason: str) -> Callable[[WriteTx], None]:
         def tell() -> None:
             log.error(
-                "job given up", job_kind=work.kind, job_id=work.job_id, attempts=work.attempt, reason=reason
+                "job given up",
+                job_kind=work.kind,
+                job_id=work.job_id,
+                attempts=work.attempt,
+                ending=ending,
+                reason=reason,
             )
 
         def mark(tx: WriteTx) -> None:
@@ -209,7 +214,7 @@ class Lane:
                 self._again(tx, work)
                 return
             if self._rules.gave_up is not None:
-                self._rules.gave_up(tx, work, reason)
+                self._rules.gave_up(tx, work, ending, reason)
             tx.after_commit(tell)
 
         return mark
