@@ -288,9 +288,7 @@ def _files(op: Operations) -> None:
         text("upload_id", optional=True),
         count("part_size", optional=True),
         flag("has_thumbnail"),
-        flag("thumbnail_due"),  # a picture that nobody tried to shrink yet
         time("expires_at", optional=True),
-        time("sweep_at", optional=True),  # when the sweeper looks at it next
         time("created_at"),
         time("updated_at"),
         time("completed_at", optional=True),
@@ -298,8 +296,7 @@ def _files(op: Operations) -> None:
         sa.PrimaryKeyConstraint("file_id"),
     )
     op.create_index("files_owner_id_idx", "files", ["owner_id", "status", "file_id"])
-    op.create_index("files_sweep_at_idx", "files", ["sweep_at"], **_where("sweep_at IS NOT NULL"))
-    op.create_index("files_thumbnail_due_idx", "files", ["file_id"], **_where("thumbnail_due"))
+    op.create_index("files_expires_at_idx", "files", ["expires_at"], **_where("status = 'uploading'"))
     op.create_table(
         "storage_usage",
         id_("user_id"),
