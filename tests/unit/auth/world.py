@@ -26,7 +26,15 @@ ACCESS_TTL = 900
 ISSUER = "secureconnect-auth"
 PASSWORD = "Violet-Kettle-42-Rain"
 HERE = RequestContext("request", "198.51.100.1", "test")
-_TABLES = ("users", "user_bans", "sessions", "refresh_tokens", "one_time_tokens", "signing_keys", "login_attempts")
+_TABLES = (
+    "users",
+    "user_bans",
+    "sessions",
+    "refresh_tokens",
+    "one_time_tokens",
+    "signing_keys",
+    "login_attempts",
+)
 
 
 def at(address: str) -> RequestContext:

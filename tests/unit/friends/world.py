@@ -13,7 +13,7 @@ from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Blocks, Friendships, PairLog, People, Relations
 from secureconnect.features.users.api import NewUser, Status
 from secureconnect.features.users.service import UserService
-from secureconnect.features.users.store import users
+from secureconnect.features.users.store import user_bans, users
 from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.infra.database.base import METADATA, WriteTx
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
@@ -121,7 +121,7 @@ def caller(user_id: str) -> Principal:
 async def world(path: Path, limits: FriendLimits | None = None) -> AsyncIterator[World]:
     """A store in the directory `path` with nobody in it."""
     database = open_sqlite(path / "secureconnect.db")
-    tables = [users, store.friendships, store.blocks]
+    tables = [users, user_bans, store.friendships, store.blocks]
     await database.write(lambda tx: METADATA.create_all(tx.conn, tables=tables))
     bus, trail, clock = _HeardBus(), _Trail(), Ticks()
     changed: list[tuple[str, str]] = []

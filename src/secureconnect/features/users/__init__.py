@@ -1,5 +1,6 @@
-"""Users: who has an account and how they describe themselves.
+"""Users: who has an account, how they describe themselves, and who is kept out.
 
-Owns the table `users`. Neighbours: `auth` creates users and checks passwords, `friends` decides how one user
-sees another, `presence` knows who is online.
+Owns the tables `users` and `user_bans`. Neighbours: `auth` creates users and checks passwords, `sessions`
+lets nobody in who is banned or deleted, `friends` decides how one user sees another, `presence` knows who is
+online, `admin` and `privacy` decide about bans and deletions.
 """

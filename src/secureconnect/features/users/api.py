@@ -10,9 +10,16 @@ from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.clock import rfc3339
 from secureconnect.kit.errors import Detail
 from secureconnect.kit.objects import Id, Time
+from secureconnect.kit.pagination import Page
 from secureconnect.kit.text import fold
 
 __all__ = [
+    "Account",
+    "AccountOrder",
+    "AccountStatus",
+    "Accounts",
+    "AccountsWanted",
+    "Ban",
     "DisplayName",
     "Email",
     "NewUser",
@@ -79,6 +86,43 @@ class UserRecord(Struct, frozen=True):
     def active(self) -> bool:
         """False once the account is deleted or erased."""
         return self.state == "active"
+
+
+class Ban(Struct, frozen=True):
+    """Somebody is kept out of the server, without `banned_until` for good. Times in milliseconds."""
+
+    ban_id: str
+    user_id: str
+    banned_by: str
+    reason: str
+    banned_at: int
+    banned_until: int | None
+
+
+class Account(Struct, frozen=True):
+    """A user as administration sees it. `ban` is the one in force, `storage_quota` the user's own in bytes.
+
+    Times in milliseconds since the epoch; `erase_at` is given for deleted accounts.
+    """
+
+    record: UserRecord
+    last_login_at: int | None
+    storage_quota: int | None
+    erase_at: int | None
+    ban: Ban | None
+
+
+AccountStatus = Literal["online", "offline", "banned", "deleted"]
+AccountOrder = Literal["created_at", "email", "username", "status", "last_login_at"]
+
+
+class AccountsWanted(Struct, frozen=True):
+    """Which accounts, in which order; `search` is a part of the e-mail, the name or the display name."""
+
+    search: str | None = None
+    status: AccountStatus | None = None
+    order: AccountOrder = "created_at"
+    descending: bool = True
 
 
 class NewUser(Struct, frozen=True):
@@ -183,6 +227,64 @@ class Users(Protocol):
 
     def logged_in_in(self, tx: WriteTx, user_id: str, now: int) -> None:
         """Remember the time of the last login."""
+
+    def storage_quota_in(self, conn: Connection, user_id: str) -> int | None:
+        """The user's own quota in bytes, set by an administrator; None when the common one counts."""
+
+    def ban_of_in(self, conn: Connection, user_id: str, now: int) -> Ban | None:
+        """The ban in force; one whose time is over is none."""
+
+
+class Accounts(Protocol):
+    """Accounts as administration sees and changes them. Bots have none of their own here.
+
+    An account has one status: deleted, else banned, else online or offline.
+    """
+
+    async def page(
+        self,
+        wanted: AccountsWanted,
+        online: Collection[str],
+        *,
+        after: tuple[str | int, str] | None,
+        limit: int,
+    ) -> tuple[Page[Account], int]:
+        """Accounts that are not erased, and how many match in all; `online` are the users who are so now.
+
+        Positions are (value of the order, user_id).
+        """
+
+    def find_in(self, conn: Connection, user_id: str, now: int) -> Account | None:
+        """One account, bots too; None for unknown and erased ones."""
+
+    def count_in(self, conn: Connection) -> int:
+        """How many accounts there are, erased ones and bots apart."""
+
+    def is_last_admin_in(self, conn: Connection, user_id: str, now: int) -> bool:
+        """Whether nobody would administrate the server without this user: no other admin is active and
+        without a ban."""
+
+    def set_quota_in(self, tx: WriteTx, user_id: str, storage_quota: int | None, now: int) -> None:
+        """Give the user a quota of its own, in bytes, or the common one again."""
+
+    def set_verified_in(self, tx: WriteTx, user_id: str, *, verified: bool, now: int) -> None:
+        """Take the e-mail address as verified, or not. One that was verified keeps its time."""
+
+    def ban_in(self, tx: WriteTx, ban: Ban) -> None:
+        """Keep a user out.
+
+        Raises:
+            ApiError: `CONFLICT` while a ban is in force.
+        """
+
+    def lift_ban_in(self, tx: WriteTx, user_id: str, by: str | None, now: int) -> bool:
+        """End the ban in force; False when there is none."""
+
+    def delete_in(self, tx: WriteTx, user_id: str, erase_at: int, now: int) -> None:
+        """Make an account deleted, to be erased at `erase_at` (ms)."""
+
+    def restore_in(self, tx: WriteTx, user_id: str, now: int) -> None:
+        """Make a deleted account active again."""
 
 
 def public_user(record: UserRecord, status: Status | None) -> PublicUser:

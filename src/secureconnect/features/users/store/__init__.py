@@ -9,20 +9,38 @@ from secureconnect.features.users.store.accounts import (
     password_hash,
     search,
     set_role,
+    storage_quota,
     touch_login,
     update_user,
+)
+from secureconnect.features.users.store.bans import add_ban, ban_in_force, lift_ban
+from secureconnect.features.users.store.listing import (
+    Position,
+    count_accounts,
+    find_account,
+    is_last_admin,
+    list_accounts,
 )
 from secureconnect.features.users.store.tables import user_bans, users
 
 __all__ = [
+    "Position",
     "active_ids",
+    "add_ban",
+    "ban_in_force",
+    "count_accounts",
     "find",
+    "find_account",
     "find_by_login",
     "insert_user",
     "is_admin",
+    "is_last_admin",
+    "lift_ban",
+    "list_accounts",
     "password_hash",
     "search",
     "set_role",
+    "storage_quota",
     "touch_login",
     "update_user",
     "user_bans",

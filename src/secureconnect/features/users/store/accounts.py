@@ -4,28 +4,33 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from secureconnect.features.users.api import NewUser, Privacy, UserRecord
-from secureconnect.features.users.store.tables import users
+from secureconnect.features.users.store.bans import in_force
+from secureconnect.features.users.store.tables import user_bans, users
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode
 
 __all__ = [
+    "ESCAPES",
+    "RECORD",
     "active_ids",
     "find",
     "find_by_login",
     "insert_user",
     "is_admin",
     "password_hash",
+    "record_of",
     "search",
     "set_role",
+    "storage_quota",
     "touch_login",
     "update_user",
 ]
 
-_RECORD = (
+RECORD = (
     users.c.user_id,
     users.c.email,
     users.c.email_verified_at,
@@ -43,13 +48,13 @@ _RECORD = (
 )
 _privacy = msgspec.json.Decoder(Privacy)
 # LIKE without its wildcards: what people type is text, not a pattern.
-_ESCAPES = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
+ESCAPES = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
 
 
 def find(conn: Connection, user_ids: Collection[str]) -> dict[str, UserRecord]:
     """Users by id, in any state."""
-    rows = conn.execute(select(*_RECORD).where(users.c.user_id.in_(user_ids)))
-    return {row.user_id: _record(row) for row in rows}
+    rows = conn.execute(select(*RECORD).where(users.c.user_id.in_(user_ids)))
+    return {row.user_id: record_of(row) for row in rows}
 
 
 def find_by_login(conn: Connection, *, email: str | None, username: str | None) -> UserRecord | None:
@@ -58,8 +63,8 @@ def find_by_login(conn: Connection, *, email: str | None, username: str | None) 
         matches = func.lower(users.c.email) == email.lower()
     else:
         matches = func.lower(users.c.username) == (username or "").lower()
-    row = conn.execute(select(*_RECORD).where(matches)).first()
-    return _record(row) if row is not None else None
+    row = conn.execute(select(*RECORD).where(matches)).first()
+    return record_of(row) if row is not None else None
 
 
 def insert_user(tx: WriteTx, user: NewUser) -> None:
@@ -97,22 +102,26 @@ def is_admin(conn: Connection, user_id: str) -> bool:
     return conn.execute(found).first() is not None
 
 
-def search(conn: Connection, typed: str, *, after_username: str | None, limit: int) -> list[UserRecord]:
-    """Active users by username prefix, display-name word prefix, or exact discoverable e-mail."""
-    prefix = typed.lower().translate(_ESCAPES) + "%"
+def search(
+    conn: Connection, typed: str, now: int, *, after_username: str | None, limit: int
+) -> list[UserRecord]:
+    """Active users by username prefix, display-name word prefix, or exact discoverable e-mail; nobody who is
+    banned `now`."""
+    prefix = typed.lower().translate(ESCAPES) + "%"
     # Stores fold no letters beyond ASCII in LIKE or lower() alike, so names are tried in the usual cases.
     cases = {typed, typed.lower(), typed.upper(), typed.capitalize()}
     names = [
-        users.c.display_name.like(start + case.translate(_ESCAPES) + "%", escape="\\")
+        users.c.display_name.like(start + case.translate(ESCAPES) + "%", escape="\\")
         for case in sorted(cases)
         for start in ("", "% ")
     ]
     username = func.lower(users.c.username)
     discoverable = users.c.privacy.like('%"discoverable_by_email":true%')
     query = (
-        select(*_RECORD)
+        select(*RECORD)
         .where(
             users.c.state == "active",
+            ~exists().where(in_force(now), user_bans.c.user_id == users.c.user_id),
             or_(
                 username.like(prefix, escape="\\"),
                 *names,
@@ -124,13 +133,18 @@ def search(conn: Connection, typed: str, *, after_username: str | None, limit: i
     )
     if after_username is not None:
         query = query.where(username > after_username.lower())
-    return [_record(row) for row in conn.execute(query)]
+    return [record_of(row) for row in conn.execute(query)]
 
 
 def active_ids(conn: Connection, user_ids: Collection[str]) -> set[str]:
     """Those that are active accounts."""
     query = select(users.c.user_id).where(users.c.user_id.in_(user_ids), users.c.state == "active")
     return set(conn.execute(query).scalars())
+
+
+def storage_quota(conn: Connection, user_id: str) -> int | None:
+    """The user's own quota in bytes."""
+    return conn.execute(select(users.c.storage_quota).where(users.c.user_id == user_id)).scalar_one_or_none()
 
 
 def set_role(tx: WriteTx, user_id: str, role: Literal["user", "admin"], now: int) -> None:
@@ -158,7 +172,8 @@ def _taken(
     return ApiError(ErrorCode.CONFLICT, "Already in use.", details=details) if details else None
 
 
-def _record(row: Row[*tuple[Any, ...]]) -> UserRecord:
-    values = row._asdict()
+def record_of(row: Row[*tuple[Any, ...]]) -> UserRecord:
+    """The record in a row that holds `RECORD`, and possibly more."""
+    values = {column.name: row._mapping[column.name] for column in RECORD}
     values["privacy"] = _privacy.decode(values["privacy"])
     return UserRecord(**values)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.users import rules, store
 from secureconnect.features.users.api import (
+    Ban,
     NewUser,
     PublicUser,
     Status,
@@ -94,8 +95,9 @@ class UserService:
         )
 
     async def search(self, text: str, *, after_username: str | None, limit: int) -> list[UserRecord]:
+        now = self._clock.now()
         return await self._database.read(
-            lambda conn: store.search(conn, text, after_username=after_username, limit=limit)
+            lambda conn: store.search(conn, text, now, after_username=after_username, limit=limit)
         )
 
     async def update(
@@ -143,7 +145,7 @@ class UserService:
                     details={"fields": ",".join(sorted(values))},
                 ),
             )
-            self._changed(tx, caller.user_id)
+            self.changed_in(tx, caller.user_id)
             return store.find(tx.conn, [caller.user_id])[caller.user_id]
 
         return await self._database.write(work)
@@ -162,11 +164,11 @@ class UserService:
 
     def set_password_in(self, tx: WriteTx, user_id: str, password_hash: str, now: int) -> None:
         store.update_user(tx, user_id, {"password_hash": password_hash}, now)
-        self._changed(tx, user_id)
+        self.changed_in(tx, user_id)
 
     def set_role_in(self, tx: WriteTx, user_id: str, role: Literal["user", "admin"], now: int) -> None:
         store.set_role(tx, user_id, role, now)
-        self._changed(tx, user_id)
+        self.changed_in(tx, user_id)
 
     def is_admin_in(self, conn: Connection, user_id: str) -> bool:
         return store.is_admin(conn, user_id)
@@ -174,7 +176,15 @@ class UserService:
     def logged_in_in(self, tx: WriteTx, user_id: str, now: int) -> None:
         store.touch_login(tx, user_id, now)
 
-    def _changed(self, tx: WriteTx, user_id: str) -> None:
+    def storage_quota_in(self, conn: Connection, user_id: str) -> int | None:
+        return store.storage_quota(conn, user_id)
+
+    def ban_of_in(self, conn: Connection, user_id: str, now: int) -> Ban | None:
+        return store.ban_in_force(conn, user_id, now)
+
+    def changed_in(self, tx: WriteTx, user_id: str) -> None:
+        """Drop what is cached of this user everywhere, once the change commits."""
+
         def tell() -> None:
             self._forget(user_id)
             self._bus.publish(CONTROL, ProfileChanged(user_id))
