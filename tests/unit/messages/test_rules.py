@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secureconnect.features.messages import rules
+from secureconnect.features.messages.api import refusal
 from secureconnect.features.messages.rules import Content, MessageLimits
 from secureconnect.kit.errors import ApiError, ErrorCode
 from tests.unit.messages.fakes import facts
@@ -102,15 +103,15 @@ def code_of(refused: ApiError | None) -> ErrorCode | None:
 
 def test_who_may_post() -> None:
     everybody, admins = facts([A, B]), facts([A, B], admins=[A], admins_post=True)
-    assert rules.refusal(everybody, B, is_encrypted=False) is None
-    assert rules.refusal(admins, A, is_encrypted=False) is None
-    assert code_of(rules.refusal(admins, B, is_encrypted=False)) is ErrorCode.FORBIDDEN
+    assert refusal(everybody, B, is_encrypted=False) is None
+    assert refusal(admins, A, is_encrypted=False) is None
+    assert code_of(refusal(admins, B, is_encrypted=False)) is ErrorCode.FORBIDDEN
 
 
 def test_a_block_refuses_both_and_is_not_named() -> None:
     blocked = facts([A, B], blocked=True)
     for one in (A, B):
-        refused = rules.refusal(blocked, one, is_encrypted=True)
+        refused = refusal(blocked, one, is_encrypted=True)
         assert refused is not None
         assert refused.code is ErrorCode.FORBIDDEN
         assert "block" not in refused.message.lower()
@@ -118,14 +119,14 @@ def test_a_block_refuses_both_and_is_not_named() -> None:
 
 def test_an_encrypted_conversation_takes_nothing_plain() -> None:
     encrypted = facts([A], encrypted=True)
-    assert code_of(rules.refusal(encrypted, A, is_encrypted=False)) is ErrorCode.E2EE_REQUIRED
-    assert rules.refusal(encrypted, A, is_encrypted=True) is None
-    assert rules.refusal(facts([A]), A, is_encrypted=True) is None, "opaque content is accepted anywhere"
+    assert code_of(refusal(encrypted, A, is_encrypted=False)) is ErrorCode.E2EE_REQUIRED
+    assert refusal(encrypted, A, is_encrypted=True) is None
+    assert refusal(facts([A]), A, is_encrypted=True) is None, "opaque content is accepted anywhere"
 
 
 def test_permission_is_reported_before_the_mode() -> None:
     both = facts([A, B], admins=[A], admins_post=True, encrypted=True)
-    assert code_of(rules.refusal(both, B, is_encrypted=False)) is ErrorCode.FORBIDDEN
+    assert code_of(refusal(both, B, is_encrypted=False)) is ErrorCode.FORBIDDEN
 
 
 def test_where_receipts_are_shown() -> None:

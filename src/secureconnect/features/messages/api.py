@@ -1,16 +1,69 @@
 """What other features may ask of messages, and what messages need from features that stand on them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Annotated, Final, Protocol
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 from sqlalchemy import Connection
 
+from secureconnect.features.conversations.api import Facts
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.timeline.base import AttachedFile, Quote, StoredMessage
+from secureconnect.kit.errors import ApiError, Detail, ErrorCode
 from secureconnect.kit.objects import Message, Poll
 
-__all__ = ["Messages", "Online", "Outgoing", "PollCards"]
+__all__ = [
+    "Messages",
+    "Metadata",
+    "MetadataValue",
+    "Online",
+    "Outgoing",
+    "PollCards",
+    "refusal",
+    "stored_metadata",
+]
+
+_METADATA_BYTES: Final = 16 * 1024
+_VALUE_CHARS: Final = 1000
+
+MetadataValue = str | int | float | bool
+Metadata = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=100)],
+        Annotated[str, Meta(max_length=_VALUE_CHARS)] | int | float | bool,
+    ],
+    Meta(max_length=32),
+]
+"""The metadata of a message as requests give it; what `stored_metadata` makes of it is stored."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def refusal(
+    facts: Facts,
+    sender_id: str | None,
+    *,
+    is_encrypted: bool,
+    files_encrypted: bool = True,
+    calls_everybody: bool = False,
+) -> ApiError | None:
+    """Why the member `sender_id` may not send now, or None when it may; None is a webhook.
+
+    `FORBIDDEN` (post permission, a block in a direct conversation, a mention of everybody by a member), then
+    `E2EE_REQUIRED`. `files_encrypted`: all attachments are; `calls_everybody`: mention_all or mention_here.
+    """
+    if sender_id is not None:
+        role = facts.members[sender_id].role
+        if facts.settings.post_permission == "admins" and role != "admin":
+            return ApiError(ErrorCode.FORBIDDEN, "Only admins may post in this conversation.")
+        if facts.blocked:
+            return ApiError(ErrorCode.FORBIDDEN, "Sending into this conversation is not allowed.")
+        if calls_everybody and role != "admin":
+            return ApiError(ErrorCode.FORBIDDEN, "Only admins may mention everybody.")
+    if facts.settings.is_e2ee_enabled and not (is_encrypted and files_encrypted):
+        return ApiError(ErrorCode.E2EE_REQUIRED)
+    return None
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):
@@ -72,3 +125,18 @@ class Online(Protocol):
 
     async def online_among(self, user_ids: Collection[str]) -> set[str]:
         """Those of `user_ids` whose effective status is `online`."""
+
+
+def stored_metadata(metadata: Mapping[str, MetadataValue]) -> tuple[dict[str, str], list[Detail]]:
+    """The texts that are stored, and what is wrong with them. Numbers and booleans become their JSON form."""
+    stored = {
+        key: value if isinstance(value, str) else _encode(value).decode() for key, value in metadata.items()
+    }
+    faults = [
+        Detail(f"metadata.{key}", f"at most {_VALUE_CHARS} characters")
+        for key, value in stored.items()
+        if len(value) > _VALUE_CHARS
+    ]
+    if sum(len(key.encode()) + len(value.encode()) for key, value in stored.items()) > _METADATA_BYTES:
+        faults.append(Detail("metadata", f"at most {_METADATA_BYTES} bytes together"))
+    return stored, faults

@@ -7,59 +7,26 @@ import msgspec
 from msgspec import Struct
 
 from secureconnect.features.conversations.api import Facts
+from secureconnect.features.messages.api import MetadataValue, stored_metadata
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode
 from secureconnect.kit.text import TextFault, clean_text
 
 __all__ = [
-    "METADATA_KEYS",
     "RECEIPT_MEMBERS",
     "Content",
     "MessageLimits",
-    "MetadataValue",
     "check_content",
     "check_member",
-    "refusal",
     "shows_receipts",
 ]
 
-METADATA_KEYS: Final = 32
-_METADATA_BYTES: Final = 16 * 1024
 _E2EE_BYTES: Final = 16 * 1024
-_VALUE_CHARS: Final = 1000
 
 #: Conversations with more members have no receipts (docs/reference/realtime.md §5).
 RECEIPT_MEMBERS: Final = 100
 
-MetadataValue = str | int | float | bool
-
 _encode = msgspec.json.Encoder().encode
 _NO_METADATA: dict[str, str] = {}
-
-
-def refusal(
-    facts: Facts,
-    sender_id: str | None,
-    *,
-    is_encrypted: bool,
-    files_encrypted: bool = True,
-    calls_everybody: bool = False,
-) -> ApiError | None:
-    """Why the member `sender_id` may not send now, or None when it may; None is a webhook.
-
-    `FORBIDDEN` (post permission, a block in a direct conversation, a mention of everybody by a member), then
-    `E2EE_REQUIRED`. `files_encrypted`: all attachments are; `calls_everybody`: mention_all or mention_here.
-    """
-    if sender_id is not None:
-        role = facts.members[sender_id].role
-        if facts.settings.post_permission == "admins" and role != "admin":
-            return ApiError(ErrorCode.FORBIDDEN, "Only admins may post in this conversation.")
-        if facts.blocked:
-            return ApiError(ErrorCode.FORBIDDEN, "Sending into this conversation is not allowed.")
-        if calls_everybody and role != "admin":
-            return ApiError(ErrorCode.FORBIDDEN, "Only admins may mention everybody.")
-    if facts.settings.is_e2ee_enabled and not (is_encrypted and files_encrypted):
-        return ApiError(ErrorCode.E2EE_REQUIRED)
-    return None
 
 
 def check_member(facts: Facts | None, user_id: str) -> Facts:
@@ -124,8 +91,8 @@ def check_content(
         faults.append(Detail("attachments", f"at most {limits.max_attachments} files"))
     stored = _NO_METADATA
     if metadata:
-        stored = {key: _value_text(value) for key, value in metadata.items()}
-        faults.extend(_metadata_faults(stored))
+        stored, faulty = stored_metadata(metadata)
+        faults.extend(faulty)
     envelope = None
     if e2ee is not None:
         envelope = _encode(e2ee)
@@ -152,18 +119,3 @@ def _encrypted(text: str, limits: MessageLimits) -> str:
     if size > limits.max_encrypted_bytes:
         raise TextFault(f"at most {limits.max_encrypted_bytes} bytes")
     return text
-
-
-def _value_text(value: MetadataValue) -> str:
-    return value if isinstance(value, str) else _encode(value).decode()
-
-
-def _metadata_faults(metadata: Mapping[str, str]) -> list[Detail]:
-    faults = [
-        Detail(f"metadata.{key}", f"at most {_VALUE_CHARS} characters")
-        for key, value in metadata.items()
-        if len(value) > _VALUE_CHARS
-    ]
-    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > _METADATA_BYTES:
-        faults.append(Detail("metadata", f"at most {_METADATA_BYTES} bytes together"))
-    return faults

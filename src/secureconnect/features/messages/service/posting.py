@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from secureconnect.features.conversations.api import Conversations, Facts
 from secureconnect.features.files.api import Files
 from secureconnect.features.messages import store
-from secureconnect.features.messages.api import Online, Outgoing
-from secureconnect.features.messages.rules import check_member, refusal
+from secureconnect.features.messages.api import Online, Outgoing, refusal
+from secureconnect.features.messages.rules import check_member
 from secureconnect.features.messages.service.rendering import SenderNames, render_message
 from secureconnect.infra.timeline.base import (
     Appended,

@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 from secureconnect.edge.validation import Opaque, Uuid
 from secureconnect.features.conversations.api import Conversations, Facts
 from secureconnect.features.files.api import Files
-from secureconnect.features.messages.api import Outgoing
-from secureconnect.features.messages.rules import METADATA_KEYS, MessageLimits, check_content, check_member
+from secureconnect.features.messages.api import Metadata, Outgoing
+from secureconnect.features.messages.rules import MessageLimits, check_content, check_member
 from secureconnect.features.messages.service.posting import Poster, Sent
 from secureconnect.infra.database.base import Database
 from secureconnect.infra.timeline.base import PREVIEW, AttachedFile, Quote, StoredMessage, Timeline
@@ -17,9 +17,6 @@ from secureconnect.kit.errors import ApiError, ErrorCode, invalid
 from secureconnect.kit.principal import Principal
 
 __all__ = ["SendRequest", "SendService"]
-
-_Key = Annotated[str, Meta(min_length=1, max_length=100)]
-_Value = Annotated[str, Meta(max_length=1000)] | int | float | bool
 
 
 class SendRequest(Struct):
@@ -37,7 +34,7 @@ class SendRequest(Struct):
     client_message_id: (
         Annotated[Opaque, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")] | None
     ) = None
-    metadata: Annotated[dict[_Key, _Value], Meta(max_length=METADATA_KEYS)] | None = None
+    metadata: Metadata | None = None
     attachments: Annotated[list[Uuid], Meta(max_length=100)] | None = None
     reply_to_message_id: Uuid | None = None
     thread_root_id: Uuid | None = None
