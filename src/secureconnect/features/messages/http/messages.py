@@ -1,4 +1,4 @@
-"""Routes of the timeline and of messages (docs/reference/http.md, messages)."""
+"""Sync, events, messages and read marks."""
 
 from typing import Annotated
 
@@ -67,7 +67,7 @@ class ReadMessage(Struct):
 def routes(
     sending: SendService, reading: ReadService, syncing: SyncService, marking: MarkService
 ) -> list[Route]:
-    """Sync, events, messages and read marks."""
+    """These routes."""
 
     async def sync(call: Call[None, SyncQuery]) -> Reply:
         return Reply(await syncing.sync(call.caller, cursor=call.query.cursor, limit=call.query.limit))

@@ -1,0 +1,54 @@
+"""Who is mentioned where."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, bindparam, select
+
+from secureconnect.features.messages.store.tables import mentions
+from secureconnect.infra.timeline.base import Statement
+
+__all__ = ["EVERYBODY", "mention", "mention_counts"]
+
+#: The user_id of a mention of all members.
+EVERYBODY = "*"
+
+_CHUNK = 200
+
+_m = mentions.c
+
+_COUNTED = select(_m.conversation_id, _m.seq, _m.sender_id).where(
+    _m.user_id.in_(bindparam("users", expanding=True)),
+    _m.conversation_id.in_(bindparam("ids", expanding=True)),
+)
+
+
+def mention(conversation_id: str, sender_id: str | None, user_ids: Sequence[str]) -> list[Statement]:
+    """Note that a message mentions these users; rides in its append."""
+    statements = []
+    for start in range(0, len(user_ids), _CHUNK):
+        chunk = user_ids[start : start + _CHUNK]
+        values = ", ".join("(?)" for _ in chunk)
+        sql = (
+            "INSERT INTO mentions (seq, conversation_id, sender_id, user_id)"  # noqa: S608 - placeholders only
+            " WITH message(seq, conversation_id, sender_id) AS (SELECT ?, ?, ?)"
+            " SELECT message.seq, message.conversation_id, message.sender_id, v.column1"
+            f" FROM message, (VALUES {values}) AS v"
+        )
+        statements.append(Statement(sql, (conversation_id, sender_id, *chunk)))
+    return statements
+
+
+def mention_counts(conn: Connection, user_id: str, marks: Mapping[str, int], cap: int) -> dict[str, int]:
+    """Messages above the mark of each conversation that mention the user and come from somebody else."""
+    found: dict[str, set[int]] = {}
+    ids = list(marks)
+    lowest = min(marks.values(), default=0)
+    for start in range(0, len(ids), _CHUNK):
+        rows = conn.execute(
+            _COUNTED.where(_m.seq > lowest),
+            {"users": [user_id, EVERYBODY], "ids": ids[start : start + _CHUNK]},
+        )
+        for conversation_id, seq, sender_id in rows:
+            if seq > marks[conversation_id] and sender_id != user_id:
+                found.setdefault(conversation_id, set()).add(seq)
+    return {conversation_id: min(len(seqs), cap) for conversation_id, seqs in found.items()}
