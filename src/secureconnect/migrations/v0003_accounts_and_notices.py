@@ -44,9 +44,8 @@ def _second_factor(op: Operations) -> None:
         "mfa_totp",
         id_("user_id"),
         blob("secret_enc"),
-        time("confirmed_at", optional=True),
+        time("confirmed_at"),
         number("last_step"),
-        time("created_at"),
         sa.PrimaryKeyConstraint("user_id"),
     )
     op.create_table(

@@ -56,3 +56,24 @@ def test_earlier_master_keys_still_open() -> None:
     assert rotated.open(sealed, "here") == b"secret"
     with pytest.raises(SealBroken):
         Sealer(OTHER).open(rotated.seal(b"secret", "here"), "here")
+
+
+def test_fingerprints_tell_secrets_places_and_keys_apart() -> None:
+    sealer = Sealer(KEY)
+    (mark,) = sealer.fingerprints(b"secret", "here")
+    assert [mark] == Sealer(KEY).fingerprints(b"secret", "here")
+    others = [
+        *sealer.fingerprints(b"secret2", "here"),
+        *sealer.fingerprints(b"secret", "there"),
+        *sealer.fingerprints(b"esecret", "her"),
+        *Sealer(OTHER).fingerprints(b"secret", "here"),
+    ]
+    assert mark not in others
+    assert len(set(others)) == 4
+
+
+def test_a_fingerprint_made_before_the_master_key_changed_is_found() -> None:
+    (before,) = Sealer(KEY).fingerprints(b"secret", "here")
+    newest, *earlier = Sealer(OTHER, previous=[KEY]).fingerprints(b"secret", "here")
+    assert [newest] == Sealer(OTHER).fingerprints(b"secret", "here")
+    assert earlier == [before]

@@ -5,6 +5,7 @@ sealed, so that a ciphertext moved to another place does not open.
 """
 
 import hashlib
+import hmac
 import os
 from collections.abc import Sequence
 from typing import Final
@@ -32,6 +33,11 @@ class Sealer:
     def __init__(self, master_key: bytes, previous: Sequence[bytes] = ()) -> None:
         self._current = _key_id(master_key)
         self._keys = {_key_id(key): AESGCM(key) for key in (*previous, master_key)}
+        # The newest first.
+        self._marks = [
+            hmac.digest(key, b"secureconnect fingerprints", "sha256")
+            for key in (master_key, *reversed(previous))
+        ]
 
     def seal(self, plaintext: bytes, what: str) -> bytes:
         """`plaintext` encrypted; `what` names its place, for example `signing_key:<kid>`."""
@@ -52,6 +58,16 @@ class Sealer:
             return key.decrypt(sealed[5:17], sealed[17:], what.encode())
         except (InvalidTag, ValueError) as error:  # ValueError: cut off within the nonce
             raise SealBroken(f"{what}: altered or moved") from error
+
+    def fingerprints(self, secret: bytes, what: str) -> list[bytes]:
+        """What is stored of a secret that is only ever compared, and too short to be hashed alone: whoever
+        has the database without the master key cannot try all secrets.
+
+        HMAC-SHA-256 under a key derived from each master key, the newest first: store the first one, and look
+        for any. `what` names the place of the secret, as in `seal`.
+        """
+        message = what.encode() + b"\0" + secret
+        return [hmac.digest(mark, message, "sha256") for mark in self._marks]
 
 
 def _key_id(key: bytes) -> bytes:
