@@ -20,6 +20,8 @@ __all__ = [
     "Accounts",
     "AccountsWanted",
     "Ban",
+    "BotUser",
+    "BotUsers",
     "DisplayName",
     "Email",
     "NewUser",
@@ -123,6 +125,16 @@ class AccountsWanted(Struct, frozen=True):
     status: AccountStatus | None = None
     order: AccountOrder = "created_at"
     descending: bool = True
+
+
+class BotUser(Struct, frozen=True):
+    """The account of a bot. `owner_id` is the user that made it; times in milliseconds since the epoch."""
+
+    user_id: str
+    username: str
+    display_name: str
+    owner_id: str
+    created_at: int
 
 
 class NewUser(Struct, frozen=True):
@@ -285,6 +297,30 @@ class Accounts(Protocol):
 
     def restore_in(self, tx: WriteTx, user_id: str, now: int) -> None:
         """Make a deleted account active again."""
+
+
+class BotUsers(Protocol):
+    """The accounts of bots: found, added and named like people, but nobody logs in to them."""
+
+    def add_in(self, tx: WriteTx, bot: BotUser) -> None:
+        """Store a new bot. Raises ApiError `CONFLICT` whose details name `username` when that is taken."""
+
+    def find_in(self, conn: Connection, user_id: str) -> BotUser | None:
+        """A bot; None for deleted ones, people and unknown ids."""
+
+    def count_in(self, conn: Connection, owner_id: str) -> int:
+        """How many bots a user has."""
+
+    def owned_in(
+        self, conn: Connection, owner_id: str, *, after: tuple[int, str] | None, limit: int
+    ) -> list[BotUser]:
+        """At most `limit` bots of a user, newest first, behind the position (created_at, user_id)."""
+
+    def rename_in(self, tx: WriteTx, user_id: str, display_name: str, now: int) -> None:
+        """Give a bot another display name."""
+
+    def retire_in(self, tx: WriteTx, user_id: str, now: int) -> None:
+        """Delete a bot's account. Its name stays taken and what it wrote stays."""
 
 
 def public_user(record: UserRecord, status: Status | None) -> PublicUser:

@@ -14,6 +14,7 @@ from secureconnect.features.users.store.accounts import (
     update_user,
 )
 from secureconnect.features.users.store.bans import add_ban, ban_in_force, lift_ban
+from secureconnect.features.users.store.bots import count_bots, find_bot, insert_bot, list_bots
 from secureconnect.features.users.store.listing import (
     Position,
     count_accounts,
@@ -29,14 +30,18 @@ __all__ = [
     "add_ban",
     "ban_in_force",
     "count_accounts",
+    "count_bots",
     "find",
     "find_account",
+    "find_bot",
     "find_by_login",
+    "insert_bot",
     "insert_user",
     "is_admin",
     "is_last_admin",
     "lift_ban",
     "list_accounts",
+    "list_bots",
     "password_hash",
     "search",
     "set_role",

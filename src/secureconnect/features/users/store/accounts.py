@@ -19,6 +19,7 @@ __all__ = [
     "active_ids",
     "find",
     "find_by_login",
+    "insert_account",
     "insert_user",
     "is_admin",
     "password_hash",
@@ -69,15 +70,20 @@ def find_by_login(conn: Connection, *, email: str | None, username: str | None) 
 
 def insert_user(tx: WriteTx, user: NewUser) -> None:
     """Store a new user; raises ApiError `CONFLICT` that names every taken field."""
-    taken = _taken(tx.conn, email=user.email, username=user.username)
+    insert_account(tx, {**msgspec.structs.asdict(user), "is_bot": False})
+
+
+def insert_account(tx: WriteTx, columns: Mapping[str, Any]) -> None:
+    """Store a new, active account of a person or a bot; raises like `insert_user`."""
+    email, username = columns["email"], columns["username"]
+    taken = _taken(tx.conn, email=email, username=username)
     if taken:
         raise taken
-    values = {**msgspec.structs.asdict(user), "updated_at": user.created_at}
-    values |= {"is_bot": False, "privacy": "{}", "state": "active"}
+    values = {**columns, "privacy": "{}", "state": "active", "updated_at": columns["created_at"]}
     try:
         tx.conn.execute(insert(users).values(values))
     except IntegrityError as error:  # another process was faster
-        raise _taken(tx.conn, email=user.email, username=user.username) or error from error
+        raise _taken(tx.conn, email=email, username=username) or error from error
 
 
 def update_user(tx: WriteTx, user_id: str, values: Mapping[str, Any], now: int) -> None:
