@@ -122,7 +122,7 @@ class NewMessage(msgspec.Struct, frozen=True):
 
 
 class NewEvent(msgspec.Struct, frozen=True):
-    """An event before it has a place. `data` is its JSON object.
+    """An event before it has a place. `data` is its JSON object, or makes it from the event's seq.
 
     Empty for `message_created` and `message_edited`, whose data is rendered from the message's current state.
     `target_id` is the message that the event is about, when it is not the one that it brings.
@@ -133,7 +133,7 @@ class NewEvent(msgspec.Struct, frozen=True):
     kind: str
     actor_id: str | None
     sent_at: int
-    data: bytes = b""
+    data: bytes | Callable[[int], bytes] = b""
     message: NewMessage | None = None
     target_id: str | None = None
 

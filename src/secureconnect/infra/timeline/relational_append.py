@@ -146,7 +146,8 @@ def _store(tx: WriteTx, event: NewEvent, seq: int) -> StoredEvent:
     run = tx.run
     conversation_id, sent_at, message = event.conversation_id, event.sent_at, event.message
     run(_MOVE, (seq, sent_at, 0 if message is None else 1, conversation_id))
-    run(_EVENT, (conversation_id, seq, event.event_id, event.kind, event.actor_id, sent_at, event.data))
+    data = event.data(seq) if callable(event.data) else event.data
+    run(_EVENT, (conversation_id, seq, event.event_id, event.kind, event.actor_id, sent_at, data))
     stored: StoredMessage | None = None
     if message is not None:
         stored = _store_message(tx, event, message, seq)
@@ -154,7 +155,7 @@ def _store(tx: WriteTx, event: NewEvent, seq: int) -> StoredEvent:
         run(_ABOUT, (event.target_id, conversation_id, seq))
         stored = message_by_id(tx.conn, event.target_id, None)
     return StoredEvent(
-        conversation_id, seq, event.event_id, event.kind, event.actor_id, sent_at, event.data, stored
+        conversation_id, seq, event.event_id, event.kind, event.actor_id, sent_at, data, stored
     )
 
 

@@ -27,7 +27,8 @@ _GUARD = "SELECT guard FROM timeline_heads WHERE conversation_id = ?"
 _REACT = "INSERT INTO message_reactions (message_id, user_id, emoji, reacted_at) VALUES (?, ?, ?, ?)"
 _COUNT_REACTION = "UPDATE messages SET reaction_count = reaction_count + ? WHERE message_id = ?"
 _UNREPLY = "UPDATE messages SET reply_count = reply_count - 1 WHERE message_id = ?"
-_UNCOUNT = "UPDATE timeline_events SET uncounted = ? WHERE conversation_id = ? AND seq = ?"
+# What a poll said stands in its event too.
+_UNCOUNT = "UPDATE timeline_events SET uncounted = ?, data = ? WHERE conversation_id = ? AND seq = ?"
 
 _m = tables.messages.c
 
@@ -111,7 +112,7 @@ def delete_message(
             expires_at=None,
         )
     )
-    tx.run(_UNCOUNT, (True, message.conversation_id, message.seq))
+    tx.run(_UNCOUNT, (True, b"", message.conversation_id, message.seq))
     if message.thread_root_id is not None:
         tx.run(
             "UPDATE messages SET reply_count = reply_count - 1 WHERE message_id = ?",
