@@ -19,8 +19,14 @@ class RateLimitSettings(Section, frozen=True):
     login: Annotated[int, about("`/v1/auth/login`", ge=0, le=_MAX)] = 10
     mfa_verify: Annotated[int, about("`/v1/auth/reauthenticate`", ge=0, le=_MAX)] = 10
     refresh: Annotated[int, about("`/v1/auth/refresh`", ge=0, le=_MAX)] = 10
+    password_reset_request: Annotated[int, about("`/v1/auth/password-reset/request`", ge=0, le=_MAX)] = 3
+    password_reset_confirm: Annotated[int, about("`/v1/auth/password-reset/confirm`", ge=0, le=_MAX)] = 5
+    email_verify: Annotated[
+        int, about("`/v1/auth/verify-email`, `/v1/auth/verify-email/resend`", ge=0, le=_MAX)
+    ] = 5
     users_me: Annotated[int, about("`/v1/users/me`", ge=0, le=_MAX)] = 50
     users_me_password: Annotated[int, about("`/v1/users/me/password`", ge=0, le=_MAX)] = 5
+    users_me_email: Annotated[int, about("`/v1/users/me/email…`", ge=0, le=_MAX)] = 5
     friends: Annotated[int, about("`/v1/users/me/friends` and friend requests", ge=0, le=_MAX)] = 30
     friend_request: Annotated[int, about("`/v1/users/{id}/friend`", ge=0, le=_MAX)] = 20
     block: Annotated[int, about("`/v1/users/{id}/block`, `/v1/users/me/blocked`", ge=0, le=_MAX)] = 20
@@ -36,6 +42,8 @@ class RateLimitSettings(Section, frozen=True):
     events: Annotated[int, about("`/v1/conversations/{id}/events`", ge=0, le=_MAX)] = 300
     sync: Annotated[int, about("`/v1/sync`", ge=0, le=_MAX)] = 60
     presence: Annotated[int, about("`/v1/presence`", ge=0, le=_MAX)] = 60
+    polls: Annotated[int, about("`/v1/polls`", ge=0, le=_MAX)] = 50
+    poll_vote: Annotated[int, about("`/v1/polls/vote`", ge=0, le=_MAX)] = 60
     ws_connect: Annotated[int, about("socket upgrades", ge=0, le=_MAX)] = 30
     ws_tickets: Annotated[int, about("`/v1/ws/tickets`", ge=0, le=_MAX)] = 30
     admin_users: Annotated[int, about("`/v1/admin/…`", ge=0, le=_MAX)] = 20

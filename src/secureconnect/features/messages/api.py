@@ -12,6 +12,7 @@ from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.timeline.base import AttachedFile, Quote, StoredMessage
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode
 from secureconnect.kit.objects import Message, Poll
+from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = [
     "Messages",
@@ -101,6 +102,15 @@ class Messages(Protocol):
 
         Raises:
             ApiError: `NOT_FOUND`, `FORBIDDEN`, `E2EE_REQUIRED`, `TIMELINE_UNAVAILABLE`.
+        """
+
+    async def delete(self, caller: Principal, message_id: str, context: RequestContext) -> None:
+        """Delete a message for everyone, as far as the caller may: its sender or a conversation admin.
+
+        A message that is deleted already stays so, without another event.
+
+        Raises:
+            ApiError: `NOT_FOUND`, `FORBIDDEN`, `EDIT_WINDOW_EXPIRED`, `TIMELINE_UNAVAILABLE`.
         """
 
     async def rendered(self, viewer_id: str, stored: Sequence[StoredMessage]) -> list[Message]:
