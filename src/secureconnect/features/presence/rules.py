@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from secureconnect.features.users.api import Status
 
-__all__ = ["Device", "PresenceTimes", "View", "effective", "view_of"]
+__all__ = ["Device", "PresenceTimes", "View", "effective", "here_for", "view_of"]
 
 _MINUTE_MS: Final = 60_000
 _RANK: Final[dict[Status, int]] = {"offline": 0, "away": 1, "online": 2, "busy": 3}
@@ -57,3 +57,15 @@ def view_of(devices: Iterable[Device], profile_text: str | None, seen_at: int | 
     text = max(said, key=lambda device: device.at).text if said else profile_text
     seen = None if visible or seen_at is None else seen_at - seen_at % _MINUTE_MS
     return View(effective(visible), text, seen)
+
+
+def here_for(devices: Iterable[Device], now: int, times: PresenceTimes, socket_ttl: float) -> float:
+    """For how many seconds from `now` (ms) somebody is visibly here if no device says anything more."""
+    return max(
+        (
+            socket_ttl if device.socket else device.at / 1000 + times.ttl - now / 1000
+            for device in devices
+            if device.status != "offline"
+        ),
+        default=0.0,
+    )

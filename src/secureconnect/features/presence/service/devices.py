@@ -16,8 +16,11 @@ _decoder = msgspec.json.Decoder(Device)
 _encoder = msgspec.json.Encoder()
 
 
+_HERE = "pres_here"
+
+
 class Devices:
-    """The hashes `pres:<user>` (session → what it says) and `seen:<user>`."""
+    """The hashes `pres:<user>` (session → what it says) and `seen:<user>`, and one of all who are here."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -34,6 +37,17 @@ class Devices:
     async def drop(self, user_id: str, session_id: str) -> None:
         """A device says nothing any more."""
         await self._cache.drop(f"pres:{user_id}", session_id)
+
+    async def here(self, user_id: str, ttl: float) -> None:
+        """The user is visibly here for `ttl` seconds, or not at all when that is 0."""
+        if ttl > 0:
+            await self._cache.put(_HERE, user_id, "", ttl)
+        else:
+            await self._cache.drop(_HERE, user_id)
+
+    async def all_here(self) -> list[str]:
+        """Everybody who is visibly here."""
+        return list(await self._cache.fields(_HERE))
 
     async def seen_at(self, user_id: str) -> int | None:
         """When the user was last visibly here, in milliseconds since the epoch."""

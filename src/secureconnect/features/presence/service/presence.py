@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
-from secureconnect.features.presence.rules import Device, PresenceTimes, View, effective, view_of
+from secureconnect.features.presence.rules import Device, PresenceTimes, View, effective, here_for, view_of
 from secureconnect.features.presence.service.devices import Devices
 from secureconnect.features.presence.service.relations import Relations
 from secureconnect.features.users.api import Status, Users
@@ -32,7 +32,8 @@ class UserPresence(Struct, frozen=True):
 
 
 class PresenceService:
-    """What devices say and what others see of it. Implements `users.api.Statuses`.
+    """What devices say and what others see of it. Implements `users.api.Statuses`, and for administration
+    tells who is here, whoever may see it.
 
     Changes of one user happen one after the other; every change of what others see is told on the bus.
     """
@@ -81,6 +82,14 @@ class PresenceService:
             for user_id in user_ids
             if effective((await self._devices.of(user_id)).values()) == "online"
         }
+
+    async def online(self) -> list[str]:
+        """Users whose effective status is not offline."""
+        return await self._devices.all_here()
+
+    async def statuses(self, user_ids: Collection[str]) -> Mapping[str, Status]:
+        """The effective status of each of `user_ids`."""
+        return {user_id: effective((await self._devices.of(user_id)).values()) for user_id in user_ids}
 
     async def _view(self, user_id: str, profile_text: str | None) -> View:
         devices = await self._devices.of(user_id)
@@ -132,6 +141,7 @@ class PresenceService:
             await self._devices.put(user_id, session_id, mine, SOCKET_TTL)
             if effective(before.values()) != "offline":
                 await self._devices.saw(user_id, self._clock.now())
+            await self._here(user_id, before)
 
     async def disconnected(self, user_id: str, session_id: str) -> None:
         """The device had no socket for `presence.offline_grace` seconds."""
@@ -147,12 +157,18 @@ class PresenceService:
     async def _settle(self, user_id: str, before: Mapping[str, Device]) -> Status:
         """Remember when the user was seen and tell what changed; returns the effective status."""
         after = await self._devices.of(user_id)
+        await self._here(user_id, after)
         was, now = view_of(before.values(), None, None), view_of(after.values(), None, None)
         if was.status != "offline" or now.status != "offline":
             await self._devices.saw(user_id, self._clock.now())
         if was != now:
             self._bus.publish(CONTROL, PresenceChanged(user_id))
         return now.status
+
+    async def _here(self, user_id: str, devices: Mapping[str, Device]) -> None:
+        """Remember among all who are here as long as one of the devices says so."""
+        now = self._clock.now()
+        await self._devices.here(user_id, here_for(devices.values(), now, self._times, SOCKET_TTL))
 
     def _turn(self, user_id: str) -> asyncio.Lock:
         turn = self._turns.get(user_id)
