@@ -7,6 +7,8 @@ from msgspec import Struct
 from secureconnect.app.late import Late
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
+from secureconnect.app.wiring.mail import wire_mail
+from secureconnect.app.wiring.polls import build_polls
 from secureconnect.edge.limits import RateLimiter
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.background import Background
@@ -24,7 +26,8 @@ from secureconnect.features.files.api import Files
 from secureconnect.features.friends.module import module as friends_module
 from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Relations as Friends
-from secureconnect.features.messages.api import Online, PollCards
+from secureconnect.features.messages.api import Messages, Online, PollCards
+from secureconnect.features.mail.module import module as mail_module
 from secureconnect.features.messages.module import module as messages_module
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import Announcer, Poster, SenderNames, TimelineView
@@ -64,9 +67,10 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     database, bus, clock, metrics = stores.database, stores.bus, stores.clock, stores.metrics
     timeline, cursors = stores.timeline, stores.cursors
     development = settings.server.environment == "development"
-    statuses, online, polls, files = Late(), Late(), Late(), Late()
+    statuses, online, polls, files, messages = Late(), Late(), Late(), Late(), Late()
     timers, background = Timers(clock), Background()
 
+    mail = wire_mail(settings, stores)
     audit = AuditService(database, metrics, clock, retention_days=settings.audit.retention_days)
     users = UserService(database, bus, audit, clock, cast("Statuses", statuses), allow_http=development)
     friends = Friends(database)
@@ -156,8 +160,11 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     statuses.source = online.source = presence
     poster = Poster(timeline, conversations, cast("Files", files), cast("Online", online), names, clock)
 
+    polls_module, polls.source = build_polls(stores, users, conversations, cast("Messages", messages))
+
     modules = [
         audit_module(audit, cursors),
+        mail_module(mail),
         users_module(users),
         friends_module(
             database=database,
@@ -216,6 +223,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             typing_interval=settings.realtime.typing_interval,
             dedup_hours=settings.messaging.dedup_hours,
         ),
+        polls_module,
         presence_module(
             presence=presence,
             relations=sight,

@@ -91,6 +91,8 @@ class Metrics:
         self._redis_seconds = histogram("redis_command_duration_seconds", "Redis commands.", "command")
         self._messages = counter("messages", "Committed messages and polls.", "type")
         self._events = counter("timeline_events", "Committed events.", "kind")
+        self._polls = counter("polls", "Polls asked.", "poll_type")
+        self._poll_votes = counter("poll_votes", "Votes given, changed or withdrawn.")
         self._append_failures = counter("timeline_append_failures", "Appends that failed.", "reason")
         self._calls = counter("calls", "Calls that reached a final state.", "type", "status")
         self._calls_active = gauge("calls_active", "Calls ringing or active.")
@@ -104,6 +106,7 @@ class Metrics:
         self._denied = counter("permission_denied", "Refused access.", "resource")
         self._audit = counter("audit_events", "Audit records.", "event", "result")
         self._presence = gauge("presence_online", "Users with an open socket on this process.")
+        self._emails = counter("emails", "Mails that came to an end.", "kind", "result")
         self._outbox_pending = gauge("outbox_pending", "Durable jobs that wait.", "kind")
         self._outbox_age = gauge(
             "outbox_oldest_age_seconds", "How long ago the first waiting job was due.", "kind"
@@ -248,6 +251,12 @@ class Metrics:
     def append_failed(self, reason: str) -> None:
         self._append_failures.labels(reason).inc()
 
+    def poll_created(self, poll_type: str) -> None:
+        self._polls.labels(poll_type).inc()
+
+    def poll_voted(self) -> None:
+        self._poll_votes.inc()
+
     # Accounts
 
     def authenticated(self, method: str) -> None:
@@ -281,6 +290,9 @@ class Metrics:
     def job(self, name: str, result: str, seconds: float) -> None:
         self._jobs.labels(name, result).inc()
         self._job_seconds.labels(name).observe(seconds)
+
+    def emailed(self, kind: str, result: str) -> None:
+        self._emails.labels(kind, result).inc()
 
     def outbox(self, kind: str, pending: int, oldest_age: float) -> None:
         self._outbox_pending.labels(kind).set(pending)
