@@ -243,6 +243,12 @@ class Users(Protocol):
     def storage_quota_in(self, conn: Connection, user_id: str) -> int | None:
         """The user's own quota in bytes, set by an administrator; None when the common one counts."""
 
+    def avatars_in(self, conn: Connection, user_ids: Collection[str]) -> dict[str, str]:
+        """The files that the avatars of `user_ids` were made of; those without one of ours are left out."""
+
+    def set_avatar_in(self, tx: WriteTx, user_id: str, file_id: str | None, now: int) -> str | None:
+        """Show the avatar that was made of a file, or none; returns the file of the one shown before."""
+
     def ban_of_in(self, conn: Connection, user_id: str, now: int) -> Ban | None:
         """The ban in force; one whose time is over is none."""
 

@@ -132,6 +132,8 @@ class UserService:
                 ).decode()
             if not values:
                 return before
+            if "avatar_url" in values:  # a picture elsewhere, or none
+                values["avatar_file_id"] = None
             store.update_user(tx, caller.user_id, values, now)
             self._audit.record_in(
                 tx,
@@ -142,7 +144,7 @@ class UserService:
                     target_type="user",
                     target_id=caller.user_id,
                     context=context,
-                    details={"fields": ",".join(sorted(values))},
+                    details={"fields": ",".join(sorted(values.keys() - {"avatar_file_id"}))},
                 ),
             )
             self.changed_in(tx, caller.user_id)
@@ -178,6 +180,17 @@ class UserService:
 
     def storage_quota_in(self, conn: Connection, user_id: str) -> int | None:
         return store.storage_quota(conn, user_id)
+
+    def avatars_in(self, conn: Connection, user_ids: Collection[str]) -> dict[str, str]:
+        return store.avatars(conn, user_ids)
+
+    def set_avatar_in(self, tx: WriteTx, user_id: str, file_id: str | None, now: int) -> str | None:
+        before = store.avatars(tx.conn, [user_id]).get(user_id)
+        # The end of the id is random: a new picture has a new address, which caches do not know.
+        url = f"/v1/users/{user_id}/avatar?v={file_id[-12:]}" if file_id is not None else None
+        store.update_user(tx, user_id, {"avatar_file_id": file_id, "avatar_url": url}, now)
+        self.changed_in(tx, user_id)
+        return before
 
     def ban_of_in(self, conn: Connection, user_id: str, now: int) -> Ban | None:
         return store.ban_in_force(conn, user_id, now)

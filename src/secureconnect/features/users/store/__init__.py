@@ -2,6 +2,7 @@
 
 from secureconnect.features.users.store.accounts import (
     active_ids,
+    avatars,
     find,
     find_by_login,
     insert_user,
@@ -28,6 +29,7 @@ __all__ = [
     "Position",
     "active_ids",
     "add_ban",
+    "avatars",
     "ban_in_force",
     "count_accounts",
     "count_bots",

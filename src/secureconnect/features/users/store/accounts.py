@@ -17,6 +17,7 @@ __all__ = [
     "ESCAPES",
     "RECORD",
     "active_ids",
+    "avatars",
     "find",
     "find_by_login",
     "insert_account",
@@ -151,6 +152,13 @@ def active_ids(conn: Connection, user_ids: Collection[str]) -> set[str]:
 def storage_quota(conn: Connection, user_id: str) -> int | None:
     """The user's own quota in bytes."""
     return conn.execute(select(users.c.storage_quota).where(users.c.user_id == user_id)).scalar_one_or_none()
+
+
+def avatars(conn: Connection, user_ids: Collection[str]) -> dict[str, str]:
+    """The files that the avatars of `user_ids` were made of."""
+    found = select(users.c.user_id, users.c.avatar_file_id)
+    rows = conn.execute(found.where(users.c.user_id.in_(user_ids), users.c.avatar_file_id.is_not(None)))
+    return {row[0]: row[1] for row in rows}
 
 
 def set_role(tx: WriteTx, user_id: str, role: Literal["user", "admin"], now: int) -> None:
