@@ -20,6 +20,19 @@ async def test_results_come_back(store: Database, brief: bool) -> None:
     assert await store.lookup(lambda _conn: "lookup") == "lookup"
 
 
+async def test_the_size_grows_with_the_data(store: Database) -> None:
+    before = await store.size()
+    assert before > 0
+
+    def work(tx: WriteTx) -> None:
+        for number in range(5000):
+            put_fast(f"{number}{'x' * 500}", number)(tx)
+
+    await store.write(work)
+    grown = await store.size() - before
+    assert 5000 * 500 < grown < 5000 * 500 * 5
+
+
 async def test_both_ways_of_running_statements(store: Database, brief: bool) -> None:
     def work(tx: WriteTx) -> list[tuple[Any, ...]]:
         put("a", 1)(tx)

@@ -88,5 +88,8 @@ class Database(Protocol):
     async def ping(self) -> float:
         """Seconds that a trivial query took."""
 
+    async def size(self) -> int:
+        """Bytes that the data take in the store."""
+
     async def close(self) -> None:
         """Finish what was accepted, then release files and connections."""

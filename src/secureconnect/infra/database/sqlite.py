@@ -20,6 +20,8 @@ __all__ = ["SqliteDatabase", "open_sqlite"]
 
 T = TypeVar("T")
 
+_SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+
 
 class SqliteDatabase:
     """The `Database` of one process. Made by `open_sqlite`; used on one event loop at a time."""
@@ -45,6 +47,9 @@ class SqliteDatabase:
         started = time.perf_counter()
         await self._readers.read(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
         return time.perf_counter() - started
+
+    def size(self) -> Coroutine[Any, Any, int]:
+        return self._readers.read(lambda conn: int(conn.exec_driver_sql(_SIZE).scalar_one()))
 
     def connections(self) -> Connections:
         """The writing connection and those of the reading threads, for gauges."""
