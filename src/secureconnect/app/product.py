@@ -26,8 +26,8 @@ from secureconnect.features.files.api import Files
 from secureconnect.features.friends.module import module as friends_module
 from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Relations as Friends
-from secureconnect.features.messages.api import Messages, Online, PollCards
 from secureconnect.features.mail.module import module as mail_module
+from secureconnect.features.messages.api import Messages, Online, PollCards
 from secureconnect.features.messages.module import module as messages_module
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import Announcer, Poster, SenderNames, TimelineView

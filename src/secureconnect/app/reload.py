@@ -72,7 +72,7 @@ def _needs_restart(old: Settings, new: Settings) -> list[str]:
             continue
         before, after = getattr(old, section.name), getattr(new, section.name)
         changed += [
-            f"{section.name}.{field.name}"
+            f"{section.name}.{field.encode_name}"
             for field in msgspec.structs.fields(type(before))
             if getattr(before, field.name) != getattr(after, field.name)
             and (section.name, field.name) not in _LIVE

@@ -26,6 +26,7 @@ def check(settings: Settings, roles: Sequence[str] = ()) -> Iterator[Fault]:
     yield from _keys(settings)
     yield from _addresses(settings)
     yield from _times(settings)
+    yield from _mail(settings)
     yield from _stores(settings, roles)
     if settings.production:
         yield from (Fault(*fault) for fault in production_faults(settings))
@@ -76,6 +77,15 @@ def _times(settings: Settings) -> Iterator[Fault]:
         yield Fault("auth.refresh_ttl", "must be longer than auth.access_ttl")
     if settings.realtime.idle_timeout <= settings.realtime.ping_interval:
         yield Fault("realtime.idle_timeout", "must be longer than realtime.ping_interval")
+
+
+def _mail(settings: Settings) -> Iterator[Fault]:
+    mail = settings.mail
+    if mail.backend == "smtp" and not mail.host:
+        yield Fault("mail.host", "is needed with mail.backend=smtp")
+    if bool(mail.username) != bool(mail.password):
+        missing = "mail.password" if mail.username else "mail.username"
+        yield Fault(missing, "is needed too: mail.username and mail.password go together")
 
 
 def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:

@@ -10,7 +10,7 @@ import msgspec
 from secureconnect.app.settings.model import Settings
 from secureconnect.kit.settings import is_secret
 
-__all__ = ["Field", "catalogue", "parse", "section_types", "sentence"]
+__all__ = ["Field", "catalogue", "parse", "section_types", "section_values", "sentence"]
 
 
 class Field(NamedTuple):
@@ -49,12 +49,19 @@ def catalogue() -> Mapping[str, Mapping[str, Field]]:
     defaults = Settings()
     found: dict[str, dict[str, Field]] = {}
     for section, struct in section_types().items():
-        values = msgspec.structs.asdict(getattr(defaults, section))
+        values = section_values(getattr(defaults, section))
+        hints = typing.get_type_hints(struct, include_extras=True)
+        keys = {field.encode_name: hints[field.name] for field in msgspec.structs.fields(struct)}
         found[section] = {
-            key: _field(section, key, annotation, values[key])
-            for key, annotation in typing.get_type_hints(struct, include_extras=True).items()
+            key: _field(section, key, annotation, values[key]) for key, annotation in keys.items()
         }
     return found
+
+
+def section_values(section: msgspec.Struct) -> dict[str, Any]:
+    """Key → value. A key that Python keeps for itself (`from`) has another name in the struct."""
+    fields = msgspec.structs.fields(section)
+    return {field.encode_name: getattr(section, field.name) for field in fields}
 
 
 def _field(section: str, key: str, annotation: Any, default: Any) -> Field:

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from secureconnect.app.settings.limits import RateLimitSettings
+from secureconnect.app.settings.mail import MailSettings
 from secureconnect.app.settings.platform import (
     AuditSettings,
     DatabaseSettings,
@@ -38,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     object_store: ObjectStoreSettings = ObjectStoreSettings()
+    mail: MailSettings = MailSettings()
     auth: AuthSettings = AuthSettings()
     conversations: ConversationSettings = ConversationSettings()
     messaging: MessagingSettings = MessagingSettings()

@@ -24,6 +24,19 @@ class AuthSettings(Section, frozen=True):
     """Accounts, passwords, tokens and sessions."""
 
     registration: Annotated[Literal["open", "closed"], about("whether strangers may make accounts")] = "open"
+    email_verification: Annotated[
+        Literal["off", "optional", "required"],
+        about("`optional` mails a link to new accounts, `required` lets nobody in before it was opened"),
+    ] = "off"
+    reset_ttl: Annotated[
+        int, about("lifetime of links that set a new password", unit="s", ge=1, le=86_400)
+    ] = 3600
+    email_change_ttl: Annotated[
+        int, about("lifetime of links that change the e-mail address", unit="s", ge=1, le=604_800)
+    ] = 86_400
+    notify_new_device: Annotated[
+        bool, about("tell people about a login from a device and an address that are new to their account")
+    ] = True
     password_min: Annotated[int, about("shortest password", unit="code points", ge=8, le=64)] = 8
     argon2_memory_kib: Annotated[
         int, about("memory of one Argon2id hash; only up", unit="KiB", ge=19_456, le=4_194_304)

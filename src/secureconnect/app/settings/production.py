@@ -47,6 +47,10 @@ def warnings(settings: Settings) -> Iterator[str]:
     if not settings.production:
         return
     yield "all data lies on one disk of one machine: keep copies of the data directory elsewhere"
+    if settings.mail.backend == "file":
+        yield "mail is written to files and reaches nobody: set mail.backend=smtp"
+    elif settings.mail.tls == "none":
+        yield "mail goes to the server unencrypted: set mail.tls"
     observability = settings.observability
     if not observability.metrics_token and not observability.metrics_listen:
         yield "/metrics is open to everybody on the public port: set observability.metrics_token"
@@ -58,6 +62,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     found += [
         ("database.url", _password(settings.database.url)),
         ("redis.url", _password(settings.redis.url)),
+        ("mail.password", settings.mail.password),
         ("observability.metrics_token", settings.observability.metrics_token),
     ]
     return ((name, secret) for name, secret in found if secret)

@@ -6,7 +6,13 @@ from typing import Any
 
 import msgspec
 
-from secureconnect.app.settings.fields import Field, catalogue, section_types, sentence
+from secureconnect.app.settings.fields import (
+    Field,
+    catalogue,
+    section_types,
+    section_values,
+    sentence,
+)
 from secureconnect.app.settings.load import Loaded
 
 __all__ = ["HIDDEN", "document", "effective", "listing"]
@@ -56,7 +62,7 @@ def document() -> str:
 
 def _values(loaded: Loaded) -> Iterator[tuple[Field, Any]]:
     for section, fields in catalogue().items():
-        values = msgspec.structs.asdict(getattr(loaded.settings, section))
+        values = section_values(getattr(loaded.settings, section))
         yield from ((field, values[key]) for key, field in fields.items())
 
 

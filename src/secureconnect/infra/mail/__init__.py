@@ -1,1 +1,1 @@
-"""Mail: `base` is the port, `smtp` talks to a server, `file` writes into a directory, `mime` makes the bytes."""
+"""Mail: `base` is the port, `smtp` talks to a server, `file` writes a directory, `mime` makes the bytes."""

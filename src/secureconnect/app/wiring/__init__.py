@@ -1,0 +1,1 @@
+"""How each feature is put together from what it stands on; `app.product` calls these in order."""

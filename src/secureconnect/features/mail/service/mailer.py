@@ -1,0 +1,164 @@
+"""Letters on their way: sealed into the outbox, filled in and handed over, counted."""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import msgspec
+
+from secureconnect.features.mail.api import Letter, Preparer, Preparing
+from secureconnect.features.mail.service.rendering import render, template
+from secureconnect.infra.crypto.sealing import SealBroken
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.mail.base import Mail, MailDelayed, MailRefused, MailTransport
+from secureconnect.infra.outbox.base import Ending, Gone, Job, Outbox, RetryLater, Work
+from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.kit.clock import Clock
+
+__all__ = ["MailMetrics", "MailService"]
+
+log = get_logger()
+
+_SEALED_AS = "outbox mail"
+_AT_ONCE = 8
+_TIMEOUT = 30.0
+
+
+class MailMetrics(Protocol):
+    """Counts mails."""
+
+    def emailed(self, kind: str, result: Literal["sent", "failed", "expired"]) -> None:
+        """One mail came to its end."""
+
+    def dependency(self, name: str, *, up: bool) -> None:
+        """Whether the server takes mails."""
+
+
+class _Payload(msgspec.Struct):
+    """What the outbox stores: which text, and the rest encrypted, for it holds addresses and tokens."""
+
+    template: str
+    sealed: bytes
+
+
+class _Ready(msgspec.Struct, tag="ready"):
+    to: str
+    written_at: int
+    letter: Letter
+
+
+class _ToPrepare(msgspec.Struct, tag="prepare"):
+    what: Preparing
+    address: str
+
+
+_inside = msgspec.json.Decoder(_Ready | _ToPrepare)
+
+
+class MailService:
+    """Implements `mail.api.Mailer`, and does the `mail` jobs of the outbox.
+
+    Args:
+        seal, unseal: encrypt and decrypt under the master key; the second argument names the place.
+        public_url: what links begin with.
+        max_age: seconds after which an undelivered mail is given up.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        transport: MailTransport,
+        clock: Clock,
+        metrics: MailMetrics,
+        *,
+        seal: Callable[[bytes, str], bytes],
+        unseal: Callable[[bytes, str], bytes],
+        public_url: str,
+        max_age: int,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._transport = transport
+        self._clock = clock
+        self._metrics = metrics
+        self._seal = seal
+        self._unseal = unseal
+        self._public_url = public_url
+        self._max_age = max_age
+        self._preparers: dict[Preparing, Preparer] = {}
+        self._down_since: float | None = None
+
+    async def start(self) -> None:
+        """Take the jobs of the outbox, which starts after this."""
+        self._outbox.handle("mail", self._handle, at_once=_AT_ONCE, timeout=_TIMEOUT, gave_up=self._gave_up)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the last attempt reached the server; True before the first."""
+        return self._down_since is None
+
+    def send_in(self, tx: WriteTx, to: str, letter: Letter, *, good_for: int | None = None) -> None:
+        ready = _Ready(to, self._clock.now(), letter)
+        self._enqueue_in(tx, template(letter), ready, min(self._max_age, good_for or self._max_age))
+
+    def prepare_in(self, tx: WriteTx, what: Preparing, address: str) -> None:
+        self._enqueue_in(tx, what, _ToPrepare(what, address), self._max_age)
+
+    def prepares(self, what: Preparing, preparer: Preparer) -> None:
+        assert what not in self._preparers, f"{what} has a preparer"
+        self._preparers[what] = preparer
+
+    def _enqueue_in(self, tx: WriteTx, name: str, inside: _Ready | _ToPrepare, max_age: int) -> None:
+        sealed = self._seal(msgspec.json.encode(inside), _SEALED_AS)
+        self._outbox.enqueue_in(tx, Job("mail", _Payload(name, sealed), max_age=max_age))
+
+    async def _handle(self, work: Work) -> None:
+        payload = work.decode(_Payload)
+        try:
+            inside = _inside.decode(self._unseal(payload.sealed, _SEALED_AS))
+        except SealBroken as error:
+            raise Gone("sealed with an unknown master key") from error
+        if isinstance(inside, _ToPrepare):
+            await self._prepare(work, inside)
+            return
+        rendered = render(inside.letter, public_url=self._public_url)
+        mail = Mail(
+            mail_id=work.job_id,
+            to=inside.to,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            written_at=inside.written_at,
+        )
+        try:
+            await self._transport.send(mail)
+        except MailRefused as error:
+            self._reached(up=True)
+            raise Gone(error.reason) from error
+        except MailDelayed as error:
+            self._reached(up=not error.unreachable, reason=error.reason)
+            raise RetryLater(error.reason) from error
+        self._reached(up=True)
+        self._metrics.emailed(payload.template, "sent")
+
+    async def _prepare(self, work: Work, asked: _ToPrepare) -> None:
+        def once(tx: WriteTx) -> None:
+            self._outbox.finish_in(tx, work)
+            self._preparers[asked.what](tx, asked.address)
+
+        await self._database.write(once)
+
+    def _gave_up(self, tx: WriteTx, work: Work, ending: Ending, _: str) -> None:
+        name = work.decode(_Payload).template
+        tx.after_commit(lambda: self._metrics.emailed(name, ending))
+
+    def _reached(self, *, up: bool, reason: str = "") -> None:
+        """One line when the server stops taking mails, one when it takes them again."""
+        if up and self._down_since is not None:
+            duration = round(self._clock.monotonic() - self._down_since, 3)
+            self._down_since = None
+            log.info("mail goes out again", dependency="mail", duration_s=duration)
+        elif not up and self._down_since is None:
+            self._down_since = self._clock.monotonic()
+            log.warning("mail does not go out", dependency="mail", reason=reason)
+        self._metrics.dependency("mail", up=up)
