@@ -285,8 +285,10 @@ class Timeline(Protocol):
             GuardChanged: they are not, or the conversation has no log.
         """
 
-    def message_in(self, tx: WriteTx, message_id: str) -> StoredMessage | None:
-        """One message, as this transaction sees it."""
+    def message_in(
+        self, tx: WriteTx, message_id: str, *, viewer_id: str | None = None
+    ) -> StoredMessage | None:
+        """One message, as this transaction sees it; reactions of `viewer_id` are marked as `mine`."""
 
     def edit_in(self, tx: WriteTx, message: StoredMessage, edit: Edit) -> StoredMessage:
         """Replace what `message`, read in this transaction, says; what it said becomes a version of it.

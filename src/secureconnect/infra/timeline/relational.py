@@ -101,8 +101,10 @@ class RelationalTimeline:
     def check_guard_in(self, tx: WriteTx, conversation_id: str, guard: int) -> None:
         relational_changes.check_guard(tx, conversation_id, guard)
 
-    def message_in(self, tx: WriteTx, message_id: str) -> StoredMessage | None:
-        return relational_read.message_by_id(tx.conn, message_id, None)
+    def message_in(
+        self, tx: WriteTx, message_id: str, *, viewer_id: str | None = None
+    ) -> StoredMessage | None:
+        return relational_read.message_by_id(tx.conn, message_id, viewer_id)
 
     def edit_in(self, tx: WriteTx, message: StoredMessage, edit: Edit) -> StoredMessage:
         return relational_changes.edit_message(tx, message, edit)
