@@ -12,6 +12,8 @@ from secureconnect.kit.objects import ConversationObject, ConversationSettings, 
 
 __all__ = [
     "FOR_GOOD",
+    "Catalogue",
+    "CatalogueEntry",
     "Conversation",
     "Conversations",
     "Facts",
@@ -113,6 +115,17 @@ class Overview(Struct, frozen=True):
     archived: bool
     muted_until: int | None
     is_e2ee_enabled: bool
+
+
+class CatalogueEntry(Struct, frozen=True):
+    """A conversation as administration sees it: nothing that anybody said or named. `created_at` in ms."""
+
+    conversation_id: str
+    type: Type
+    member_count: int
+    created_at: int
+    is_e2ee_enabled: bool
+    message_retention_days: int
 
 
 class Marks(NamedTuple):
@@ -231,3 +244,18 @@ class Conversations(Protocol):
 
     def co_members_in(self, conn: Connection, user_id: str, others: Collection[str]) -> set[str]:
         """Like `co_members`, within a transaction."""
+
+
+class Catalogue(Protocol):
+    """All conversations of the server that are not deleted."""
+
+    def newest_in(
+        self, conn: Connection, *, after: tuple[int, str] | None, limit: int
+    ) -> list[CatalogueEntry]:
+        """At most `limit`, those made last first, behind the position (created_at, conversation_id)."""
+
+    def after_in(self, conn: Connection, after: str, limit: int) -> list[CatalogueEntry]:
+        """At most `limit`, ascending by id, above the id `after`."""
+
+    def count_in(self, conn: Connection) -> int:
+        """How many there are."""

@@ -1,6 +1,7 @@
 """Use cases, one file each, and what they share: seats, facts, journal, views."""
 
 from secureconnect.features.conversations.service.cases import UseCases, use_cases
+from secureconnect.features.conversations.service.catalogue import ConversationCatalogue
 from secureconnect.features.conversations.service.creation import Creation, Wanted
 from secureconnect.features.conversations.service.editing import Editing, Endings
 from secureconnect.features.conversations.service.facts import FactsCache
@@ -16,6 +17,7 @@ from secureconnect.features.conversations.service.views import Views
 
 __all__ = [
     "Caller",
+    "ConversationCatalogue",
     "Creation",
     "Editing",
     "Endings",

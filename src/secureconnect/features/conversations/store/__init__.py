@@ -1,5 +1,6 @@
 """The tables of conversations and every query on them."""
 
+from secureconnect.features.conversations.store.catalogue import catalogue_after, count_all, newest
 from secureconnect.features.conversations.store.invites import (
     count_live_invites,
     find_invite,
@@ -75,8 +76,10 @@ __all__ = [
     "Seat",
     "advance_marks",
     "candidates",
+    "catalogue_after",
     "change",
     "co_members",
+    "count_all",
     "count_conversations",
     "count_live_invites",
     "count_members",
@@ -103,6 +106,7 @@ __all__ = [
     "members_among",
     "memberships_among",
     "move_marks",
+    "newest",
     "overview_seats",
     "participant",
     "put_out",
