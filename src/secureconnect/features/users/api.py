@@ -25,8 +25,10 @@ __all__ = [
     "DisplayName",
     "Email",
     "NewUser",
+    "Notices",
     "Privacy",
     "PublicUser",
+    "SecurityEvent",
     "Status",
     "Statuses",
     "User",
@@ -147,6 +149,7 @@ class NewUser(Struct, frozen=True):
     display_name: str
     role: Literal["user", "admin"]
     created_at: int
+    email_verified_at: int | None = None
 
 
 class User(Struct, frozen=True, kw_only=True):
@@ -181,6 +184,25 @@ class PublicUser(Struct, frozen=True, kw_only=True):
     is_bot: bool
     is_deleted: bool
     created_at: Time
+
+
+SecurityEvent = Literal[
+    "refresh_reuse",
+    "new_device",
+    "password_changed",
+    "account_locked",
+    "email_change_requested",
+    "email_changed",
+    "second_factor_changed",
+]
+
+
+class Notices(Protocol):
+    """Tells users what concerns the security of their account; offered by notifications."""
+
+    def security_in(self, tx: WriteTx, user_id: str, event: SecurityEvent, data: Mapping[str, str]) -> None:
+        """A `security` notification, in the transaction of what it is about. `data` holds ids and addresses
+        of machines, no secrets and no content."""
 
 
 class Statuses(Protocol):
@@ -236,6 +258,19 @@ class Users(Protocol):
 
     def is_admin_in(self, conn: Connection, user_id: str) -> bool:
         """Whether this is an active server admin, read from the database."""
+
+    def by_email_in(self, conn: Connection, email: str) -> UserRecord | None:
+        """The user with this address, without regard to case, in any state."""
+
+    def set_email_in(self, tx: WriteTx, user_id: str, email: str, now: int) -> None:
+        """Replace the e-mail address by a verified one.
+
+        Raises:
+            ApiError: `CONFLICT` whose details name `email` when it is taken.
+        """
+
+    def email_verified_in(self, tx: WriteTx, user_id: str, now: int) -> None:
+        """The user proved that the e-mail address is its own."""
 
     def logged_in_in(self, tx: WriteTx, user_id: str, now: int) -> None:
         """Remember the time of the last login."""

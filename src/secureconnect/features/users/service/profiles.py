@@ -55,6 +55,7 @@ class UserService:
         self._allow_http = allow_http
         self._cache: OrderedDict[str, UserRecord] = OrderedDict()
         self._changes = 0
+        self._hits = self._misses = 0
 
     async def start(self) -> None:
         """Listen for changes made by other processes."""
@@ -63,12 +64,20 @@ class UserService:
     async def get(self, user_id: str) -> UserRecord | None:
         record = self._cache.get(user_id)
         if record is None:
-            record = (await self.many([user_id])).get(user_id)
+            return (await self.many([user_id])).get(user_id)
+        self._hits += 1
         return record
+
+    def cache_hit_rate(self) -> float:
+        """Look-ups that were answered from memory, in percent with two decimals; 0 before the first."""
+        asked = self._hits + self._misses
+        return round(100 * self._hits / asked, 2) if asked else 0.0
 
     async def many(self, user_ids: Collection[str]) -> dict[str, UserRecord]:
         found = {user_id: record for user_id in user_ids if (record := self._cache.get(user_id))}
         missing = [user_id for user_id in user_ids if user_id not in found]
+        self._hits += len(found)
+        self._misses += len(missing)
         if missing:
             changes = self._changes
             loaded = await self._database.lookup(lambda conn: store.find(conn, missing))
@@ -174,6 +183,17 @@ class UserService:
 
     def is_admin_in(self, conn: Connection, user_id: str) -> bool:
         return store.is_admin(conn, user_id)
+
+    def by_email_in(self, conn: Connection, email: str) -> UserRecord | None:
+        return store.find_by_login(conn, email=email, username=None)
+
+    def set_email_in(self, tx: WriteTx, user_id: str, email: str, now: int) -> None:
+        store.update_user(tx, user_id, {"email": email, "email_verified_at": now}, now)
+        self.changed_in(tx, user_id)
+
+    def email_verified_in(self, tx: WriteTx, user_id: str, now: int) -> None:
+        store.update_user(tx, user_id, {"email_verified_at": now}, now)
+        self.changed_in(tx, user_id)
 
     def logged_in_in(self, tx: WriteTx, user_id: str, now: int) -> None:
         store.touch_login(tx, user_id, now)

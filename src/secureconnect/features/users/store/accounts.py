@@ -88,12 +88,15 @@ def insert_account(tx: WriteTx, columns: Mapping[str, Any]) -> None:
 
 
 def update_user(tx: WriteTx, user_id: str, values: Mapping[str, Any], now: int) -> None:
-    """Change columns of a user; raises ApiError `CONFLICT` when a new username is taken."""
-    if "username" in values:
-        taken = _taken(tx.conn, username=values["username"], but=user_id)
-        if taken:
-            raise taken
-    tx.conn.execute(update(users).where(users.c.user_id == user_id).values({**values, "updated_at": now}))
+    """Change columns of a user; raises ApiError `CONFLICT` when a new username or e-mail is taken."""
+    new = {name: values[name] for name in ("email", "username") if name in values}
+    if new and (taken := _taken(tx.conn, **new, but=user_id)):
+        raise taken
+    change = update(users).where(users.c.user_id == user_id).values({**values, "updated_at": now})
+    try:
+        tx.conn.execute(change)
+    except IntegrityError as error:  # another process was faster
+        raise _taken(tx.conn, **new, but=user_id) or error from error
 
 
 def password_hash(conn: Connection, user_id: str) -> str | None:
