@@ -9,9 +9,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from secureconnect.kit.errors import ErrorCode
+from secureconnect.kit.ids import normalise_uuid
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["Access", "Call", "Done", "Handler", "Reply", "Route", "Router", "done", "parameters"]
+__all__ = ["Access", "Call", "Done", "Handler", "Reply", "Route", "Router", "done", "limit_key", "parameters"]
 
 B = TypeVar("B")
 Q = TypeVar("Q")
@@ -74,6 +75,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         method: never HEAD or OPTIONS, which follow from the others.
         path: `{name}` marks a parameter; one that ends in `id` is checked to be a UUID.
         row: the rate-limit row; None for routes without limit.
+        limit_by: the path parameter, an id, by which a public route counts instead of by client address.
         scope: the scope that lets a bot token in; None refuses bot tokens.
         fresh: needs a recent authentication.
         body: the Struct of the JSON body, or None when no body is defined.
@@ -92,12 +94,20 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     returns: Mapping[int, type[Any] | UnionType]
     access: Access = Access.USER
     row: str | None = "default"
+    limit_by: str | None = None
     scope: str | None = None
     fresh: bool = False
     body: type[Any] | None = None
     query: type[Any] | None = None
     errors: tuple[ErrorCode, ...] = ()
     replayable: bool = True
+
+
+def limit_key(route: Route, values: tuple[str, ...], client_ip: str) -> str:
+    """By what a public route counts a request whose path has these values."""
+    if route.limit_by is None:
+        return client_ip
+    return normalise_uuid(values[parameters(route.path).index(route.limit_by)]) or client_ip
 
 
 @cache
