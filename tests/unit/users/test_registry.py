@@ -267,3 +267,16 @@ async def test_state_quota_and_verification(w: World) -> None:
     assert await w.find(bot) is not None
     assert await w.find(new_id()) is None
     assert await w.database.read(w.registry.count_in) == 1
+
+
+async def test_the_hit_rate_counts_what_memory_answered(w: World) -> None:
+    a, b = await w.make("anna"), await w.make("bob")
+    assert w.users.cache_hit_rate() == 0
+    assert await w.users.get(a) is not None
+    assert w.users.cache_hit_rate() == 0
+    assert await w.users.get(a) is not None
+    assert set(await w.users.many([a, b])) == {a, b}
+    assert await w.users.get(new_id()) is None
+    assert w.users.cache_hit_rate() == 40
+    assert set(await w.users.many([a, b])) == {a, b}
+    assert w.users.cache_hit_rate() == 57.14
