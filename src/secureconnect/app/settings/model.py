@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from secureconnect.app.settings.bots import BotSettings
 from secureconnect.app.settings.limits import RateLimitSettings
 from secureconnect.app.settings.mail import MailSettings
 from secureconnect.app.settings.platform import (
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True):
     conversations: ConversationSettings = ConversationSettings()
     messaging: MessagingSettings = MessagingSettings()
     friends: FriendSettings = FriendSettings()
+    bots: BotSettings = BotSettings()
     presence: PresenceSettings = PresenceSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
