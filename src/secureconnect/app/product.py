@@ -18,6 +18,7 @@ from secureconnect.features.audit.module import module as audit_module
 from secureconnect.features.audit.service import AuditService
 from secureconnect.features.auth.module import module as auth_module
 from secureconnect.features.auth.service import Accounts, EntranceService, Lockout, LockoutLimits, Login
+from secureconnect.features.conversations.api import Pictures
 from secureconnect.features.conversations.module import module as conversations_module
 from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service import FactsCache, Listing, Neighbours, Views
@@ -67,7 +68,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     database, bus, clock, metrics = stores.database, stores.bus, stores.clock, stores.metrics
     timeline, cursors = stores.timeline, stores.cursors
     development = settings.server.environment == "development"
-    statuses, online, polls, files, messages = Late(), Late(), Late(), Late(), Late()
+    statuses, online, polls, files, messages, pictures = Late(), Late(), Late(), Late(), Late(), Late()
     timers, background = Timers(clock), Background()
 
     mail = wire_mail(settings, stores)
@@ -190,6 +191,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             facts=facts,
             views=views,
             neighbours=conversations,
+            pictures=cast("Pictures", pictures),
             limits=ConversationLimits(
                 settings.conversations.max_members,
                 settings.conversations.max_per_user,

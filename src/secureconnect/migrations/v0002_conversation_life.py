@@ -91,6 +91,7 @@ def downgrade(op: Operations) -> None:
     """Drop what `upgrade` made, dependants first."""
     for table in _TABLES:
         op.drop_table(table)
+    op.drop_index("conversations_avatar_file_id_idx", "conversations")
     op.drop_index("messages_expires_at_idx", "messages")
     for table, columns in (("timeline_events", _event_columns()), ("messages", _message_columns())):
         for column in reversed(columns):
@@ -317,6 +318,8 @@ def _files(op: Operations) -> None:
     )
     op.create_index("file_grants_conversation_id_idx", "file_grants", ["conversation_id", "seq", "file_id"])
     op.create_index("file_grants_message_id_idx", "file_grants", ["message_id"])
+    name, condition = "conversations_avatar_file_id_idx", "avatar_file_id IS NOT NULL"
+    op.create_index(name, "conversations", ["avatar_file_id"], **_where(condition))
 
 
 def _bots(op: Operations) -> None:

@@ -1,7 +1,9 @@
 """Title, picture and settings: one event per change, none for what is the same."""
 
 import msgspec
+from sqlalchemy import Connection
 
+from secureconnect.kit.ids import new_time_id
 from tests.unit.conversations.world import World, caller, refusal
 
 
@@ -27,6 +29,42 @@ async def test_edit(w: World) -> None:
     assert await refusal(edit(caller(a), key, {"avatar_url": "ftp://x"})) == "VALIDATION_ERROR"
     await w.cases.editing.set_settings(caller(a), key, {"edit_permission": "admins"})
     assert await refusal(edit(caller(b), key, {"title": "x"})) == "FORBIDDEN"
+
+
+async def test_pictures_made_of_files(w: World) -> None:
+    a, b, c = await w.people("a", "b", "c")
+    key = await w.group(a, b)
+    edit, one, two = w.cases.editing.edit, new_time_id(), new_time_id()
+    w.pictures.refused = {new_time_id()}
+    assert await refusal(edit(caller(c), key, {"avatar_file_id": one})) == "FORBIDDEN"
+    assert w.pictures.made == []  # nothing is made for whoever may not show it
+    assert await refusal(edit(caller(b), key, {"avatar_file_id": min(w.pictures.refused)})) == "NOT_FOUND"
+    seen = await edit(caller(b), key, {"avatar_file_id": one})
+    assert seen.avatar_url is not None
+    assert seen.avatar_url.startswith(f"/v1/conversations/{key}/avatar?v=")
+    await edit(caller(b), key, {"avatar_file_id": one})  # as it is
+    assert (await edit(caller(a), key, {"avatar_file_id": two})).avatar_url != seen.avatar_url
+    assert w.pictures.made == [(b, one), (b, one), (a, two)]
+    assert w.pictures.gone == [one]
+    elsewhere = await edit(caller(a), key, {"avatar_url": "https://img.example/1.png"})
+    assert elsewhere.avatar_url == "https://img.example/1.png"
+    assert w.pictures.gone == [one, two]
+    none = await edit(caller(a), key, {"avatar_file_id": None})
+    assert none.avatar_url is None
+    changed = [msgspec.json.decode(event.data)["changed"] for event in (await w.log(key))[1:]]
+    assert [set(one) for one in changed] == [{"avatar_url"}] * 4
+
+    def stored(conn: Connection) -> list[object]:
+        return [
+            w.neighbours.avatar_in(conn, key),
+            w.neighbours.avatars_among_in(conn, [one, two]),
+            w.neighbours.visible_from_in(conn, b, [key, one]),
+            w.neighbours.visible_from_in(conn, c, [key]),
+        ]
+
+    assert await w.database.read(stored) == [None, set(), {key: 1}, {}]
+    await edit(caller(a), key, {"avatar_file_id": two})
+    assert (await w.database.read(stored))[:2] == [two, {two}]
 
 
 async def test_settings(w: World) -> None:

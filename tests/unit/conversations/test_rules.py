@@ -220,8 +220,18 @@ def test_fields_beyond_their_types() -> None:
     ],
 )
 def test_pictures(url: str | None, https: str, http: str) -> None:
-    assert outcome(lambda: rules.check_picture(url, allow_http=False)) == https
-    assert outcome(lambda: rules.check_picture(url, allow_http=True)) == http
+    wanted = {"avatar_url": url}
+    assert outcome(lambda: rules.check_picture(wanted, allow_http=False)) == https
+    assert outcome(lambda: rules.check_picture(wanted, allow_http=True)) == http
+
+
+def test_a_picture_lies_in_one_place() -> None:
+    file_id = "0190c0de-0000-7000-8000-00000000abcd"
+    both = {"avatar_url": None, "avatar_file_id": file_id}
+    assert outcome(lambda: rules.check_picture(both, allow_http=False)) == "VALIDATION_ERROR"
+    assert outcome(lambda: rules.check_picture({"avatar_file_id": file_id}, allow_http=False)) == "ok"
+    assert rules.picture_url("c", file_id) == "/v1/conversations/c/avatar?v=00000000abcd"
+    assert rules.picture_url("c", None) is None
 
 
 def test_settings_say_what_changed() -> None:

@@ -42,7 +42,7 @@ from secureconnect.infra.database.base import METADATA, WriteTx
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
 from secureconnect.infra.timeline.base import StoredEvent
 from secureconnect.infra.timeline.relational import RelationalTimeline
-from secureconnect.kit.errors import ApiError
+from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.hints import Hint
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import Principal, RequestContext
@@ -95,6 +95,23 @@ class _HeardBus(MemoryBus):
         super().publish(channel, hint)
 
 
+class Pictures:
+    """Makes pictures of every file but those in `refused`, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, str]] = []
+        self.gone: list[str] = []
+        self.refused: set[str] = set()
+
+    async def make(self, caller: Principal, context: RequestContext, file_id: str) -> None:
+        if file_id in self.refused:
+            raise ApiError(ErrorCode.NOT_FOUND)
+        self.made.append((caller.user_id, file_id))
+
+    def dropped(self, file_id: str) -> None:
+        self.gone.append(file_id)
+
+
 class World:
     """The feature, its neighbours, and what they were told."""
 
@@ -119,6 +136,7 @@ class World:
             unread_cap=limits.unread_cap,
         )
         self.neighbours = Neighbours(database, self.timeline, self.bus, self.clock, self.facts, self.views)
+        self.pictures = Pictures()
         sealer = Sealer(bytes(32))
         self.cases: UseCases = use_cases(
             database=database,
@@ -131,6 +149,7 @@ class World:
             facts=self.facts,
             views=self.views,
             neighbours=self.neighbours,
+            pictures=self.pictures,
             limits=limits,
             seal=sealer.seal,
             unseal=sealer.open,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.timeline.base import Statement
 from secureconnect.kit.objects import ConversationObject, ConversationSettings, Message, Time
+from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = [
     "FOR_GOOD",
@@ -23,6 +24,7 @@ __all__ = [
     "MemberFact",
     "MyState",
     "Overview",
+    "Pictures",
     "Role",
     "Type",
 ]
@@ -168,6 +170,20 @@ class LatestMessages(Protocol):
         """The newest message at or above the given seq of each conversation that has one, for `viewer_id`."""
 
 
+class Pictures(Protocol):
+    """Pictures made of files; offered by `files`."""
+
+    async def make(self, caller: Principal, context: RequestContext, file_id: str) -> None:
+        """Make the picture that a conversation is about to show of a file of the caller's own.
+
+        Raises:
+            ApiError: `NOT_FOUND`; `VALIDATION_ERROR` on `avatar_file_id`; `STORAGE_UNAVAILABLE`.
+        """
+
+    def dropped(self, file_id: str) -> None:
+        """A conversation does not show the picture made of this file any more; called after the commit."""
+
+
 class Conversations(Protocol):
     """Who is in which conversation."""
 
@@ -210,6 +226,17 @@ class Conversations(Protocol):
 
     async def memberships_among(self, user_id: str, conversation_ids: Collection[str]) -> set[str]:
         """Those of `conversation_ids` that the user is a member of now, for whoever read something first."""
+
+    def visible_from_in(
+        self, conn: Connection, user_id: str, conversation_ids: Collection[str]
+    ) -> dict[str, int]:
+        """The lowest seq that the user may read in each of `conversation_ids` that it is a member of."""
+
+    def avatar_in(self, conn: Connection, conversation_id: str) -> str | None:
+        """The file that the picture was made of; None without one, or with a picture elsewhere."""
+
+    def avatars_among_in(self, conn: Connection, file_ids: Collection[str]) -> set[str]:
+        """Those files of which some conversation's picture was made."""
 
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         """The user's own place in a conversation. Raises like `member`."""

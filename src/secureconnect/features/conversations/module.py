@@ -2,6 +2,7 @@
 
 from secureconnect.edge.module import Module
 from secureconnect.features.audit.api import Audit
+from secureconnect.features.conversations.api import Pictures
 from secureconnect.features.conversations.http import routes
 from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service import FactsCache, Neighbours, Seal, Views, use_cases
@@ -30,6 +31,7 @@ def module(
     facts: FactsCache,
     views: Views,
     neighbours: Neighbours,
+    pictures: Pictures,
     limits: ConversationLimits,
     seal: Seal,
     unseal: Seal,
@@ -52,6 +54,7 @@ def module(
         facts=facts,
         views=views,
         neighbours=neighbours,
+        pictures=pictures,
         limits=limits,
         seal=seal,
         unseal=unseal,

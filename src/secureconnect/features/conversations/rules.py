@@ -41,6 +41,7 @@ __all__ = [
     "not_found",
     "other_of",
     "pair_of",
+    "picture_url",
 ]
 
 LIVE_INVITES = 20
@@ -279,10 +280,19 @@ def check_settings(wanted: Mapping[str, Any], within: str = "") -> None:
         raise invalid(f"{within}message_ttl_seconds", "0, or at least 5")
 
 
-def check_picture(url: str | None, *, allow_http: bool) -> None:
-    """Raises ApiError `VALIDATION_ERROR` for a picture that is not an absolute https URL."""
+def check_picture(wanted: Mapping[str, Any], *, allow_http: bool) -> None:
+    """Raises ApiError `VALIDATION_ERROR` for a picture elsewhere that is not an absolute https URL, or that
+    is given next to one made of a file."""
+    url = wanted.get("avatar_url")
     if url is not None and not is_web_url(url, allow_http=allow_http):
         raise invalid("avatar_url", "must be an absolute https URL")
+    if "avatar_url" in wanted and "avatar_file_id" in wanted:
+        raise invalid("avatar_file_id", "not together with avatar_url")
+
+
+def picture_url(conversation_id: str, file_id: str | None) -> str | None:
+    """Where members find the picture made of a file; a new one has an address that no cache knows."""
+    return f"/v1/conversations/{conversation_id}/avatar?v={file_id[-12:]}" if file_id is not None else None
 
 
 def change_settings(

@@ -120,7 +120,7 @@ def routes(
             row="conversation",
             body=EditConversation,
             returns={200: Conversation},
-            errors=_ACCESS,
+            errors=(*_ACCESS, ErrorCode.STORAGE_UNAVAILABLE),
         ),
         Route(
             method="DELETE",

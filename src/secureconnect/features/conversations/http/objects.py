@@ -71,11 +71,13 @@ class CreateConversation(Struct):
 
 
 class EditConversation(Struct):
-    """Absent fields stay; null clears."""
+    """Absent fields stay; null clears. A picture lies elsewhere (`avatar_url`) or is made of a file of the
+    caller's own (`avatar_file_id`)."""
 
     title: _Title | UnsetType | None = UNSET
     description: _Description | UnsetType | None = UNSET
     avatar_url: _Url | UnsetType | None = UNSET
+    avatar_file_id: Uuid | UnsetType | None = UNSET
 
 
 class ConversationQuery(ListQuery):

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from secureconnect.features.audit.api import Audit
+from secureconnect.features.conversations.api import Pictures
 from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service.admission import Admission
 from secureconnect.features.conversations.service.creation import Creation
@@ -54,6 +55,7 @@ def use_cases(
     facts: FactsCache,
     views: Views,
     neighbours: Neighbours,
+    pictures: Pictures,
     limits: ConversationLimits,
     seal: Seal,
     unseal: Seal,
@@ -70,7 +72,7 @@ def use_cases(
     return UseCases(
         creation=Creation(database, clock, journal, reach, views, limits),
         listing=Listing(database, views),
-        editing=Editing(database, clock, facts, journal, views, allow_http=allow_http),
+        editing=Editing(database, clock, facts, journal, views, pictures, allow_http=allow_http),
         endings=endings,
         participants=participants,
         membership=Membership(database, clock, facts, journal, reach, admission, endings),

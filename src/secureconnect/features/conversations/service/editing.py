@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import Connection
+
 from secureconnect.features.conversations import rules, store
-from secureconnect.features.conversations.api import Conversation
+from secureconnect.features.conversations.api import Conversation, Pictures
 from secureconnect.features.conversations.service.facts import FactsCache
 from secureconnect.features.conversations.service.journal import Caller, Journal
 from secureconnect.features.conversations.service.personal import Personal
@@ -33,6 +35,7 @@ class Editing:
         facts: FactsCache,
         journal: Journal,
         views: Views,
+        pictures: Pictures,
         *,
         allow_http: bool,
     ) -> None:
@@ -41,23 +44,33 @@ class Editing:
         self._facts = facts
         self._journal = journal
         self._views = views
+        self._pictures = pictures
         self._allow_http = allow_http
 
-    async def edit(self, caller: Caller, conversation_id: str, wanted: Mapping[str, Any]) -> Conversation:
-        """Change some of title, description and avatar_url; None clears.
+    async def edit(self, caller: Caller, conversation_id: str, given: Mapping[str, Any]) -> Conversation:
+        """Change some of title, description and avatar_url; None clears. `avatar_file_id` instead of
+        avatar_url shows a picture made of a file of the caller's.
 
         Raises:
             ApiError: `VALIDATION_ERROR`, `NOT_FOUND`, `FORBIDDEN` without edit permission or if direct.
         """
-        rules.check_picture(wanted.get("avatar_url"), allow_http=self._allow_http)
+        rules.check_picture(given, allow_http=self._allow_http)
+        wanted = dict(given)
+        file_id: str | None = wanted.pop("avatar_file_id", None)
+        if file_id is not None:
+            await self._database.lookup(lambda conn: self._may_edit(conn, caller, conversation_id))
+            await self._pictures.make(caller.principal, caller.context, file_id)
+        if "avatar_file_id" in given:
+            wanted["avatar_url"] = rules.picture_url(conversation_id, file_id)
         now = self._clock.now()
 
         def work(tx: WriteTx) -> Seat:
-            seat = seat_in(tx.conn, conversation_id, caller.user_id)
-            rules.check_may_edit(seat.member)
+            seat = self._may_edit(tx.conn, caller, conversation_id)
             changed = {name: value for name, value in wanted.items() if getattr(seat.record, name) != value}
             if not changed:
                 return seat
+            if "avatar_url" in changed:
+                self._picture_in(tx, conversation_id, file_id)
             store.change(tx, conversation_id, changed)
             self._updated_in(tx, caller, conversation_id, changed, now)
             return seat_in(tx.conn, conversation_id, caller.user_id)
@@ -93,6 +106,18 @@ class Editing:
             return settings
 
         return await self._database.write(work)
+
+    @staticmethod
+    def _may_edit(conn: Connection, caller: Caller, conversation_id: str) -> Seat:
+        seat = seat_in(conn, conversation_id, caller.user_id)
+        rules.check_may_edit(seat.member)
+        return seat
+
+    def _picture_in(self, tx: WriteTx, conversation_id: str, file_id: str | None) -> None:
+        before = store.avatar_file(tx.conn, conversation_id)
+        store.change(tx, conversation_id, {"avatar_file_id": file_id})
+        if before is not None and before != file_id:
+            tx.after_commit(lambda: self._pictures.dropped(before))
 
     def _updated_in(
         self, tx: WriteTx, caller: Caller, conversation_id: str, changed: dict[str, Any], now: int

@@ -112,6 +112,17 @@ class Neighbours:
             lambda conn: store.memberships_among(conn, user_id, conversation_ids)
         )
 
+    def visible_from_in(
+        self, conn: Connection, user_id: str, conversation_ids: Collection[str]
+    ) -> dict[str, int]:
+        return store.visible_among(conn, user_id, conversation_ids)
+
+    def avatar_in(self, conn: Connection, conversation_id: str) -> str | None:
+        return store.avatar_file(conn, conversation_id)
+
+    def avatars_among_in(self, conn: Connection, file_ids: Collection[str]) -> set[str]:
+        return store.avatars_among(conn, file_ids)
+
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         return await self._views.my_state(await self.member(conversation_id, user_id))
 

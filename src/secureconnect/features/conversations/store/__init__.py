@@ -38,6 +38,7 @@ from secureconnect.features.conversations.store.members import (
     set_flags,
     set_role,
     visible,
+    visible_among,
 )
 from secureconnect.features.conversations.store.records import (
     DirectExists,
@@ -47,6 +48,8 @@ from secureconnect.features.conversations.store.records import (
     Seat,
 )
 from secureconnect.features.conversations.store.rows import (
+    avatar_file,
+    avatars_among,
     change,
     delete_conversation,
     find,
@@ -75,6 +78,8 @@ __all__ = [
     "Record",
     "Seat",
     "advance_marks",
+    "avatar_file",
+    "avatars_among",
     "candidates",
     "catalogue_after",
     "change",
@@ -119,5 +124,6 @@ __all__ = [
     "touch_conversation",
     "use_invite",
     "visible",
+    "visible_among",
     "wake_members",
 ]

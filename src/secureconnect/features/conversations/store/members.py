@@ -32,6 +32,7 @@ __all__ = [
     "set_flags",
     "set_role",
     "visible",
+    "visible_among",
 ]
 
 _C = conversations.c
@@ -208,6 +209,13 @@ def visible(conn: Connection, user_id: str, conversation_id: str | None = None) 
     if conversation_id is not None:
         query = query.where(_P.conversation_id == conversation_id)
     return {row[0]: max(row[1], row[2] + 1) for row in conn.execute(query)}
+
+
+def visible_among(conn: Connection, user_id: str, conversation_ids: Collection[str]) -> dict[str, int]:
+    """The lowest seq that the user may read, by conversation: those of `conversation_ids` with the user."""
+    query = select(_P.conversation_id, _P.first_visible_seq, _P.cleared_seq)
+    rows = conn.execute(query.where(_P.user_id == user_id, _P.conversation_id.in_(conversation_ids)))
+    return {row[0]: max(row[1], row[2] + 1) for row in rows}
 
 
 def co_members(conn: Connection, user_id: str, others: Collection[str]) -> set[str]:

@@ -109,6 +109,18 @@ def change(tx: WriteTx, conversation_id: str, values: Mapping[str, Any]) -> None
     tx.conn.execute(update(conversations).where(_C.conversation_id == conversation_id).values(values))
 
 
+def avatar_file(conn: Connection, conversation_id: str) -> str | None:
+    """The file that the picture was made of."""
+    query = select(_C.avatar_file_id).where(_C.conversation_id == conversation_id)
+    return conn.execute(query).scalar_one_or_none()
+
+
+def avatars_among(conn: Connection, file_ids: Collection[str]) -> set[str]:
+    """Those files of which some conversation's picture was made."""
+    query = select(_C.avatar_file_id).where(_C.avatar_file_id.in_(file_ids), _C.deleted_at.is_(None))
+    return {file_id for file_id in conn.execute(query).scalars() if file_id is not None}
+
+
 def set_settings(tx: WriteTx, conversation_id: str, settings: ConversationSettings) -> None:
     """Replace the settings."""
     values = {"settings": encode_settings(settings), "settings_version": _C.settings_version + 1}

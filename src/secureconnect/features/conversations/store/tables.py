@@ -31,6 +31,12 @@ conversations = Table(
         postgresql_where=text("deleted_at IS NOT NULL"),
     ),
     Index("conversations_direct_key_key", "direct_key", unique=True),
+    Index(
+        "conversations_avatar_file_id_idx",
+        "avatar_file_id",
+        sqlite_where=text("avatar_file_id IS NOT NULL"),
+        postgresql_where=text("avatar_file_id IS NOT NULL"),
+    ),
 )
 
 conversation_participants = Table(
