@@ -17,6 +17,8 @@ __all__ = [
     "MessageLimits",
     "check_content",
     "check_member",
+    "no_message",
+    "not_open",
     "shows_receipts",
 ]
 
@@ -40,6 +42,16 @@ def check_member(facts: Facts | None, user_id: str) -> Facts:
     if user_id not in facts.members:
         raise ApiError(ErrorCode.FORBIDDEN, "Not a member of this conversation.")
     return facts
+
+
+def no_message() -> ApiError:
+    """The refusal for a message that is not there."""
+    return ApiError(ErrorCode.NOT_FOUND, "There is no such message.")
+
+
+def not_open() -> ApiError:
+    """The refusal for a message from before the caller's time."""
+    return ApiError(ErrorCode.FORBIDDEN, "This message is not open to you.")
 
 
 def shows_receipts(facts: Facts, *, send_read_receipts: bool) -> bool:
