@@ -4,22 +4,10 @@ from typing import Any
 
 from tests.scenarios.conftest import Register
 from tests.scenarios.openapi import Document, Operation, served
+from tests.scenarios.routes import OPEN, stranger_ids
 from tests.scenarios.server import Server
 from tests.scenarios.sockets import bearer, refused
 from tests.scenarios.steps import Person, direct, events, group, request, send, ws
-
-# Routes on which A's id only says whom D means: D acts on what is D's own, or asks what anybody may know.
-OPEN = {
-    "GET /v1/users/{id}": 200,
-    "GET /v1/users/{id}/mutual-friends": 200,
-    "POST /v1/users/{id}/friend": 201,
-    "DELETE /v1/users/{id}/friend": 200,  # the request of the line above
-    "POST /v1/users/{id}/block": 201,
-    "DELETE /v1/users/{id}/block": 200,
-    "GET /v1/presence": 200,
-    "POST /v1/conversations": 201,
-    "GET /v1/ws/chat": 426,  # nothing without an upgrade; with one see below
-}
 
 
 async def test_z1_strangers_get_nothing(server: Server, reg: Register) -> None:
@@ -45,6 +33,7 @@ async def test_z1_strangers_get_nothing(server: Server, reg: Register) -> None:
         "mentions": a.user_id,
         "actor_id": a.user_id,
         "target_id": g,
+        **await stranger_ids(a, b, g),
     }
     before = await belongings(a, b, g, pair)
     document = await served(server)
