@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.objects import Id
-from secureconnect.kit.principal import RequestContext
+from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["OneTimeToken", "OneTimeTokens", "Purpose", "RevokeReason", "Sessions", "Tokens"]
+__all__ = ["BotTokens", "OneTimeToken", "OneTimeTokens", "Purpose", "RevokeReason", "Sessions", "Tokens"]
 
 Purpose = Literal[
     "password_reset",
@@ -63,6 +63,12 @@ class Sessions(Protocol):
     def known_address_in(self, conn: Connection, user_id: str, ip: str) -> bool:
         """Whether the user ever had a session from this address."""
 
+    def unfamiliar_in(
+        self, conn: Connection, user_id: str, context: RequestContext, device_name: str | None
+    ) -> bool:
+        """Whether the user had sessions before, but none from this address and none on this device. A device
+        is known by its name and its user agent together."""
+
 
 class OneTimeToken(Struct, frozen=True):
     """A live single-use token: whom it concerns, the JSON that it carries, how often it failed."""
@@ -99,3 +105,10 @@ class OneTimeTokens(Protocol):
 
     def void_in(self, tx: WriteTx, purpose: Purpose, user_id: str) -> None:
         """The user's tokens of this purpose work no more."""
+
+
+class BotTokens(Protocol):
+    """Tokens of bots, which log in to no session; offered by `bots`."""
+
+    def principal_in(self, conn: Connection, bot_id: str, token_id: str) -> Principal | None:
+        """The bot with the live token `token_id`; None when it may not act any more."""

@@ -12,7 +12,7 @@ from secureconnect.features.sessions import store
 from secureconnect.features.sessions.api import RevokeReason, Tokens
 from secureconnect.features.sessions.service.access import AUDIENCE
 from secureconnect.features.sessions.service.keyring import KeyRing
-from secureconnect.features.users.api import Users
+from secureconnect.features.users.api import Notices, Users
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.clock import Clock
@@ -69,6 +69,7 @@ class SessionService:
         metrics: SessionMetrics,
         clock: Clock,
         limits: SessionLimits,
+        notices: Notices | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -78,6 +79,7 @@ class SessionService:
         self._metrics = metrics
         self._clock = clock
         self._limits = limits
+        self._notices = notices
 
     def start_in(
         self,
@@ -126,6 +128,9 @@ class SessionService:
             if row.used_at is not None or not store.use_refresh_token(tx, token_hash, now):
                 self._revoke_in(tx, row.user_id, [row.session_id], "reuse", now)
                 self._audit.record_in(tx, _entry("refresh_reuse_detected", row, context, result="failure"))
+                if self._notices is not None:
+                    data = {"session_id": row.session_id, "ip": context.client_ip}
+                    self._notices.security_in(tx, row.user_id, "refresh_reuse", data)
                 return ErrorCode.TOKEN_REUSED
             store.touch(
                 tx,
@@ -207,6 +212,15 @@ class SessionService:
 
     def known_address_in(self, conn: Connection, user_id: str, ip: str) -> bool:
         return store.known_address(conn, user_id, ip)
+
+    def unfamiliar_in(
+        self, conn: Connection, user_id: str, context: RequestContext, device_name: str | None
+    ) -> bool:
+        return (
+            store.any_session(conn, user_id)
+            and not store.known_address(conn, user_id, context.client_ip)
+            and not store.known_device(conn, user_id, device_name, context.user_agent)
+        )
 
     async def rotate_keys(self, caller: Principal, context: RequestContext) -> tuple[str, int]:
         """Sign with a new key from now on; returns its id and until when (ms) the previous one verifies."""

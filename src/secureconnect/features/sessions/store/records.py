@@ -19,8 +19,10 @@ __all__ = [
     "SessionRow",
     "add_refresh_token",
     "add_session",
+    "any_session",
     "hash_token",
     "known_address",
+    "known_device",
     "live_ids",
     "live_sessions",
     "purge",
@@ -119,6 +121,25 @@ def known_address(conn: Connection, user_id: str, ip: str) -> bool:
     """Whether the user ever had a session from this address."""
     query = select(sessions.c.session_id).where(sessions.c.user_id == user_id, sessions.c.ip == ip).limit(1)
     return conn.execute(query).first() is not None
+
+
+def known_device(conn: Connection, user_id: str, device_name: str | None, user_agent: str | None) -> bool:
+    """Whether the user ever had a session on a device that calls itself so."""
+    c = sessions.c
+    query = select(c.session_id).where(
+        c.user_id == user_id,
+        c.device_name.is_not_distinct_from(device_name),
+        c.user_agent.is_not_distinct_from(user_agent),
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def any_session(conn: Connection, user_id: str) -> bool:
+    """Whether the user ever had a session that is not forgotten yet."""
+    return (
+        conn.execute(select(sessions.c.session_id).where(sessions.c.user_id == user_id).limit(1)).first()
+        is not None
+    )
 
 
 def add_refresh_token(tx: WriteTx, values: dict[str, Any]) -> None:
