@@ -101,20 +101,24 @@ def example(document: Document, schema: dict[str, Any], ids: dict[str, str]) -> 
         if name in ids and (name in schema.get("required", ()) or name == "conversation_id"):
             body[name] = [ids[name]] if field.get("type") == "array" else ids[name]
         elif name in schema.get("required", ()):
-            body[name] = value(document.resolve(field))
+            body[name] = value(document, document.resolve(field))
     if "content" in schema["properties"]:
         body["content"] = "hi"
     return body
 
 
-def value(field: dict[str, Any]) -> Any:
+def value(document: Document, field: dict[str, Any]) -> Any:
+    """A small valid value; items of an array differ."""
     if "enum" in field:
         return field["enum"][-1]
+    if field["type"] == "array":
+        count = field.get("minItems", 0)
+        items = [value(document, document.resolve(field["items"])) for _ in range(count)]
+        return [f"{item}{place}" if isinstance(item, str) else item for place, item in enumerate(items)]
     return {
         "string": "x" * field.get("minLength", 1),
         "integer": field.get("minimum", 1),
         "boolean": True,
-        "array": [],
         "object": {},
     }[field["type"]]
 
