@@ -13,9 +13,14 @@ __all__ = ["Document", "Operation", "served"]
 
 _OWNERS = {
     "conversations": "conversation_id",
-    "messages": "message_id",
     "users": "user_id",
     "friends": "user_id",
+    "messages": "message_id",
+    "polls": "poll_id",
+    "calls": "call_id",
+    "notifications": "notification_id",
+    "reports": "report_id",
+    "bots": "user_id",
 }
 
 
