@@ -49,7 +49,8 @@ class RateLimitSettings(Section, frozen=True):
     reports: Annotated[int, about("`/v1/reports`", ge=0, le=_MAX)] = 10
     ws_connect: Annotated[int, about("socket upgrades", ge=0, le=_MAX)] = 30
     ws_tickets: Annotated[int, about("`/v1/ws/tickets`", ge=0, le=_MAX)] = 30
-    admin_users: Annotated[int, about("`/v1/admin/…`", ge=0, le=_MAX)] = 20
+    admin_stats: Annotated[int, about("`/v1/admin/stats`, health, queues", ge=0, le=_MAX)] = 30
+    admin_users: Annotated[int, about("`/v1/admin/users` and other `/v1/admin/…`", ge=0, le=_MAX)] = 20
     admin_audit: Annotated[int, about("`/v1/admin/audit-logs`", ge=0, le=_MAX)] = 50
     default: Annotated[int, about("every other limited route", ge=0, le=_MAX)] = 100
 

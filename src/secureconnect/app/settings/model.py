@@ -17,6 +17,7 @@ from secureconnect.app.settings.platform import (
     SecretSettings,
     ServerSettings,
 )
+from secureconnect.app.settings.privacy import PrivacySettings, RetentionSettings
 from secureconnect.app.settings.product import (
     AuthSettings,
     ConversationSettings,
@@ -49,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True):
     presence: PresenceSettings = PresenceSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
+    retention: RetentionSettings = RetentionSettings()
+    privacy: PrivacySettings = PrivacySettings()
     audit: AuditSettings = AuditSettings()
     observability: ObservabilitySettings = ObservabilitySettings()
 

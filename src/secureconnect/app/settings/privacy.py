@@ -1,0 +1,26 @@
+"""Settings about how long things about people stay."""
+
+from typing import Annotated
+
+from secureconnect.kit.settings import Section, about
+
+__all__ = ["PrivacySettings", "RetentionSettings"]
+
+
+class PrivacySettings(Section, frozen=True):
+    """Accounts that are deleted."""
+
+    erase_delay_days: Annotated[
+        int, about("time between the deletion of an account and its erasure", unit="d", ge=0, le=365)
+    ] = 7
+
+
+class RetentionSettings(Section, frozen=True):
+    """How long messages stay where a conversation does not say it; 0 means for good."""
+
+    default_days: Annotated[
+        int, about("age at which events of conversations without an own limit go", unit="d", ge=0, le=36_500)
+    ] = 0
+    max_days: Annotated[
+        int, about("no conversation keeps its events for longer; 0 means no bound", unit="d", ge=0, le=36_500)
+    ] = 0
