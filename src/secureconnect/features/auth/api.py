@@ -1,18 +1,30 @@
-"""What other features may do with logins."""
+"""What other features may do with logins, and what auth asks of second factors."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
+from secureconnect.features.mail.api import FactorChange
 from secureconnect.features.sessions.api import Tokens
 from secureconnect.features.users.api import UserRecord
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["Bar", "Entered", "Entrance", "LoginMethod"]
+__all__ = [
+    "Alerts",
+    "Bar",
+    "Entered",
+    "Entrance",
+    "FactorMethod",
+    "LoginMethod",
+    "SecondFactors",
+    "SecondStep",
+]
 
+FactorMethod = Literal["totp", "recovery_code", "passkey"]
 LoginMethod = Literal["password", "totp", "recovery_code", "passkey", "oidc"]
 #: Keeps out who proved to be this user: raises ApiError `ACCOUNT_BANNED` or `EMAIL_NOT_VERIFIED`.
 Bar = Callable[[Connection, UserRecord], None]
@@ -23,6 +35,17 @@ class Entered(NamedTuple):
 
     record: UserRecord
     tokens: Tokens
+
+
+class SecondStep(Struct, frozen=True):
+    """The password was right, and the login goes on with `mfa_token` and one of `methods`.
+
+    `expires_in` is in seconds.
+    """
+
+    mfa_token: str
+    methods: list[FactorMethod]
+    expires_in: int
 
 
 class Entrance(Protocol):
@@ -73,9 +96,40 @@ class Entrance(Protocol):
         typed: str = "",
         event: Literal["login_failed", "mfa_failed"] = "login_failed",
         reason: str | None = None,
+        guess: bool = True,
     ) -> None:
         """Count a wrong proof for this account and address, under what was `typed` when there is no account.
+        What is no `guess`, but a proof used twice, is recorded and does not bring a lock nearer.
 
         Raises:
             ApiError: `ACCOUNT_LOCKED`, and nothing is counted.
+        """
+
+
+class Alerts(Protocol):
+    """Tells the owner of an account, by mail and by a `security` notification, what happened to it."""
+
+    def factor_changed_in(self, tx: WriteTx, user_id: str, change: FactorChange) -> None:
+        """Something about the second factor is different now."""
+
+
+class SecondFactors(Protocol):
+    """What an account needs besides its password."""
+
+    def ask_in(
+        self, tx: WriteTx, user_id: str, *, password_hash: str, device_name: str | None
+    ) -> SecondStep | None:
+        """What a right password leads to; None when the account has no second factor.
+
+        The step works only while `password_hash` stays the stored one.
+        """
+
+    async def reauthenticate(
+        self, caller: Principal, context: RequestContext, *, code: str | None, credential: Any
+    ) -> int:
+        """Prove again who holds this session, by a TOTP code or the assertion of a passkey (exactly one);
+        returns the time (ms).
+
+        Raises:
+            ApiError: `MFA_INVALID`, `INVALID_CREDENTIALS`, `ACCOUNT_LOCKED`.
         """

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from secureconnect.infra.database.base import METADATA, WriteTx
 
-__all__ = ["ANYWHERE", "Attempts", "clear", "find", "purge", "save"]
+__all__ = ["ANYWHERE", "Attempts", "clear", "clear_all", "find", "locked_elsewhere", "purge", "save"]
 
 #: The row that counts an identifier's failures from all addresses.
 ANYWHERE = "*"
@@ -73,6 +73,20 @@ def clear(tx: WriteTx, identifier_hash: bytes, ip: str) -> None:
     """Forget the failures after a success."""
     c = login_attempts.c
     tx.conn.execute(delete(login_attempts).where(c.identifier_hash == identifier_hash, c.ip == ip))
+
+
+def clear_all(tx: WriteTx, identifier_hash: bytes) -> None:
+    """Forget the failures from all addresses."""
+    tx.conn.execute(delete(login_attempts).where(login_attempts.c.identifier_hash == identifier_hash))
+
+
+def locked_elsewhere(conn: Connection, identifier_hash: bytes, ip: str, until: int) -> bool:
+    """Whether another single address has a lock that ends, or ended, after `until`."""
+    c = login_attempts.c
+    query = select(c.ip).where(
+        c.identifier_hash == identifier_hash, c.ip.not_in([ip, ANYWHERE]), c.locked_until > until
+    )
+    return conn.execute(query.limit(1)).first() is not None
 
 
 def purge(tx: WriteTx, before: int) -> int:

@@ -13,7 +13,7 @@ from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.text import fold
 
-__all__ = ["Lockout", "LockoutLimits", "identifier"]
+__all__ = ["Lock", "Lockout", "LockoutLimits", "identifier"]
 
 _SPREAD_WINDOW_MS: Final = 3600 * 1000
 
@@ -25,6 +25,17 @@ class LockoutLimits(msgspec.Struct, frozen=True):
     window: int
     duration: int
     account_failures: int
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """A lock that began, for `seconds`: for one address, or `everywhere` but where the account was in use.
+
+    `told` says that locks of other addresses began within the last hour, so that the owner knows already.
+    """
+
+    everywhere: bool
+    seconds: int
+    told: bool
 
 
 def identifier(user_id: str | None, typed: str) -> bytes:
@@ -56,19 +67,29 @@ class Lockout:
                 retry_after=max(1, -(-(until - now) // 1000)),
             )
 
-    def failed_in(self, tx: WriteTx, who: bytes, ip: str) -> bool:
-        """Count one failure; True when it locks the account for this address."""
+    def failed_in(self, tx: WriteTx, who: bytes, ip: str) -> Lock | None:
+        """Count one failure; the lock that begins with it, if any."""
         now = self._clock.now()
         limits = self._limits
         locked = _count(tx, who, ip, now, limits.window * 1000, limits.failures, limits.duration * 1000)
         spread = _count(
             tx, who, store.ANYWHERE, now, _SPREAD_WINDOW_MS, limits.account_failures, _SPREAD_WINDOW_MS
         )
-        return locked or spread
+        if spread:
+            return Lock(everywhere=True, seconds=_SPREAD_WINDOW_MS // 1000, told=False)
+        if not locked:
+            return None
+        since = now - _SPREAD_WINDOW_MS + limits.duration * 1000
+        told = store.locked_elsewhere(tx.conn, who, ip, since)
+        return Lock(everywhere=False, seconds=limits.duration, told=told)
 
     def succeeded_in(self, tx: WriteTx, who: bytes, ip: str) -> None:
         """Reset the count of this address."""
         store.clear(tx, who, ip)
+
+    def lift_in(self, tx: WriteTx, who: bytes) -> None:
+        """Forget every failure and every lock."""
+        store.clear_all(tx, who)
 
     async def purge(self) -> int:
         """Forget windows that are over."""
