@@ -4,9 +4,11 @@ from typing import cast
 
 from msgspec import Struct
 
+from secureconnect.app.bearers import Bearers
 from secureconnect.app.late import Late
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
+from secureconnect.app.wiring.bots import wire_bot_access, wire_bots
 from secureconnect.app.wiring.mail import wire_mail
 from secureconnect.app.wiring.polls import build_polls
 from secureconnect.edge.limits import RateLimiter
@@ -54,7 +56,7 @@ class Product(Struct, frozen=True):
     timers: Timers
     background: Background
     limiter: RateLimiter
-    access: Access
+    access: Bearers
     accounts: Accounts
     tickets: Tickets
     audit: AuditService
@@ -104,7 +106,8 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         clock,
         SessionLimits(auth.access_ttl, auth.refresh_ttl, auth.max_sessions, auth.issuer),
     )
-    tickets = Tickets(database, clock, access_ttl=auth.access_ttl)
+    bot_access = wire_bot_access(settings, stores, users)
+    tickets = Tickets(database, bot_access, clock, access_ttl=auth.access_ttl)
     hasher = PasswordHasher(
         memory_kib=auth.argon2_memory_kib,
         time_cost=auth.argon2_time,
@@ -162,6 +165,16 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     poster = Poster(timeline, conversations, cast("Files", files), cast("Online", online), names, clock)
 
     polls_module, polls.source = build_polls(stores, users, conversations, cast("Messages", messages))
+
+    _, bot_modules = wire_bots(
+        settings,
+        stores,
+        access=bot_access,
+        audit=audit,
+        users=users,
+        conversations=conversations,
+        messages=cast("Messages", messages),
+    )
 
     modules = [
         audit_module(audit, cursors),
@@ -226,6 +239,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             dedup_hours=settings.messaging.dedup_hours,
         ),
         polls_module,
+        *bot_modules,
         presence_module(
             presence=presence,
             relations=sight,
@@ -246,7 +260,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         timers=timers,
         background=background,
         limiter=limiter,
-        access=access,
+        access=Bearers(access, bot_access),
         accounts=accounts,
         tickets=tickets,
         audit=audit,

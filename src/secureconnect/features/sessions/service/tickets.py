@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from secureconnect.features.sessions import store
+from secureconnect.features.sessions.api import BotTokens
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
@@ -24,17 +25,19 @@ class _Ticket(msgspec.Struct):
     purpose: str
     conversation_id: str | None
     role: Literal["user", "admin"]
+    kind: Literal["user", "bot"] = "user"
 
 
 class Tickets:
     """Issues and redeems tickets. They are kept durably, so a restart in between does not matter.
 
     Args:
-        access_ttl: seconds that a socket opened by ticket may last without `token_refresh`.
+        access_ttl: seconds that a socket opened by ticket may last without `token_refresh`; bots have no end.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, access_ttl: int) -> None:
+    def __init__(self, database: Database, bots: BotTokens, clock: Clock, *, access_ttl: int) -> None:
         self._database = database
+        self._bots = bots
         self._clock = clock
         self._access_ttl = access_ttl
 
@@ -42,7 +45,7 @@ class Tickets:
         """A ticket for one chat socket, good for 30 s."""
         ticket = secrets.token_urlsafe(32)
         payload = msgspec.json.encode(
-            _Ticket(caller.session_id, "chat", conversation_id, caller.role)
+            _Ticket(caller.session_id, "chat", conversation_id, caller.role, caller.kind)
         ).decode()
         expires_at = self._clock.now() + TICKET_SECONDS * 1000
         await self._database.write(
@@ -62,7 +65,7 @@ class Tickets:
 
         Raises:
             ApiError: `UNAUTHORIZED` when it is unknown, used, expired or for something else, or when its
-                session has ended.
+                session or bot token has ended.
         """
         now = self._clock.now()
 
@@ -71,13 +74,12 @@ class Tickets:
             if row is None:
                 return None
             taken = msgspec.json.decode(row.payload, type=_Ticket)
+            if (taken.purpose, taken.conversation_id) != (purpose, conversation_id):
+                return None
+            if taken.kind == "bot":
+                return self._bots.principal_in(tx.conn, row.user_id or "", taken.session_id)
             state = store.session_state(tx.conn, taken.session_id)
-            if (
-                (taken.purpose, taken.conversation_id) != (purpose, conversation_id)
-                or state is None
-                or state.revoked_at is not None
-                or state.expires_at <= now
-            ):
+            if state is None or state.revoked_at is not None or state.expires_at <= now:
                 return None
             return Principal(
                 user_id=state.user_id,
