@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from secureconnect.features.audit.api import AuditEntry
-from secureconnect.features.auth.service import Accounts, EntranceService, Lockout, LockoutLimits, Login
+from secureconnect.features.auth.service import (
+    Accounts,
+    EntranceService,
+    Lockout,
+    LockoutLimits,
+    Login,
+    ban_bar,
+)
 from secureconnect.features.sessions.api import Tokens
 from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService, Tickets
 from secureconnect.features.users.api import Status, UserRecord
@@ -177,7 +184,7 @@ async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
     sessions = SessionService(database, bus, keyring, users, trail, counts, clock, limits)
     hasher = Gate()
     lockout = Lockout(database, sessions, clock, LockoutLimits(5, 900, 900, 100))
-    entrance = EntranceService(users, sessions, trail, lockout, counts, clock)
+    entrance = EntranceService(users, sessions, trail, lockout, counts, clock, [ban_bar(users, clock)])
     login = Login(database, users, hasher, lockout, entrance, clock)
     accounts = Accounts(
         database, users, sessions, trail, hasher, login, clock, open_to_all=True, shortest_password=8
