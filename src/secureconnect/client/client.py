@@ -14,6 +14,7 @@ from secureconnect.client.api.conversations import ConversationsApi
 from secureconnect.client.api.friends import BlocksApi, FriendsApi
 from secureconnect.client.api.invites import InvitesApi
 from secureconnect.client.api.messages import MessagesApi
+from secureconnect.client.api.polls import PollsApi
 from secureconnect.client.api.presence import PresenceApi
 from secureconnect.client.api.tickets import TicketsApi
 from secureconnect.client.api.users import UsersApi
@@ -79,6 +80,7 @@ class Client:
         self.conversations = ConversationsApi(self._http)
         self.invites = InvitesApi(self._http)
         self.messages = MessagesApi(self._http)
+        self.polls = PollsApi(self._http)
         self.presence = PresenceApi(self._http)
         self.tickets = TicketsApi(self._http)
         self.admin = AdminApi(self._http)
