@@ -1,0 +1,1 @@
+"""Shrinking pictures of strangers: the port, and an adapter that does it in a process of its own."""
