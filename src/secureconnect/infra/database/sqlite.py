@@ -69,6 +69,7 @@ def open_sqlite(
     readers: int = 2,
     acquire_timeout: float = 5.0,
     statement_timeout: float = 10.0,
+    synced: bool = True,
 ) -> SqliteDatabase:
     """Open the database at `path`, created with mode 0600 when missing. Blocks; call it while starting.
 
@@ -79,6 +80,7 @@ def open_sqlite(
         readers: threads for `read`.
         acquire_timeout: seconds that a unit of work may wait for its turn, also behind another process.
         statement_timeout: seconds that one unit of work may run.
+        synced: False for what can be made again: commits are whole, but a loss of power may undo the latest.
 
     Raises:
         DatabaseRefused: the file cannot be used; nothing was changed in it.
@@ -87,7 +89,9 @@ def open_sqlite(
     engine = make_engine(path, metrics)
     try:
         # The writer asks for its lock on the event loop and must not wait there; it waits in its thread.
-        writing = connect(engine, cache_kib=32_768, busy_ms=0, statement_timeout=statement_timeout)
+        writing = connect(
+            engine, cache_kib=32_768, busy_ms=0, statement_timeout=statement_timeout, synced=synced
+        )
         reading = [
             connect(
                 engine, cache_kib=8_192, busy_ms=5000, statement_timeout=statement_timeout, query_only=True

@@ -21,12 +21,10 @@ T = TypeVar("T")
 # Virtual machine steps between two looks at the clock: a few milliseconds of work.
 _STEPS_PER_CHECK = 100_000
 
-# FULL syncs the log at every commit: an acknowledged write survives power loss (docs/reference/data.md §1).
 # A checkpoint is paid by the commit that reaches the limit, so it is rare; 4,000 pages are 16 MiB.
 # mmap stays off: with it a read error kills the process instead of failing one statement.
 _PRAGMAS = (
     "journal_mode = WAL",
-    "synchronous = FULL",
     "foreign_keys = ON",
     "temp_store = MEMORY",
     "wal_autocheckpoint = 4000",
@@ -55,9 +53,15 @@ def make_engine(path: Path, metrics: DatabaseMetrics | None) -> Engine:
 
 
 def connect(
-    engine: Engine, *, cache_kib: int, busy_ms: int, statement_timeout: float, query_only: bool = False
+    engine: Engine,
+    *,
+    cache_kib: int,
+    busy_ms: int,
+    statement_timeout: float,
+    query_only: bool = False,
+    synced: bool = True,
 ) -> "SqliteConnection":
-    """Open and configure one connection.
+    """Open and configure one connection. Not `synced`: a loss of power may undo the latest commits.
 
     Raises:
         sqlite3.Error: the file is locked, broken or no database.
@@ -69,6 +73,8 @@ def connect(
         raw.execute(f"PRAGMA busy_timeout = {busy_ms}")
         for pragma in _PRAGMAS:
             raw.execute(f"PRAGMA {pragma}").fetchall()
+        # FULL syncs the log at every commit (docs/reference/data.md §1), NORMAL only before a checkpoint.
+        raw.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
         raw.execute(f"PRAGMA cache_size = {-cache_kib}")
         if query_only:
             raw.execute("PRAGMA query_only = ON")

@@ -1,0 +1,1 @@
+"""The index that finds messages by their words."""

@@ -1,0 +1,186 @@
+"""Writing the index. Each step is one statement for a whole batch of messages: the interpreter's lock is
+released while a statement runs, and taken back only once for all of them, so senders hardly notice.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from secureconnect.infra.database.base import WriteTx
+from secureconnect.infra.search.base import Document, Place
+from secureconnect.infra.search.sqlite_schema import FIRST_ID, conversation_facet, stored_words
+
+__all__ = ["drop", "forget", "put", "put_older", "set_older_than", "set_upto"]
+
+_DAY = 24 * 3600 * 1000
+
+# A row of a batch is [conversation_id, seq, message_id, sent_at, words].
+_CONVERSATIONS = (
+    "INSERT INTO search_conversations (conversation_id, first_seq)"
+    " SELECT DISTINCT value->>0, 1 FROM json_each(?) WHERE true ON CONFLICT (conversation_id) DO NOTHING"
+)
+_KNOWN = (
+    "SELECT json_group_array(json_array(r.key, d.document_id,"  # noqa: S608 - names of our own
+    f" t.words = r.value->>4 || ' {conversation_facet}' || c.number))"
+    " FROM json_each(?) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
+    " CROSS JOIN search_documents AS d ON d.conversation = c.number AND d.seq = r.value->>1"
+    " CROSS JOIN search_texts AS t ON t.document_id = d.document_id"
+)
+_AT = (
+    "SELECT json_group_array(d.document_id)"
+    " FROM json_each(?) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
+    " CROSS JOIN search_documents AS d ON d.conversation = c.number AND d.seq = r.value->>1"
+)
+# New ones: ?2 is the number of the first row, ?3 the step to the next.
+_DOCUMENTS = (
+    "INSERT INTO search_documents (document_id, message_id, conversation, seq, sent_at)"
+    " SELECT ?2 + ?3 * r.key, r.value->>2, c.number, r.value->>1, r.value->>3"
+    " FROM json_each(?1) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
+)
+_TEXTS = (
+    "INSERT INTO search_texts (document_id, words)"  # noqa: S608 - names of our own
+    f" SELECT ?2 + ?3 * r.key, r.value->>4 || ' {conversation_facet}' || c.number"
+    " FROM json_each(?1) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
+)
+_WORDS = (
+    "INSERT INTO search_words (rowid, words) SELECT document_id, words FROM search_texts"
+    " WHERE document_id BETWEEN ? AND ? ORDER BY document_id"
+)
+# Changed ones: a row is [document_id, conversation_id, words].
+_NEW_TEXTS = (
+    "INSERT INTO search_texts (document_id, words)"  # noqa: S608 - names of our own
+    f" SELECT r.value->>0, r.value->>2 || ' {conversation_facet}' || c.number"
+    " FROM json_each(?) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>1"
+)
+_NEW_WORDS = (
+    "INSERT INTO search_words (rowid, words) SELECT document_id, words FROM search_texts"
+    " WHERE document_id IN (SELECT value->>0 FROM json_each(?)) ORDER BY document_id"
+)
+_DAYS = (
+    "INSERT INTO search_days (day, first_id, last_id)"
+    " SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true ON CONFLICT (day) DO UPDATE"
+    " SET first_id = min(first_id, excluded.first_id), last_id = max(last_id, excluded.last_id)"
+)
+_FORGET_WORDS = (
+    "INSERT INTO search_words (search_words, rowid, words) SELECT 'delete', document_id, words"
+    " FROM search_texts WHERE document_id IN (SELECT value FROM json_each(?)) ORDER BY document_id"
+)
+_FORGET = "DELETE FROM {} WHERE document_id IN (SELECT value FROM json_each(?))"
+_NEWEST = "SELECT max(document_id) FROM search_documents"
+_OLDEST = "SELECT min(document_id) FROM search_documents"
+
+_Row = tuple[str, int, str, int, str]
+
+
+def put(tx: WriteTx, documents: Sequence[Document]) -> None:
+    """Add those that are new, on top; replace the others where they are."""
+    if not documents:
+        return
+    rows = _rows(documents)
+    known = _known(tx, rows)
+    changed = [(known[place][0], row[0], row[4]) for place, row in enumerate(rows) if _differs(known, place)]
+    if changed:
+        ids = _json([row[0] for row in changed])
+        tx.run(_FORGET_WORDS, (ids,))
+        tx.run(_FORGET.format("search_texts"), (ids,))
+        batch = _json(changed)
+        tx.run(_NEW_TEXTS, (batch,))
+        tx.run(_NEW_WORDS, (batch,))
+    ((newest,),) = tx.run(_NEWEST)
+    _add(tx, [row for place, row in enumerate(rows) if place not in known], (newest or FIRST_ID - 1) + 1, 1)
+
+
+def put_older(tx: WriteTx, documents: Sequence[Document]) -> None:
+    """Add those that are new below everything else."""
+    if not documents:
+        return
+    rows = _rows(documents)
+    known = _known(tx, rows)
+    ((oldest,),) = tx.run(_OLDEST)
+    _add(tx, [row for place, row in enumerate(rows) if place not in known], (oldest or FIRST_ID) - 1, -1)
+
+
+def drop(tx: WriteTx, gone: Collection[Place]) -> None:
+    """Remove the documents of these places, where there are any."""
+    if gone:
+        ((ids,),) = tx.run(_AT, (_json(list(gone)),))
+        _remove(tx, ids)
+
+
+def forget(tx: WriteTx, conversation_id: str, before_seq: int | None, limit: int) -> int:
+    """See `SearchIndex.forget`."""
+    numbers = tx.run("SELECT number FROM search_conversations WHERE conversation_id = ?", (conversation_id,))
+    if not numbers:
+        return 0
+    ((count, ids),) = tx.run(
+        "SELECT count(*), json_group_array(document_id) FROM (SELECT document_id FROM search_documents"
+        " WHERE conversation = ? AND (? IS NULL OR seq < ?) ORDER BY seq LIMIT ?)",
+        (*numbers[0], before_seq, before_seq, limit),
+    )
+    _remove(tx, ids)
+    if count < limit:
+        if before_seq is None:
+            tx.run("DELETE FROM search_conversations WHERE number = ?", numbers[0])
+        else:
+            tx.run(
+                "UPDATE search_conversations SET first_seq = ? WHERE number = ?", (before_seq, *numbers[0])
+            )
+    return int(count)
+
+
+def set_upto(tx: WriteTx, upto: int) -> None:
+    """Note how far the index got with what is new."""
+    tx.run("UPDATE search_progress SET upto = ?", (upto,))
+
+
+def set_older_than(tx: WriteTx, older_than: str | None) -> None:
+    """Note how far the index got with what was there before."""
+    tx.run("UPDATE search_progress SET older_than = ?", (older_than,))
+
+
+def _rows(documents: Sequence[Document]) -> list[_Row]:
+    """One row per place, the last word about it, in the order of their first mention."""
+    latest = {document.place: document for document in documents}
+    return [
+        (one.conversation_id, one.seq, one.message_id, one.sent_at, stored_words(one))
+        for one in latest.values()
+    ]
+
+
+def _known(tx: WriteTx, rows: Sequence[_Row]) -> dict[int, tuple[int, bool]]:
+    """Which of `rows` have documents: place in the list → its id, and whether it says the same."""
+    batch = _json(rows)
+    tx.run(_CONVERSATIONS, (batch,))
+    ((found,),) = tx.run(_KNOWN, (batch,))
+    return {place: (document_id, bool(same)) for place, document_id, same in msgspec.json.decode(found)}
+
+
+def _differs(known: Mapping[int, tuple[int, bool]], place: int) -> bool:
+    return place in known and not known[place][1]
+
+
+def _add(tx: WriteTx, rows: Sequence[_Row], first_id: int, step: int) -> None:
+    if not rows:
+        return
+    batch, last_id = _json(rows), first_id + step * (len(rows) - 1)
+    tx.run(_DOCUMENTS, (batch, first_id, step))
+    tx.run(_TEXTS, (batch, first_id, step))
+    tx.run(_WORDS, (min(first_id, last_id), max(first_id, last_id)))
+    days: dict[int, list[int]] = {}
+    for place, row in enumerate(rows):
+        days.setdefault(row[3] // _DAY, []).append(first_id + step * place)
+    tx.run(_DAYS, (_json([(day, min(ids), max(ids)) for day, ids in days.items()]),))
+
+
+def _remove(tx: WriteTx, ids: str) -> None:
+    """`ids` is a JSON array."""
+    if ids == "[]":
+        return
+    tx.run(_FORGET_WORDS, (ids,))
+    for table in ("search_texts", "search_documents"):
+        tx.run(_FORGET.format(table), (ids,))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
