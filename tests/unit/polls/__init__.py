@@ -1,0 +1,1 @@
+"""Polls: votes against a model, and what time does."""
