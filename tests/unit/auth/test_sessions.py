@@ -125,3 +125,15 @@ async def test_what_expired_long_ago_is_forgotten(w: World) -> None:
     used = tokens.refresh_token
     await w.sessions.refresh(used, HERE)
     assert await refused(w, used) is ErrorCode.TOKEN_REUSED
+
+
+async def test_active_users_are_counted_once_each(w: World) -> None:
+    _, tokens = await w.join("ann")
+    await w.enter("ann")
+    await w.join("bob")
+    w.clock.move(minutes=10)
+    since = w.clock.now()
+    assert await w.database.read(lambda conn: w.sessions.active_users_in(conn, since - 600_000)) == 2
+    assert await w.database.read(lambda conn: w.sessions.active_users_in(conn, since)) == 0
+    await w.sessions.refresh(tokens.refresh_token, HERE)
+    assert await w.database.read(lambda conn: w.sessions.active_users_in(conn, since)) == 1

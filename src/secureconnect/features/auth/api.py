@@ -2,32 +2,39 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 from sqlalchemy import Connection
 
 from secureconnect.features.mail.api import FactorChange
 from secureconnect.features.sessions.api import Tokens
-from secureconnect.features.users.api import UserRecord
+from secureconnect.features.users.api import User, UserRecord, Users
 from secureconnect.infra.database.base import WriteTx
+from secureconnect.kit.objects import Id
 from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = [
     "Alerts",
+    "Assertion",
+    "AssertionCredential",
+    "AuthResult",
     "Bar",
     "Entered",
     "Entrance",
     "FactorMethod",
     "LoginMethod",
+    "Passwords",
     "SecondFactors",
     "SecondStep",
+    "auth_result",
 ]
 
 FactorMethod = Literal["totp", "recovery_code", "passkey"]
 LoginMethod = Literal["password", "totp", "recovery_code", "passkey", "oidc"]
 #: Keeps out who proved to be this user: raises ApiError `ACCOUNT_BANNED` or `EMAIL_NOT_VERIFIED`.
 Bar = Callable[[Connection, UserRecord], None]
+_Encoded = Annotated[str, Meta(min_length=1, max_length=131_072, extra={"clean": "opaque"})]
 
 
 class Entered(NamedTuple):
@@ -46,6 +53,48 @@ class SecondStep(Struct, frozen=True):
     mfa_token: str
     methods: list[FactorMethod]
     expires_in: int
+
+
+class AuthResult(Struct, frozen=True, kw_only=True):
+    """A user with the tokens of a new session."""
+
+    user: User
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    session_id: Id
+
+
+async def auth_result(users: Users, entered: Entered) -> AuthResult:
+    """What the end of a login answers."""
+    tokens = entered.tokens
+    return AuthResult(
+        user=await users.itself(entered.record),
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        token_type=tokens.token_type,
+        expires_in=tokens.expires_in,
+        session_id=tokens.session_id,
+    )
+
+
+class Assertion(Struct):
+    """What an authenticator signed (WebAuthn level 3, §5.1): base64url without padding."""
+
+    client_data_json: _Encoded = field(name="clientDataJSON")
+    authenticator_data: _Encoded = field(name="authenticatorData")
+    signature: _Encoded
+    user_handle: _Encoded | None = field(name="userHandle", default=None)
+
+
+class AssertionCredential(Struct):
+    """`AuthenticationResponseJSON`; the rest of it is not read."""
+
+    id: _Encoded
+    type: Literal["public-key"]
+    response: Assertion
+    raw_id: _Encoded = field(name="rawId")
 
 
 class Entrance(Protocol):
@@ -132,4 +181,18 @@ class SecondFactors(Protocol):
 
         Raises:
             ApiError: `MFA_INVALID`, `INVALID_CREDENTIALS`, `ACCOUNT_LOCKED`.
+        """
+
+
+class Passwords(Protocol):
+    """New passwords, for whoever makes accounts (docs/reference/rules.md §1)."""
+
+    def fault(self, password: str, *, username: str, email: str) -> str | None:
+        """Why `password` (NFC) is refused, without repeating it, or None."""
+
+    async def hash(self, password: str) -> str:
+        """What is stored of it; takes its turn with all other hashes.
+
+        Raises:
+            ApiError: `SERVICE_UNAVAILABLE` when too many wait.
         """

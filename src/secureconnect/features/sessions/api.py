@@ -60,6 +60,9 @@ class Sessions(Protocol):
     def authenticated_in(self, tx: WriteTx, session_id: str, now: int) -> None:
         """Remember that the session proved its owner again (step-up)."""
 
+    def active_users_in(self, conn: Connection, since: int) -> int:
+        """How many users logged in or renewed their tokens at `since` (ms) or later."""
+
     def known_address_in(self, conn: Connection, user_id: str, ip: str) -> bool:
         """Whether the user ever had a session from this address."""
 

@@ -7,5 +7,6 @@ from secureconnect.features.auth.service.bans import ban_bar
 from secureconnect.features.auth.service.entrance import EntranceService
 from secureconnect.features.auth.service.lockout import Lockout, LockoutLimits
 from secureconnect.features.auth.service.login import Login
+from secureconnect.features.auth.service.passwords import NewPasswords
 
-__all__ = ["Accounts", "EntranceService", "Lockout", "LockoutLimits", "Login", "ban_bar"]
+__all__ = ["Accounts", "EntranceService", "Lockout", "LockoutLimits", "Login", "NewPasswords", "ban_bar"]

@@ -210,6 +210,9 @@ class SessionService:
     def authenticated_in(self, tx: WriteTx, session_id: str, now: int) -> None:
         store.touch(tx, session_id, {"authenticated_at": now})
 
+    def active_users_in(self, conn: Connection, since: int) -> int:
+        return store.active_users(conn, since)
+
     def known_address_in(self, conn: Connection, user_id: str, ip: str) -> bool:
         return store.known_address(conn, user_id, ip)
 

@@ -12,6 +12,7 @@ from secureconnect.features.sessions.store.one_time import (
 from secureconnect.features.sessions.store.records import (
     RefreshRow,
     SessionRow,
+    active_users,
     add_refresh_token,
     add_session,
     any_session,
@@ -39,6 +40,7 @@ __all__ = [
     "OneTimeRow",
     "RefreshRow",
     "SessionRow",
+    "active_users",
     "add_key",
     "add_one_time",
     "add_refresh_token",

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from secureconnect.features.sessions.store.tables import (
     one_time_tokens,
@@ -17,6 +17,7 @@ from secureconnect.infra.database.base import WriteTx
 __all__ = [
     "RefreshRow",
     "SessionRow",
+    "active_users",
     "add_refresh_token",
     "add_session",
     "any_session",
@@ -115,6 +116,12 @@ def revoke(tx: WriteTx, session_ids: Sequence[str], reason: str, now: int) -> No
 def touch(tx: WriteTx, session_id: str, values: dict[str, Any]) -> None:
     """Change columns of one session."""
     tx.conn.execute(update(sessions).where(sessions.c.session_id == session_id).values(values))
+
+
+def active_users(conn: Connection, since: int) -> int:
+    """How many users have a session that was used at `since` or later."""
+    users = select(func.count(sessions.c.user_id.distinct())).where(sessions.c.last_used_at >= since)
+    return int(conn.execute(users).scalar_one())
 
 
 def known_address(conn: Connection, user_id: str, ip: str) -> bool:
