@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from secureconnect.infra.database.base import WriteTx
+from secureconnect.kit.principal import RequestContext
 
 __all__ = [
     "AccountDeleted",
@@ -120,8 +121,9 @@ Letter = (
 )
 
 Preparing = Literal["password_reset", "email_verify"]
-#: Writes what is to be written to this address, if anything, in a transaction of its own.
-Preparer = Callable[[WriteTx, str], None]
+#: Writes what is to be written to this address, if anything, in a transaction of its own; with the request
+#: that asked for it.
+Preparer = Callable[[WriteTx, str, RequestContext], None]
 
 
 class Mailer(Protocol):
@@ -135,7 +137,7 @@ class Mailer(Protocol):
                 `mail.max_age`.
         """
 
-    def prepare_in(self, tx: WriteTx, what: Preparing, address: str) -> None:
+    def prepare_in(self, tx: WriteTx, what: Preparing, address: str, context: RequestContext) -> None:
         """Let the preparer of `what` write later. Costs the same whether there is anybody at `address`."""
 
     def prepares(self, what: Preparing, preparer: Preparer) -> None:

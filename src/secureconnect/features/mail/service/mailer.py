@@ -13,6 +13,7 @@ from secureconnect.infra.mail.base import Mail, MailDelayed, MailRefused, MailTr
 from secureconnect.infra.outbox.base import Ending, Gone, Job, Outbox, RetryLater, Work
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
+from secureconnect.kit.principal import RequestContext
 
 __all__ = ["MailMetrics", "MailService"]
 
@@ -49,6 +50,7 @@ class _Ready(msgspec.Struct, tag="ready"):
 class _ToPrepare(msgspec.Struct, tag="prepare"):
     what: Preparing
     address: str
+    context: RequestContext
 
 
 _inside = msgspec.json.Decoder(_Ready | _ToPrepare)
@@ -101,8 +103,8 @@ class MailService:
         ready = _Ready(to, self._clock.now(), letter)
         self._enqueue_in(tx, template(letter), ready, min(self._max_age, good_for or self._max_age))
 
-    def prepare_in(self, tx: WriteTx, what: Preparing, address: str) -> None:
-        self._enqueue_in(tx, what, _ToPrepare(what, address), self._max_age)
+    def prepare_in(self, tx: WriteTx, what: Preparing, address: str, context: RequestContext) -> None:
+        self._enqueue_in(tx, what, _ToPrepare(what, address, context), self._max_age)
 
     def prepares(self, what: Preparing, preparer: Preparer) -> None:
         assert what not in self._preparers, f"{what} has a preparer"
@@ -144,7 +146,7 @@ class MailService:
     async def _prepare(self, work: Work, asked: _ToPrepare) -> None:
         def once(tx: WriteTx) -> None:
             self._outbox.finish_in(tx, work)
-            self._preparers[asked.what](tx, asked.address)
+            self._preparers[asked.what](tx, asked.address, asked.context)
 
         await self._database.write(once)
 
