@@ -122,3 +122,35 @@ async def test_the_latest_append_is_in_every_kind_of_read(world: World) -> None:
         assert head.last_seq >= event.seq
     stop = True
     await asyncio.gather(*noisy)
+
+
+async def test_what_everything_is_built_from(world: World) -> None:
+    """Older messages across conversations, and conversations where something happened lately."""
+    timeline = world.timeline
+    conversations = [await world.open() for _ in range(3)]
+    sent: list[str] = []
+    for number in range(30):
+        event = send(conversations[number % 2], sender_id=new_id())
+        await timeline.append(event, guard=0)
+        sent.append(event.event_id)
+    half = world.heard[15]
+    assert half.conversation_id == conversations[1]
+    await timeline.append(change(conversations[0]), guard=0)
+
+    walked: list[str] = []
+    before = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+    while page := await timeline.older_messages(before, 7):
+        walked += [message.message_id for message in page]
+        before = walked[-1]
+    assert walked == sent[::-1]
+    assert [one.seq for one in await timeline.older_messages(sent[3], 2)] == [2, 1]
+
+    async def active(since: int) -> list[str]:
+        found: list[str] = []
+        while page := await timeline.active_since(since, after=found[-1] if found else None, limit=1):
+            found += page
+        return found
+
+    assert await active(half.sent_at) == sorted(conversations[:2])
+    assert await active(world.heard[-1].sent_at) == conversations[:1]
+    assert await active(world.heard[-1].sent_at + 1) == []

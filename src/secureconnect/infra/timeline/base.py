@@ -214,6 +214,16 @@ class Timeline(Protocol):
     async def expired(self, now: int, limit: int) -> list[StoredMessage]:
         """At most `limit` messages whose `expires_at` has come, oldest first."""
 
+    async def older_messages(self, before_id: str, limit: int) -> list[StoredMessage]:
+        """At most `limit` messages of all conversations with ids below `before_id`, the highest id first.
+
+        Ids follow the clock, so this is the order of time but for some seconds.
+        """
+
+    async def active_since(self, since: int, *, after: str | None, limit: int) -> list[str]:
+        """At most `limit` conversations whose last event was sent at `since` (ms) or later, ascending by id,
+        above `after`."""
+
     async def last_messages(
         self, first_visible: Mapping[str, int], *, viewer_id: str | None = None
     ) -> dict[str, StoredMessage]:

@@ -10,6 +10,7 @@ from secureconnect.infra.timeline import (
     relational_append,
     relational_changes,
     relational_read,
+    relational_scan,
     relational_threads,
 )
 from secureconnect.infra.timeline.base import (
@@ -211,6 +212,12 @@ class RelationalTimeline:
 
     async def expired(self, now: int, limit: int) -> list[StoredMessage]:
         return await self._database.read(lambda conn: relational_threads.expired(conn, now, limit))
+
+    async def older_messages(self, before_id: str, limit: int) -> list[StoredMessage]:
+        return await self._database.read(lambda conn: relational_scan.older_messages(conn, before_id, limit))
+
+    async def active_since(self, since: int, *, after: str | None, limit: int) -> list[str]:
+        return await self._database.read(lambda conn: relational_scan.active_since(conn, since, after, limit))
 
     async def last_messages(
         self, first_visible: Mapping[str, int], *, viewer_id: str | None = None
