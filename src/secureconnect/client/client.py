@@ -10,15 +10,18 @@ import httpx
 
 from secureconnect.client.api.admin import AdminApi
 from secureconnect.client.api.auth import AuthApi
+from secureconnect.client.api.bots import BotsApi
 from secureconnect.client.api.conversations import ConversationsApi
 from secureconnect.client.api.friends import BlocksApi, FriendsApi
 from secureconnect.client.api.invites import InvitesApi
 from secureconnect.client.api.messages import MessagesApi
 from secureconnect.client.api.polls import PollsApi
 from secureconnect.client.api.presence import PresenceApi
+from secureconnect.client.api.reports import ReportsApi
 from secureconnect.client.api.tickets import TicketsApi
 from secureconnect.client.api.users import UsersApi
-from secureconnect.client.credentials import Credentials, TokenListener
+from secureconnect.client.api.webhooks import WebhooksApi
+from secureconnect.client.credentials import BotCredentials, Credentials, TokenListener
 from secureconnect.client.cursors import CursorStore, MemoryCursors, Progress
 from secureconnect.client.feed import Feed
 from secureconnect.client.history import HttpHistory
@@ -43,6 +46,7 @@ class Client:
     Args:
         url: `http(s)://host[:port]`, without a path.
         tokens: of an earlier session, instead of a login.
+        bot_token: `scb_…`, instead of any login: this client speaks for a bot.
         on_tokens: told about every change of the tokens (None: the session ended); store them durably here,
             since a refresh token works only once.
         retry: the pauses between repeats of one call.
@@ -56,6 +60,7 @@ class Client:
         url: str,
         *,
         tokens: Tokens | None = None,
+        bot_token: str | None = None,
         on_tokens: TokenListener | None = None,
         retry: RetryPolicy | None = None,
         backoff: Callable[[], Backoff] = Backoff,
@@ -69,7 +74,13 @@ class Client:
         self._retry = retry or RetryPolicy()
         self._backoff = backoff
         self._sleep = sleep
-        self._credentials = Credentials(tokens, exchange=self._exchange, on_change=on_tokens)
+        if bot_token is not None and (tokens is not None or not bot_token):
+            raise ValueError("either the tokens of a session or the token of a bot")
+        self._credentials = (
+            BotCredentials(bot_token, exchange=self._exchange)
+            if bot_token is not None
+            else Credentials(tokens, exchange=self._exchange, on_change=on_tokens)
+        )
         self._http = Http(
             self._url, tokens=self._credentials, retry=self._retry, transport=transport, sleep=sleep
         )
@@ -83,6 +94,9 @@ class Client:
         self.polls = PollsApi(self._http)
         self.presence = PresenceApi(self._http)
         self.tickets = TicketsApi(self._http)
+        self.bots = BotsApi(self._http)
+        self.webhooks = WebhooksApi(self._http)
+        self.reports = ReportsApi(self._http)
         self.admin = AdminApi(self._http)
 
     @property

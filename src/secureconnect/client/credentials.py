@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from secureconnect.client.errors import NotLoggedIn, Unauthorized
 from secureconnect.client.models.people import Tokens
 
-__all__ = ["Credentials", "TokenListener"]
+__all__ = ["BotCredentials", "Credentials", "TokenListener"]
 
 #: Told about every change, None when the session ended; the place to store tokens durably.
 TokenListener = Callable[[Tokens | None], None]
@@ -91,3 +91,33 @@ class Credentials:
         self._refresh = None
         if not task.cancelled():
             task.exception()  # waiters raise it; without waiters it must not be reported as forgotten
+
+
+class BotCredentials(Credentials):
+    """A bot's token. It does not expire and cannot be renewed; when it stops, its owner has a new one."""
+
+    def __init__(self, token: str, *, exchange: Callable[[str], Awaitable[Tokens]]) -> None:
+        super().__init__(None, exchange=exchange)
+        self._token = token
+
+    @property
+    def access_token(self) -> str:
+        """The token."""
+        return self._token
+
+    def keep(self, tokens: Tokens | None) -> None:
+        """Bots do not log in.
+
+        Raises:
+            ValueError: always, with tokens.
+        """
+        if tokens is not None:
+            raise ValueError("this client speaks for a bot; use another one to log in")
+
+    async def renew(self, stale: str) -> str:  # noqa: ARG002 - what sessions need
+        """There is nothing to renew.
+
+        Raises:
+            NotLoggedIn: always.
+        """
+        raise NotLoggedIn("a bot's token cannot be renewed")

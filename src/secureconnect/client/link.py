@@ -78,6 +78,8 @@ class ChatLink:
         self._survey_again = False
         self._side: set[asyncio.Task[None]] = set()
         self.token = ""
+        #: Who the server says that this is, once it was connected.
+        self.user_id = ""
         #: What this side told the server and a new socket must hear again.
         self.watched: set[str] = set()
         self.presence: dict[str, Any] | None = None
@@ -109,6 +111,7 @@ class ChatLink:
         await self._take_stock(positions)
         self.token = self._credentials.access_token  # the survey may have renewed it
         socket = await open_socket(self._url, self.token, conversation_id=self._only)
+        self.user_id = socket.welcome.user_id
         try:
             request = self._feed.resume_request(positions)
             answer = await socket.hello(request)

@@ -79,6 +79,11 @@ class Chat(Commands):
         """Where the connection is now."""
         return self._state
 
+    @property
+    def user_id(self) -> str:
+        """Whose chat this is; empty before the first connection."""
+        return self._link.user_id
+
     async def start(self, *, timeout: float | None = 30) -> None:
         """Connect; returns when the first connection is up. `async with` does this.
 

@@ -1,8 +1,11 @@
-"""Server administration (HTTP reference §17): the audit log and signing keys."""
+"""Server administration (HTTP reference §17): the audit log, signing keys and reports."""
 
 from datetime import datetime
 
+from secureconnect.client.api.request import path
 from secureconnect.client.http import Http, Json, part
+from secureconnect.client.models.base import Page
+from secureconnect.client.models.bots import Report
 from secureconnect.client.models.operations import AuditPage, AuditRecord, KeyRotation
 
 __all__ = ["AdminApi"]
@@ -54,3 +57,22 @@ class AdminApi:
             ReauthRequired: call `client.auth.reauthenticate` first.
         """
         return await self._http.call("POST", "/v1/admin/keys/rotate", KeyRotation, json={}, once=True)
+
+    async def reports(
+        self, status: str = "open", *, cursor: str | None = None, limit: int | None = None
+    ) -> Page[Report]:
+        """What users reported, newest first; `status` is open, resolved or all."""
+        query = {"status": status}
+        return await self._http.page(
+            "/v1/admin/reports", "reports", Report, cursor=cursor, limit=limit, query=query
+        )
+
+    async def resolve_report(self, report_id: str, action: str, note: str) -> Report:
+        """Close a report; `action` is dismiss, delete_message or ban_user, `note` says why.
+
+        Raises:
+            Conflict: it was resolved before, or the action does not fit what was reported.
+        """
+        route = path("/v1/admin/reports/{}/resolve", report_id)
+        body = {"action": action, "note": note}
+        return part(await self._http.call("POST", route, Json, json=body, once=True), "report", Report)

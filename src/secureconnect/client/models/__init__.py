@@ -1,6 +1,7 @@
 """The objects of the HTTP reference, as immutable values."""
 
 from secureconnect.client.models.base import Model, Moment, Page, walk
+from secureconnect.client.models.bots import Bot, NewBot, Posted, Report, Webhook
 from secureconnect.client.models.conversations import (
     Added,
     Conversation,
@@ -34,6 +35,7 @@ __all__ = [
     "AuditRecord",
     "AuthResult",
     "Block",
+    "Bot",
     "Conversation",
     "ConversationCore",
     "Event",
@@ -46,14 +48,17 @@ __all__ = [
     "Model",
     "Moment",
     "MyState",
+    "NewBot",
     "Page",
     "Participant",
+    "Posted",
     "Presence",
     "PresenceLease",
     "Privacy",
     "Profile",
     "PublicUser",
     "Reply",
+    "Report",
     "Session",
     "Settings",
     "SyncEntry",
@@ -62,5 +67,6 @@ __all__ = [
     "Tokens",
     "User",
     "UserView",
+    "Webhook",
     "walk",
 ]
