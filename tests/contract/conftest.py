@@ -3,7 +3,9 @@
 A further adapter adds one entry to a table below; no test names an adapter.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,9 @@ from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
 from secureconnect.migrations import runner
 
+from .blob_worlds import BLOBS, BlobWorld
 from .numbers import numbers
+from .seaweed import Seaweed, seaweed
 from .timeline_world import World
 
 OpenDatabase = Callable[[Path], Awaitable[Database]]
@@ -89,6 +93,23 @@ async def cache(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIter
     opened = await CACHES[request.param](clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Seaweed]]:
+    """The S3 server of this run, started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda: stack.enter_context(seaweed(tmp_path_factory.mktemp("seaweed"))))
+
+
+@pytest.fixture(params=sorted(BLOBS))
+async def blob_world(
+    request: pytest.FixtureRequest, tmp_path: Path, s3_server: Callable[[], Seaweed]
+) -> AsyncIterator[BlobWorld]:
+    directory = tmp_path / "objects"
+    directory.mkdir()
+    async with BLOBS[request.param](directory, s3_server) as world:
+        yield world
 
 
 @pytest.fixture(params=sorted(TIMELINES))

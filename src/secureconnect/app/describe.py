@@ -42,5 +42,6 @@ async def _describe() -> tuple[bytes, bytes]:
             product: Product = assemble_product(settings, stores)
             product.hasher.close()
             routes = [route for module in product.modules for route in module.routes]
+            streams = [stream for module in product.modules for stream in module.streams]
             commands = Commands(command for module in product.modules for command in module.commands)
-            return openapi(routes), asyncapi_document(commands, version=__version__)
+            return openapi(routes, streams), asyncapi_document(commands, version=__version__)

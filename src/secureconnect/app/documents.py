@@ -13,6 +13,7 @@ from secureconnect.app.health import SERVICE
 from secureconnect.edge.http.dispatch import Page, PageReply
 from secureconnect.edge.http.openapi import openapi_document
 from secureconnect.edge.http.routing import Access, Route
+from secureconnect.edge.http.streams import StreamRoute
 from secureconnect.edge.realtime.session.commands import Commands
 from secureconnect.kit.errors import ErrorCode
 
@@ -42,16 +43,16 @@ _STYLE = (
 )
 
 
-def openapi(routes: list[Route]) -> bytes:
+def openapi(routes: list[Route], streams: list[StreamRoute]) -> bytes:
     """`/openapi.json`."""
-    return openapi_document(routes, PAGES, version=__version__)
+    return openapi_document(routes, streams, PAGES, version=__version__)
 
 
-def document_pages(routes: list[Route], commands: Commands) -> list[Page]:
+def document_pages(routes: list[Route], streams: list[StreamRoute], commands: Commands) -> list[Page]:
     """The pages that describe the product, rendered when they are first asked for."""
-    openapi_json = cache(lambda: openapi(routes))
+    openapi_json = cache(lambda: openapi(routes, streams))
     asyncapi_json = cache(lambda: asyncapi_document(commands, version=__version__))
-    human = cache(lambda: docs_page(routes))
+    human = cache(lambda: docs_page(routes, streams))
     style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{style}'; frame-ancestors 'none'".encode()
 
@@ -75,10 +76,11 @@ def document_pages(routes: list[Route], commands: Commands) -> list[Page]:
     ]
 
 
-def docs_page(routes: list[Route]) -> bytes:
+def docs_page(routes: list[Route], streams: list[StreamRoute]) -> bytes:
     """One HTML page without external resources."""
     tags = dict.fromkeys(route.tag for route in sorted(routes, key=lambda route: route.tag == "admin"))
     sections = "".join(_section(tag, [route for route in routes if route.tag == tag]) for tag in tags)
+    sections += _streams(streams)
     codes = "".join(
         f"<tr><td><code>{code.name}</code></td><td>{code.status}</td><td>{escape(code.meaning)}</td></tr>"
         for code in ErrorCode
@@ -105,6 +107,15 @@ def _section(tag: str, routes: list[Route]) -> str:
         for route in routes
     )
     return f"<h2>{escape(tag)}</h2><table>{rows}</table>"
+
+
+def _streams(streams: list[StreamRoute]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{stream.method} {escape(stream.path)}</code></td><td>{escape(stream.summary)}"
+        f"<br><small>Whoever holds the URL. The body is bytes.</small></td></tr>"
+        for stream in streams
+    )
+    return f"<h2>object bytes</h2><table>{rows}</table>" if rows else ""
 
 
 def _who(route: Route) -> str:

@@ -13,6 +13,7 @@ from secureconnect.edge.http.cors import Cors
 from secureconnect.edge.http.dispatch import HttpEdge
 from secureconnect.edge.http.idempotency import Idempotency
 from secureconnect.edge.http.routing import Route, Router
+from secureconnect.edge.http.streams import StreamRouter
 from secureconnect.edge.module import Task
 from secureconnect.edge.realtime.base import Refusal, UpgradeRequest
 from secureconnect.edge.realtime.gate import ChatGate
@@ -59,20 +60,23 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
     address = ClientAddress(settings.server.trusted_proxies)
     health = Health(
         stores.database,
+        stores.blobs,
         stores.metrics,
         stores.clock,
         draining=lambda: drain.draining,
         metrics_token=settings.observability.metrics_token,
     )
     routes: list[Route] = [route for module in product.modules for route in module.routes]
+    streams = [stream for module in product.modules for stream in module.streams]
     commands = Commands(command for module in product.modules for command in module.commands)
     pages = health.pages(metrics=not settings.observability.metrics_listen)
     pages += [page for module in product.modules for page in module.pages]
     if settings.http.docs_enabled:
-        pages += document_pages(routes, commands)
+        pages += document_pages(routes, streams, commands)
     idempotency = Idempotency(stores.database, stores.sealer, stores.clock)
     http = HttpEdge(
         router=Router(routes),
+        streams=StreamRouter(streams),
         pages=pages,
         authenticator=product.access,
         limiter=product.limiter,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from secureconnect.edge.http.dispatch import Page, PageReply
+from secureconnect.infra.blobs.base import Blobs
 from secureconnect.infra.database.base import Database
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import Clock, rfc3339
@@ -37,6 +38,7 @@ class Health:
     def __init__(
         self,
         database: Database,
+        blobs: Blobs,
         metrics: Metrics,
         clock: Clock,
         *,
@@ -44,6 +46,7 @@ class Health:
         metrics_token: str,
     ) -> None:
         self._database = database
+        self._blobs = blobs
         self._metrics = metrics
         self._clock = clock
         self._draining = draining
@@ -71,17 +74,20 @@ class Health:
 
     async def readyz(self, _: Mapping[bytes, bytes]) -> PageReply:
         """200 while requests can be served: the relational store is the one thing that is required."""
-        database = await self._probe()
+        database, objects = await asyncio.gather(
+            self._probe("database", self._database.ping), self._probe("object_store", self._blobs.ping)
+        )
         # The timeline lives in the relational store; everything else is part of this process.
         dependencies = {
             "database": database,
             "timeline": database,
             "redis": Dependency("disabled", None),
+            "object_store": objects,
             "sfu": Dependency("disabled", None),
         }
         up = database.status == "up" and not self._draining()
         body = {
-            "status": "ready" if up else "unavailable",
+            "status": ("ready" if objects.status == "up" else "degraded") if up else "unavailable",
             "service": SERVICE,
             "timestamp": rfc3339(self._clock.now()),
             "dependencies": dependencies,
@@ -97,12 +103,12 @@ class Health:
         text = self._metrics.exposition()
         return PageReply(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def _probe(self) -> Dependency:
+    async def _probe(self, name: str, ping: Callable[[], Awaitable[float]]) -> Dependency:
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
-                seconds = await self._database.ping()
+                seconds = await ping()
         except (ApiError, TimeoutError):
-            self._metrics.dependency("database", up=False)
+            self._metrics.dependency(name, up=False)
             return Dependency("down", None, "does not answer")
-        self._metrics.dependency("database", up=True)
+        self._metrics.dependency(name, up=True)
         return Dependency("up", round(seconds * 1000, 3))

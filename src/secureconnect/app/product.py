@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from secureconnect.app.bearers import Bearers
 from secureconnect.app.late import Late
+from secureconnect.app.object_store import objects_module
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.app.wiring.bots import wire_bot_access, wire_bots
@@ -179,6 +180,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     modules = [
         audit_module(audit, cursors),
         mail_module(mail),
+        objects_module(stores.blobs),
         users_module(users),
         friends_module(
             database=database,

@@ -1,4 +1,4 @@
-"""The embedded stores of one process: opened, migrated, and closed in order."""
+"""The stores of one process: opened, migrated, and closed in order."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -7,7 +7,9 @@ from msgspec import Struct
 
 from secureconnect.app.data_dir import DataDirectory
 from secureconnect.app.failure import Failure
+from secureconnect.app.object_store import open_blobs
 from secureconnect.app.settings import Settings
+from secureconnect.infra.blobs.base import Blobs
 from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.infra.cache.memory import MemoryCache
 from secureconnect.infra.crypto.sealing import Sealer
@@ -34,6 +36,7 @@ class Stores(Struct, frozen=True):
     clock: Clock
     metrics: Metrics
     outbox: RelationalOutbox
+    blobs: Blobs
 
 
 @contextlib.asynccontextmanager
@@ -54,6 +57,7 @@ async def open_stores(
         statement_timeout=settings.database.statement_timeout,
     )
     bus, cache = MemoryBus(), MemoryCache(clock)
+    blobs = open_blobs(settings, data_dir, clock, metrics)
     try:
         await _migrate(database, automatic=settings.database.auto_migrate)
         metrics.watch_database(
@@ -72,10 +76,12 @@ async def open_stores(
             metrics,
             # The lock on the data directory keeps every other process out.
             RelationalOutbox(database, clock, metrics, alone=True),
+            blobs,
         )
     finally:
         await bus.close()
         await cache.close()
+        await blobs.close()
         await database.close()
 
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from secureconnect.edge.http.dispatch import Page
 from secureconnect.edge.http.routing import Route
+from secureconnect.edge.http.streams import StreamRoute
 from secureconnect.edge.realtime.session.commands import Command
 
 __all__ = ["Module", "Task"]
@@ -25,6 +26,7 @@ class Module(Struct, frozen=True, kw_only=True):
     name: str
     role: str
     routes: Sequence[Route] = ()
+    streams: Sequence[StreamRoute] = ()
     pages: Sequence[Page] = ()
     commands: Sequence[Command] = ()
     tasks: Sequence[Task] = ()

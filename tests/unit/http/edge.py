@@ -14,6 +14,7 @@ from secureconnect.edge.http.cors import Cors
 from secureconnect.edge.http.dispatch import HttpEdge, Page, PageReply
 from secureconnect.edge.http.idempotency import Idempotency
 from secureconnect.edge.http.routing import Access, Call, Reply, Route, Router
+from secureconnect.edge.http.streams import StreamRouter
 from secureconnect.edge.limits import RateLimiter
 from secureconnect.infra.cache.memory import MemoryCache
 from secureconnect.infra.crypto.sealing import Sealer
@@ -83,6 +84,7 @@ class House:
         rows = {"default": self.limit, "login": self.limit}
         self.edge = HttpEdge(
             router=Router(self._routes()),
+            streams=StreamRouter([]),
             pages=[Page("/health", self._page), Page("/broken", self._broken)],
             authenticator=self,
             limiter=RateLimiter(MemoryCache(self.clock), rows, self, enabled=True),

@@ -164,6 +164,11 @@ def test_a_master_key_is_32_bytes_in_base64(key: str) -> None:
         (("[realtime]", "idle_timeout = 25"), "realtime.idle_timeout"),
         (("[database]", 'url = "sqlite:///:memory:"'), "database.url"),
         (("[database]", 'url = "mysql://h/d"'), "database.url"),
+        (("[object_store]", 'backend = "s3"', 'access_key = "a"'), "object_store.secret_key"),
+        (("[object_store]", 'backend = "s3"', 'secret_key = "s"'), "object_store.access_key"),
+        (("[object_store]", 'endpoint = "https://s3.example/path"'), "object_store.endpoint"),
+        (("[object_store]", 'public_endpoint = "s3.example"'), "object_store.public_endpoint"),
+        (("[object_store]", 'bucket = "A"'), "object_store.bucket"),
     ],
 )
 def test_contradictions(lines: tuple[str, ...], key: str) -> None:
@@ -179,11 +184,13 @@ def test_roles_and_workers_name_every_embedded_store() -> None:
 
 
 def test_this_version_says_plainly_that_it_knows_no_shared_stores() -> None:
-    shared = {"DATABASE__URL": POSTGRES, "REDIS__URL": REDIS, "OBJECT_STORE__BACKEND": "s3"}
+    shared = {"DATABASE__URL": POSTGRES, "REDIS__URL": REDIS}
+    s3 = {"BACKEND": "s3", "ACCESS_KEY": "key", "SECRET_KEY": "Grey-Button-55"}
+    shared |= {f"OBJECT_STORE__{name}": value for name, value in s3.items()}
     found = problems(roles=("chat",), environ=shared)
-    assert named(found) == ["role", *SPLIT]
+    assert named(found) == ["role", "database.url", "redis.url"]
     assert all("this version" in message for _, _, message in found)
-    assert named(problems(environ=shared)) == SPLIT
+    assert named(problems(environ=shared)) == ["database.url", "redis.url"]
 
 
 def production(environ: Mapping[str, str]) -> list[str]:

@@ -124,5 +124,8 @@ def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
         yield Fault("database.url", "must name a file: acknowledged messages are kept")
     if settings.redis.url:
         yield Fault("redis.url", "this version has no Redis: leave it out")
-    if settings.object_store.backend == "s3":
-        yield Fault("object_store.backend", "this version has no S3: leave it at local")
+    objects = settings.object_store
+    if objects.backend == "s3":
+        for key, value in (("access_key", objects.access_key), ("secret_key", objects.secret_key)):
+            if not value:
+                yield Fault(f"object_store.{key}", "is needed with object_store.backend=s3")

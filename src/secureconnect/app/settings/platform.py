@@ -109,12 +109,51 @@ class RedisSettings(Section, frozen=True):
     ] = ""
 
 
+_ENDPOINT = r"^$|^https?://[^/?#@\s]+$"
+
+
 class ObjectStoreSettings(Section, frozen=True):
     """Where bytes of files lie."""
 
     backend: Annotated[
-        Literal["local", "s3"], about("must stay `local`: this version serves from one process")
+        Literal["local", "s3"],
+        about("`local` is `<data_dir>/objects/`; `s3` is S3 or a store that speaks it"),
     ] = "local"
+    endpoint: Annotated[
+        str,
+        about(
+            "where this server reaches S3",
+            default="AWS of the region",
+            pattern=_ENDPOINT,
+            form="http(s)://host[:port]",
+        ),
+    ] = ""
+    public_endpoint: Annotated[
+        str,
+        about(
+            "where clients reach S3; it stands in signed URLs",
+            default="`endpoint`",
+            pattern=_ENDPOINT,
+            form="http(s)://host[:port]",
+        ),
+    ] = ""
+    region: Annotated[str, about("region of the bucket", min_length=1)] = "us-east-1"
+    bucket: Annotated[
+        str,
+        about(
+            "bucket; made when there is none",
+            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+            form="3 to 63 of a-z 0-9 . -",
+        ),
+    ] = "secureconnect"
+    access_key: Annotated[str, about("access key of S3", secret=True)] = ""
+    secret_key: Annotated[str, about("secret key of S3", secret=True)] = ""
+    path_style: Annotated[
+        bool, about("`true`: the bucket is the first part of the path; `false`: of the host name")
+    ] = True
+    timeout: Annotated[
+        float, about("longest wait for an answer of the store", unit="s", gt=0, le=600)
+    ] = 10
 
 
 class AuditSettings(Section, frozen=True):

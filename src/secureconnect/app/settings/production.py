@@ -62,6 +62,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     found += [
         ("database.url", _password(settings.database.url)),
         ("redis.url", _password(settings.redis.url)),
+        ("object_store.secret_key", settings.object_store.secret_key),
         ("mail.password", settings.mail.password),
         ("observability.metrics_token", settings.observability.metrics_token),
     ]

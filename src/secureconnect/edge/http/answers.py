@@ -7,6 +7,7 @@ import msgspec
 
 from secureconnect.edge.http.cors import Cors
 from secureconnect.edge.http.envelope import DATA_POLICY, Headers, failure, security_headers, success
+from secureconnect.edge.http.streams import Flow
 from secureconnect.infra.cache.base import Window
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
@@ -22,16 +23,22 @@ _NO_STORE = (b"cache-control", b"no-store")
 
 
 class PageReply(msgspec.Struct):
-    """An answer without envelope."""
+    """An answer as it is sent; with a `flow` that is the body."""
 
     body: bytes
     content_type: str = "application/json"
     status: int = 200
     headers: Headers = []
+    flow: Flow | None = None
+
+    @property
+    def length(self) -> int:
+        """Bytes of the body."""
+        return len(self.body) if self.flow is None else self.flow.length
 
 
 class Exchange(msgspec.Struct):
-    """One request on its way through the checks; `receiving` while its body arrives."""
+    """One request on its way through the checks; `receiving` while there is more of its body to come."""
 
     scope: dict[str, Any]
     receive: Receive
@@ -74,7 +81,7 @@ class Answers:
         own = {name for name, _ in reply.headers}
         headers = [
             (b"content-type", reply.content_type.encode()),
-            (b"content-length", str(len(reply.body)).encode()),
+            (b"content-length", str(reply.length).encode()),
             (b"x-request-id", exchange.context.request_id.encode()),
             *security_headers(secure=exchange.scope["scheme"] == "https"),
             *exchange.extra,

@@ -10,7 +10,10 @@ _PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
     (
         b"access-control-allow-headers",
-        b"Authorization, Content-Type, Idempotency-Key, X-Request-ID, X-Session-ID, traceparent, tracestate",
+        (
+            b"Authorization, Content-Type, Idempotency-Key, If-Range, Range, X-Request-ID, X-Session-ID, "
+            b"traceparent, tracestate"
+        ),
     ),
     (b"access-control-max-age", b"86400"),
 ]
@@ -23,6 +26,9 @@ _EXPOSED = (
             b"X-RateLimit-Remaining",
             b"X-RateLimit-Reset",
             b"Retry-After",
+            b"Content-Disposition",
+            b"Content-Range",
+            b"ETag",
         )
     )
     + b", Idempotent-Replayed",

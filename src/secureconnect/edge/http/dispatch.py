@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -15,7 +15,8 @@ from secureconnect.edge.http.answers import Answers, Exchange, PageReply, Receiv
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
 from secureconnect.edge.http.idempotency import Idempotency, Key
-from secureconnect.edge.http.routing import Access, Call, Reply, Route, Router, parameters
+from secureconnect.edge.http.routing import Access, Call, Reply, Route, Router, limit_key, parameters
+from secureconnect.edge.http.streams import Body, Intake, StreamRoute, StreamRouter, pour
 from secureconnect.edge.limits import RateLimiter, exceeded
 from secureconnect.edge.validation import decode, decode_query, parse_object
 from secureconnect.infra.telemetry.log import get_logger
@@ -26,6 +27,8 @@ from secureconnect.kit.principal import Principal, RequestContext
 __all__ = ["HttpEdge", "HttpMetrics", "Page", "PageReply"]
 
 log = get_logger()
+
+R = TypeVar("R", Route, StreamRoute)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 #: Names, not methods: a method taken before logging is set up would never hear of its configuration.
@@ -56,6 +59,7 @@ class HttpEdge:
         self,
         *,
         router: Router,
+        streams: StreamRouter,
         pages: list[Page],
         authenticator: Authenticator,
         limiter: RateLimiter,
@@ -70,6 +74,7 @@ class HttpEdge:
         draining: Callable[[], bool],
     ) -> None:
         self._router = router
+        self._streams = streams
         self._pages = {page.path: page for page in pages}
         self._authenticator = authenticator
         self._limiter = limiter
@@ -88,20 +93,22 @@ class HttpEdge:
         self._metrics.started()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         exchange = Exchange(scope, receive, headers, self.context(headers, scope["client"]))
-        page = self._pages.get(scope["path"])
-        if page is not None and scope["method"] in {"GET", "HEAD"}:
-            exchange.endpoint = page.path
-            reply = await self._page(exchange, page)
-        else:
-            status, body = await self._answer(exchange)
-            reply = PageReply(body, status=status)
+        reply = await self._answer(exchange)
         out = self._answers.headers(exchange, reply)
         # A body left unread cannot be skipped reliably, so the connection ends with an early refusal.
-        if reply.status in {408, 413}:
+        if exchange.receiving or reply.status in {408, 413}:
             out.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": reply.status, "headers": out})
-        await send({"type": "http.response.body", "body": reply.body})
-        self._finish(exchange, reply, time.perf_counter() - started)
+        size = len(reply.body)
+        try:
+            await send({"type": "http.response.start", "status": reply.status, "headers": out})
+            if reply.flow is None:
+                await send({"type": "http.response.body", "body": reply.body})
+            else:
+                size = await pour(reply.flow, receive, send)
+        finally:
+            if reply.flow is not None:
+                reply.flow.close()
+        self._finish(exchange, reply.status, size, time.perf_counter() - started)
 
     def context(self, headers: Mapping[bytes, bytes], peer: tuple[str, int] | None) -> RequestContext:
         """Request id, client address and user agent of a request with these headers."""
@@ -116,32 +123,54 @@ class HttpEdge:
             request_id, client, agent.decode("latin-1")[:512] if agent is not None else None
         )
 
-    async def _page(self, exchange: Exchange, page: Page) -> PageReply:
+    async def _answer(self, exchange: Exchange) -> PageReply:
+        """The answer; whatever goes wrong becomes an envelope here and nowhere else."""
         try:
-            return await page.handler(exchange.headers)
+            return await self._serve(exchange)
         except ApiError as error:
             return PageReply(self._refuse(exchange, error), status=error.code.status)
-        except Exception as defect:  # noqa: BLE001 - logged there
-            return PageReply(self._defect(exchange, defect), status=ErrorCode.INTERNAL_ERROR.status)
-
-    async def _answer(self, exchange: Exchange) -> tuple[int, bytes]:
-        """Status and body; whatever goes wrong becomes an envelope here and nowhere else."""
-        try:
-            route, values = self._route(exchange)
-            if route is None:
-                return 200, self._answers.success(exchange, {})
-            async with asyncio.timeout(self._timeout):
-                return await self._run(exchange, route, values)
-        except ApiError as error:
-            return error.code.status, self._refuse(exchange, error)
         except TimeoutError:
             if exchange.receiving:
                 late = ApiError(ErrorCode.CLIENT_TIMEOUT, "The body did not arrive in time.", retry_after=1)
             else:
                 late = ApiError(ErrorCode.REQUEST_TIMEOUT, "No result in time; the outcome is unknown.")
-            return late.code.status, self._refuse(exchange, late)
+            return PageReply(self._refuse(exchange, late), status=late.code.status)
         except Exception as defect:  # noqa: BLE001 - logged there
-            return ErrorCode.INTERNAL_ERROR.status, self._defect(exchange, defect)
+            return PageReply(self._defect(exchange, defect), status=ErrorCode.INTERNAL_ERROR.status)
+
+    async def _serve(self, exchange: Exchange) -> PageReply:
+        path, method = exchange.scope["path"], exchange.scope["method"]
+        page = self._pages.get(path)
+        if page is not None and method in {"GET", "HEAD"}:
+            exchange.endpoint = page.path
+            return await page.handler(exchange.headers)
+        found = self._streams.find(path)
+        if found is not None:
+            return await self._stream(exchange, *found)
+        route, values = self._route(exchange)
+        if route is None:
+            return PageReply(self._answers.success(exchange, {}))
+        async with asyncio.timeout(self._timeout):
+            status, body = await self._run(exchange, route, values)
+        return PageReply(body, status=status)
+
+    async def _stream(self, exchange: Exchange, methods: Mapping[str, StreamRoute], rest: str) -> PageReply:
+        """A route of bytes: no limits, no credentials, no JSON, and no time limit but on silence."""
+        route = self._method(exchange, methods)
+        if route is None:
+            return PageReply(self._answers.success(exchange, {}))
+        self._refuse_when_draining()
+        scope, headers = exchange.scope, exchange.headers
+        body = Body(exchange.receive, headers, self._timeout)
+        query = scope["query_string"].decode("latin-1")
+        try:
+            reply = await route.handler(
+                Intake(scope["method"], rest, query, headers, body.length, body.chunks())
+            )
+        finally:
+            exchange.receiving = body.unread
+        data = self._answers.success(exchange, reply.data) if reply.flow is None else b""
+        return PageReply(data, reply.content_type, reply.status, reply.headers, reply.flow)
 
     def _defect(self, exchange: Exchange, defect: Exception) -> bytes:
         """The envelope for an exception that nobody expected; the log tells the rest."""
@@ -158,7 +187,7 @@ class HttpEdge:
 
     def _route(self, exchange: Exchange) -> tuple[Route | None, tuple[str, ...]]:
         """Step 1: the route, or None for an allowed preflight."""
-        path, method = exchange.scope["path"], exchange.scope["method"]
+        path = exchange.scope["path"]
         found = self._router.find(path)
         methods: Mapping[str, Route]
         if found is not None:
@@ -167,10 +196,15 @@ class HttpEdge:
             methods, values = {}, ()
         else:
             raise ApiError(ErrorCode.NOT_FOUND, "There is no such route.")
+        return self._method(exchange, methods), values
+
+    def _method(self, exchange: Exchange, methods: Mapping[str, R]) -> R | None:
+        """The route of the request's method, or None for an allowed preflight."""
+        method = exchange.scope["method"]
         route = methods.get("GET" if method == "HEAD" else method)
         if route is not None:
             exchange.endpoint = route.path
-            return route, values
+            return route
         origin = exchange.headers.get(b"origin")
         if method == "OPTIONS":
             if origin is not None and b"access-control-request-method" in exchange.headers:
@@ -179,7 +213,7 @@ class HttpEdge:
                         ErrorCode.ORIGIN_NOT_ALLOWED, "This origin is not in http.allowed_origins."
                     )
                 exchange.extra += self._cors.headers(origin, preflight=True)
-            return None, ()
+            return None
         allowed = set(methods) or {"GET"}
         if "GET" in allowed:
             allowed.add("HEAD")
@@ -187,9 +221,8 @@ class HttpEdge:
         raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, f"{method} is not allowed here.")
 
     async def _run(self, exchange: Exchange, route: Route, values: tuple[str, ...]) -> tuple[int, bytes]:
-        if self._draining():
-            raise ApiError(ErrorCode.SHUTTING_DOWN, "The server is stopping.", retry_after=2)
-        principal = await self._admit(exchange, route)
+        self._refuse_when_draining()
+        principal = await self._admit(exchange, route, values)
         raw = await self._body(exchange)
         call: Call[Any, Any] = self._call(exchange, route, values, raw, principal)
         key = exchange.headers.get(b"idempotency-key")
@@ -198,12 +231,17 @@ class HttpEdge:
             return reply.status, self._answers.success(exchange, reply.data)
         return await self._run_once(exchange, route, call, key.decode("latin-1"), raw)
 
-    async def _admit(self, exchange: Exchange, route: Route) -> Principal | None:
+    def _refuse_when_draining(self) -> None:
+        if self._draining():
+            raise ApiError(ErrorCode.SHUTTING_DOWN, "The server is stopping.", retry_after=2)
+
+    async def _admit(self, exchange: Exchange, route: Route, values: tuple[str, ...]) -> Principal | None:
         """Steps 4 to 7: limits, authentication, scope, role and freshness."""
         context = exchange.context
         write = route.method != "GET"
         if route.access is Access.PUBLIC:
-            await self._limit(exchange, route.row, context.client_ip, write=write)
+            key = limit_key(route, values, context.client_ip)
+            await self._limit(exchange, route.row, key, write=write)
             return None
         scheme, _, token = exchange.headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not token:
@@ -313,8 +351,8 @@ class HttpEdge:
             self._denials.denied(exchange.principal, exchange.context, action, error.code)
         return self._answers.refused(exchange, error)
 
-    def _finish(self, exchange: Exchange, reply: PageReply, seconds: float) -> None:
-        method, endpoint, status = exchange.scope["method"], exchange.endpoint, reply.status
+    def _finish(self, exchange: Exchange, status: int, size: int, seconds: float) -> None:
+        method, endpoint = exchange.scope["method"], exchange.endpoint
         self._metrics.finished(method, endpoint, status, seconds)
         level = "debug" if exchange.scope["path"] in self._pages else _LEVELS.get(status // 100, "info")
         getattr(log, level)(
@@ -326,7 +364,7 @@ class HttpEdge:
             latency_ms=round(seconds * 1000, 3),
             client_ip=exchange.context.client_ip,
             user_agent=(exchange.context.user_agent or "")[:256],
-            bytes_out=len(reply.body),
+            bytes_out=size,
             **(
                 {"user_id": exchange.principal.user_id, "session_id": exchange.principal.session_id}
                 if exchange.principal

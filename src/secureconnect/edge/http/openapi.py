@@ -9,6 +9,7 @@ import msgspec
 from msgspec import inspect
 
 from secureconnect.edge.http.routing import Access, Route, parameters
+from secureconnect.edge.http.streams import StreamRoute
 from secureconnect.kit.errors import ErrorCode
 
 __all__ = ["openapi_document"]
@@ -28,24 +29,32 @@ _ALWAYS = (
     ErrorCode.PAYLOAD_TOO_LARGE,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
 )
+#: Nothing of these can be wrong with a body of bytes.
+_JSON_ONLY = {ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE, ErrorCode.DATABASE_UNAVAILABLE}
 _AUTHENTICATED = (ErrorCode.UNAUTHORIZED, ErrorCode.TOKEN_EXPIRED, ErrorCode.TOKEN_REVOKED)
 _REPLAYED = (ErrorCode.IDEMPOTENCY_CONFLICT, ErrorCode.REQUEST_IN_PROGRESS)
 
 
-def openapi_document(routes: Sequence[Route], pages: Iterable[tuple[str, str]], *, version: str) -> bytes:
+def openapi_document(
+    routes: Sequence[Route], streams: Sequence[StreamRoute], pages: Iterable[tuple[str, str]], *, version: str
+) -> bytes:
     """The document as JSON.
 
     Args:
         routes: every enveloped route.
+        streams: every route of bytes.
         pages: path and summary of every GET without envelope.
         version: of the product.
     """
-    types = _types(routes)
+    every: list[Route | StreamRoute] = [*routes, *streams]
+    types = _types(every)
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF, schema_hook=_anything)
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for route in routes:
         paths[route.path][route.method.lower()] = _operation(route, by_type)
+    for stream in streams:
+        paths[stream.path][stream.method.lower()] = _stream(stream, by_type)
     for path, summary in pages:
         paths[path]["get"] = _page(path, summary)
     document = {
@@ -81,11 +90,13 @@ def _anything(type_: type[Any]) -> dict[str, Any]:
     return {"description": "Any JSON value."}
 
 
-def _types(routes: Sequence[Route]) -> list[type[Any]]:
+def _types(routes: Sequence[Route | StreamRoute]) -> list[type[Any]]:
     found: dict[type[Any], None] = {}
     for route in routes:
-        answers = [type_ for answer in route.returns.values() for type_ in _alternatives(answer)]
-        for type_ in (*answers, route.body, route.query):
+        given = [answer for answer in route.returns.values() if answer is not None]
+        answers = [type_ for answer in given for type_ in _alternatives(answer)]
+        body = route.body if isinstance(route, Route) else None
+        for type_ in (*answers, body, route.query):
             if type_ is not None:
                 found[type_] = None
     return list(found)
@@ -123,12 +134,31 @@ def _operation(route: Route, schemas: dict[type[Any], Any]) -> dict[str, Any]:
     return operation
 
 
-def _operation_id(route: Route) -> str:
+def _stream(route: StreamRoute, schemas: dict[type[Any], Any]) -> dict[str, Any]:
+    """An operation whose body, or answer, is bytes of whatever type was signed."""
+    responses: dict[str, Any] = {}
+    for status, type_ in route.returns.items():
+        content = {"*/*": {}} if type_ is None else {"application/json": {"schema": _success(schemas[type_])}}
+        responses[str(status)] = {"description": route.summary, "content": content}
+    codes = [code for code in _ALWAYS if code not in _JSON_ONLY]
+    operation = {
+        "operationId": _operation_id(route),
+        "summary": route.summary,
+        "tags": [route.tag],
+        "parameters": [*_path_parameters(route), *_query_parameters(route, schemas)],
+        "responses": {**responses, **_refusals([*codes, *route.errors])},
+    }
+    if route.method == "PUT":
+        operation["requestBody"] = {"required": True, "content": {"*/*": {}}}
+    return operation
+
+
+def _operation_id(route: Route | StreamRoute) -> str:
     words = [word.strip("{}").replace(".", "_") for word in route.path.split("/")[2:]]
     return "_".join([route.method.lower(), *words])
 
 
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
+def _path_parameters(route: Route | StreamRoute) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
@@ -140,7 +170,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(route: Route, schemas: dict[type[Any], Any]) -> list[dict[str, Any]]:
+def _query_parameters(route: Route | StreamRoute, schemas: dict[type[Any], Any]) -> list[dict[str, Any]]:
     if route.query is None:
         return []
     info = inspect.type_info(route.query)
@@ -162,9 +192,6 @@ def _query_parameters(route: Route, schemas: dict[type[Any], Any]) -> list[dict[
 
 
 def _responses(route: Route, schemas: dict[type[Any], Any]) -> dict[str, Any]:
-    codes: dict[int, list[str]] = defaultdict(list)
-    for code in dict.fromkeys((*_common(route), *route.errors)):
-        codes[code.status].append(code.name)
     responses: dict[str, Any] = {}
     for status, answer in route.returns.items():
         types = _alternatives(answer)
@@ -175,12 +202,20 @@ def _responses(route: Route, schemas: dict[type[Any], Any]) -> dict[str, Any]:
             ),
             "content": {"application/json": {"schema": _success(data)}},
         }
-    for status, names in sorted(codes.items()):
-        responses[str(status)] = {
+    return {**responses, **_refusals([*_common(route), *route.errors])}
+
+
+def _refusals(every: Iterable[ErrorCode]) -> dict[str, Any]:
+    codes: dict[int, list[str]] = defaultdict(list)
+    for code in dict.fromkeys(every):
+        codes[code.status].append(code.name)
+    return {
+        str(status): {
             "description": " or ".join(names),
             "content": {"application/json": {"schema": _failure(names)}},
         }
-    return responses
+        for status, names in sorted(codes.items())
+    }
 
 
 def _common(route: Route) -> list[ErrorCode]:

@@ -3,7 +3,7 @@
 uvicorn answers an unreadable request with plain text, accepts a request head of any size and waits for it for
 ever. Here all of these get the product's envelope (docs/reference/conventions.md §3.2, §3.3;
 docs/reference/rules.md §13). Bodies are the application's business: their size and their time are known where
-they are read.
+they are read. Answers that nobody takes are ours: only here is it known whether any byte left.
 """
 
 import asyncio
@@ -28,6 +28,9 @@ Render = Callable[[ApiError], tuple[int, list[tuple[bytes, bytes]], bytes]]
 # reset the connection, and the answer could be lost with it.
 _LINGER = 2.0
 
+# A peer that takes nothing of an answer for so long is gone, or holds us.
+_STALLED = 30.0
+
 _VERSIONS = frozenset({"1.1", "1.0"})
 
 
@@ -38,6 +41,7 @@ class GuardedProtocol(HttpToolsProtocol):
     max_request_line: ClassVar[int]
     max_header_bytes: ClassVar[int]
     header_timeout: ClassVar[float]
+    stall_timeout: ClassVar[float]
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deaf = False  # nothing that arrives counts any more
         self._next: Callable[[], None] | None = None  # to do when the requests before this one are answered
         self._ignored_upgrade = False
+        self._stall: asyncio.TimerHandle | None = None
 
     # What the event loop calls.
 
@@ -68,6 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop_deadline()
+        self._stop_stall()
         self._next = None
 
     def data_received(self, data: bytes) -> None:
@@ -85,6 +91,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_body and self.cycle.transport is self.transport:
             self.cycle.transport = _Lingering(self)  # type: ignore[assignment]  # all that a cycle uses
         self._watch()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_stall()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_stall()
 
     # What the parser calls.
 
@@ -238,6 +252,22 @@ class GuardedProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def _watch_stall(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(self.stall_timeout, self._stalled, waiting)
+
+    def _stop_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _stalled(self, waited: int) -> None:
+        """Nothing is added while writing is paused: less is waiting only when the peer took some."""
+        if self.transport.get_write_buffer_size() < waited:
+            self._watch_stall()
+        else:
+            self.transport.abort()
+
     def _late(self) -> None:
         self._deadline = None
         if self._in_head and self.flow.read_paused:
@@ -314,6 +344,7 @@ def http_protocol(
     max_request_line: int = 8_192,
     max_header_bytes: int = 16_384,
     header_timeout: float = 10.0,
+    stall_timeout: float = _STALLED,
 ) -> type[asyncio.Protocol]:
     """The class to give to uvicorn as `Config(http=...)`.
 
@@ -323,6 +354,7 @@ def http_protocol(
         max_header_bytes: bytes of all header lines; more: `HEADERS_TOO_LARGE`. Also for trailers.
         header_timeout: seconds from the first byte (of a new connection: from its start) to the complete
             head; later: `CLIENT_TIMEOUT`, or no answer when nothing came.
+        stall_timeout: seconds in which a peer takes nothing of an answer, after which the connection ends.
     """
 
     class BoundProtocol(GuardedProtocol):
@@ -332,4 +364,5 @@ def http_protocol(
     BoundProtocol.max_request_line = max_request_line
     BoundProtocol.max_header_bytes = max_header_bytes
     BoundProtocol.header_timeout = header_timeout
+    BoundProtocol.stall_timeout = stall_timeout
     return BoundProtocol

@@ -20,6 +20,7 @@ __all__ = [
     "Part",
     "PartsRefused",
     "SignedRequest",
+    "StoreAnswer",
     "UploadMissing",
     "check_key",
     "check_type",
@@ -29,19 +30,23 @@ _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", re.ASCII)
 
 
-class ObjectMissing(Exception):
+class StoreAnswer(Exception):
+    """The store works, and says no."""
+
+
+class ObjectMissing(StoreAnswer):
     """There is no object under this key."""
 
 
-class ObjectTooLarge(Exception):
+class ObjectTooLarge(StoreAnswer):
     """The object has more bytes than the caller wants to hold."""
 
 
-class UploadMissing(Exception):
+class UploadMissing(StoreAnswer):
     """No multipart upload with this id runs for this key: unknown, aborted or completed."""
 
 
-class PartsRefused(Exception):
+class PartsRefused(StoreAnswer):
     """The store cannot make the object of these parts: one is missing, replaced meanwhile or too small."""
 
 

@@ -111,6 +111,14 @@ class Metrics:
         self._outbox_age = gauge(
             "outbox_oldest_age_seconds", "How long ago the first waiting job was due.", "kind"
         )
+        self._object_requests = counter(
+            "object_store_requests", "Requests to the object store.", "operation", "status"
+        )
+        self._object_seconds = histogram(
+            "object_store_request_duration_seconds",
+            "Requests to the object store; `upload` lasts as long as the client sends.",
+            "operation",
+        )
         self._jobs = counter("job_runs", "Background jobs.", "job", "result")
         self._job_seconds = histogram("job_duration_seconds", "Background jobs.", "job")
         self._up = gauge("dependency_up", "1 when the dependency answers.", "dependency")
@@ -256,6 +264,10 @@ class Metrics:
 
     def poll_voted(self) -> None:
         self._poll_votes.inc()
+
+    def object_store(self, operation: str, *, ok: bool, seconds: float) -> None:
+        self._object_requests.labels(operation, "ok" if ok else "error").inc()
+        self._object_seconds.labels(operation).observe(seconds)
 
     # Accounts
 
