@@ -1,7 +1,7 @@
 """What other features may ask of messages, and what messages need from features that stand on them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +15,7 @@ from secureconnect.kit.objects import Message, Poll
 from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = [
+    "DeleteReason",
     "Messages",
     "Metadata",
     "MetadataValue",
@@ -27,6 +28,8 @@ __all__ = [
 
 _METADATA_BYTES: Final = 16 * 1024
 _VALUE_CHARS: Final = 1000
+
+DeleteReason = Literal["sender", "moderator", "expired", "erased"]
 
 MetadataValue = str | int | float | bool
 Metadata = Annotated[
@@ -111,6 +114,20 @@ class Messages(Protocol):
 
         Raises:
             ApiError: `NOT_FOUND`, `FORBIDDEN`, `EDIT_WINDOW_EXPIRED`, `TIMELINE_UNAVAILABLE`.
+        """
+
+    def delete_in(
+        self, tx: WriteTx, message: StoredMessage, *, at: int, by: str | None, reason: DeleteReason
+    ) -> int | None:
+        """Erase a message that was read in this transaction, whoever decided it, and tell its members.
+
+        Everything that it said goes, with its versions, reactions, mentions, pin, grants of files, and its
+        poll; permission and audit are the caller's business. `at` in ms; `by` is told as `deleted_by`.
+
+        Returns the seq of the event, or None when the message was deleted before.
+
+        Raises:
+            GuardChanged: its conversation has no log any more.
         """
 
     async def rendered(self, viewer_id: str, stored: Sequence[StoredMessage]) -> list[Message]:

@@ -1,8 +1,15 @@
-"""The use cases: sending, reading, syncing, marking; and how events are rendered and announced."""
+"""The use cases: sending, reading, syncing, marking, changing; and how events are rendered and announced."""
 
 from secureconnect.features.messages.service.announcing import Announcer, CommitMetrics
+from secureconnect.features.messages.service.changing import Changes
+from secureconnect.features.messages.service.deleting import Deleted, DeleteService, Eraser
+from secureconnect.features.messages.service.editing import Edited, EditRequest, EditService
+from secureconnect.features.messages.service.history import HistoryService, VersionsPage
 from secureconnect.features.messages.service.marking import MarkService
+from secureconnect.features.messages.service.neighbours import Neighbours
+from secureconnect.features.messages.service.pinning import PinService
 from secureconnect.features.messages.service.posting import Poster, Sent
+from secureconnect.features.messages.service.reacting import Reactions, ReactorsPage, ReactService
 from secureconnect.features.messages.service.reading import EventsPage, MessagesPage, ReadService
 from secureconnect.features.messages.service.receipts import Receipts
 from secureconnect.features.messages.service.rendering import SenderNames
@@ -12,11 +19,24 @@ from secureconnect.features.messages.service.viewing import TimelineView
 
 __all__ = [
     "Announcer",
+    "Changes",
     "CommitMetrics",
+    "DeleteService",
+    "Deleted",
+    "EditRequest",
+    "EditService",
+    "Edited",
+    "Eraser",
     "EventsPage",
+    "HistoryService",
     "MarkService",
     "MessagesPage",
+    "Neighbours",
+    "PinService",
     "Poster",
+    "ReactService",
+    "Reactions",
+    "ReactorsPage",
     "ReadService",
     "Receipts",
     "SendRequest",
@@ -27,4 +47,5 @@ __all__ = [
     "SyncService",
     "SyncedConversation",
     "TimelineView",
+    "VersionsPage",
 ]

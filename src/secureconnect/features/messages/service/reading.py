@@ -141,17 +141,28 @@ class ReadService:
         Raises:
             ApiError: `NOT_FOUND`, `FORBIDDEN`, `TIMELINE_UNAVAILABLE`.
         """
-        stored = await self._timeline.message(message_id, viewer_id=caller.user_id)
+        stored = await self.opened(caller.user_id, message_id)
+        (message,) = await self._view.rendered(caller.user_id, [stored])
+        return message
+
+    async def opened(self, user_id: str, message_id: str) -> StoredMessage:
+        """A message that the user may read; it may be deleted.
+
+        Whatever else is told about the message must be read before this is asked (G7).
+
+        Raises:
+            ApiError: `NOT_FOUND`, `FORBIDDEN`, `TIMELINE_UNAVAILABLE`.
+        """
+        stored = await self._timeline.message(message_id, viewer_id=user_id)
         if stored is None:
             raise no_message()
-        member = await self._conversations.member(stored.conversation_id, caller.user_id)
+        member = await self._conversations.member(stored.conversation_id, user_id)
         if stored.seq < member.visible_from:
             raise not_open()
-        shown = await self._view.unhidden(caller.user_id, [stored])
+        shown = await self._view.unhidden(user_id, [stored])
         if not shown:
             raise no_message()
-        (message,) = await self._view.rendered(caller.user_id, shown)
-        return message
+        return shown[0]
 
     async def _readable(self, conversation_id: str, user_id: str) -> _Readable:
         head = await self._timeline.head(conversation_id)

@@ -1,7 +1,28 @@
-"""What is stored about messages beside the log: mentions, followers of threads, what users hid."""
+"""What is stored about messages beside the log: mentions, followers of threads, pins, what users hid."""
 
 from secureconnect.features.messages.store.followers import follow
 from secureconnect.features.messages.store.hidden import hidden_among, hide
-from secureconnect.features.messages.store.mentions import EVERYBODY, mention, mention_counts
+from secureconnect.features.messages.store.mentions import (
+    EVERYBODY,
+    mention,
+    mention_counts,
+    remention,
+    unmention,
+)
+from secureconnect.features.messages.store.pins import Pin, count_pins, list_pins, pin, unpin
 
-__all__ = ["EVERYBODY", "follow", "hidden_among", "hide", "mention", "mention_counts"]
+__all__ = [
+    "EVERYBODY",
+    "Pin",
+    "count_pins",
+    "follow",
+    "hidden_among",
+    "hide",
+    "list_pins",
+    "mention",
+    "mention_counts",
+    "pin",
+    "remention",
+    "unmention",
+    "unpin",
+]

@@ -1,13 +1,14 @@
 """Who is mentioned where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from secureconnect.features.messages.store.tables import mentions
+from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.timeline.base import Statement
 
-__all__ = ["EVERYBODY", "mention", "mention_counts"]
+__all__ = ["EVERYBODY", "mention", "mention_counts", "remention", "unmention"]
 
 #: The user_id of a mention of all members.
 EVERYBODY = "*"
@@ -36,6 +37,34 @@ def mention(conversation_id: str, sender_id: str | None, user_ids: Sequence[str]
         )
         statements.append(Statement(sql, (conversation_id, sender_id, *chunk)))
     return statements
+
+
+def remention(
+    tx: WriteTx,
+    conversation_id: str,
+    seq: int,
+    sender_id: str | None,
+    dropped: Collection[str],
+    named: Collection[str],
+) -> None:
+    """The message at `seq` mentions `named` now, and `dropped` no more; nobody mentions itself."""
+    tx.conn.execute(
+        delete(mentions).where(
+            _m.conversation_id == conversation_id, _m.seq == seq, _m.user_id.in_({*dropped, *named})
+        )
+    )
+    rows = [
+        {"user_id": user_id, "conversation_id": conversation_id, "seq": seq, "sender_id": sender_id}
+        for user_id in sorted(named)
+        if user_id != sender_id
+    ]
+    if rows:
+        tx.conn.execute(insert(mentions), rows)
+
+
+def unmention(tx: WriteTx, conversation_id: str, seq: int) -> None:
+    """The message at `seq` mentions nobody any more."""
+    tx.conn.execute(delete(mentions).where(_m.conversation_id == conversation_id, _m.seq == seq))
 
 
 def mention_counts(conn: Connection, user_id: str, marks: Mapping[str, int], cap: int) -> dict[str, int]:

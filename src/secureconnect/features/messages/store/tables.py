@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table
 
 from secureconnect.infra.database.base import METADATA
 
-__all__ = ["hidden_messages", "mentions", "thread_followers"]
+__all__ = ["hidden_messages", "mentions", "pins", "thread_followers"]
 
 #: One row per message and mentioned member.
 mentions = Table(
@@ -36,5 +36,15 @@ hidden_messages = Table(
     Column("message_id", String(36), primary_key=True),
     Column("conversation_id", String(36), nullable=False),
     Column("hidden_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+pins = Table(
+    "pins",
+    METADATA,
+    Column("conversation_id", String(36), primary_key=True),
+    Column("message_id", String(36), primary_key=True),
+    Column("pinned_by", String(36), nullable=False),
+    Column("pinned_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )

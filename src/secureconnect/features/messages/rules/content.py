@@ -1,4 +1,4 @@
-"""What a message may hold, and who may send it (docs/reference/rules.md §5, §6)."""
+"""What a message may hold (docs/reference/rules.md §5, §6)."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,66 +6,31 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from secureconnect.features.conversations.api import Facts
 from secureconnect.features.messages.api import MetadataValue, stored_metadata
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode
 from secureconnect.kit.text import TextFault, clean_text
 
-__all__ = [
-    "RECEIPT_MEMBERS",
-    "Content",
-    "MessageLimits",
-    "check_content",
-    "check_member",
-    "no_message",
-    "not_open",
-    "shows_receipts",
-]
+__all__ = ["Content", "MessageLimits", "check_content"]
 
 _E2EE_BYTES: Final = 16 * 1024
-
-#: Conversations with more members have no receipts (docs/reference/realtime.md §5).
-RECEIPT_MEMBERS: Final = 100
 
 _encode = msgspec.json.Encoder().encode
 _NO_METADATA: dict[str, str] = {}
 
 
-def check_member(facts: Facts | None, user_id: str) -> Facts:
-    """The facts of a conversation that `user_id` takes part in.
-
-    Raises:
-        ApiError: `NOT_FOUND` or `FORBIDDEN`.
-    """
-    if facts is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "There is no such conversation.")
-    if user_id not in facts.members:
-        raise ApiError(ErrorCode.FORBIDDEN, "Not a member of this conversation.")
-    return facts
-
-
-def no_message() -> ApiError:
-    """The refusal for a message that is not there."""
-    return ApiError(ErrorCode.NOT_FOUND, "There is no such message.")
-
-
-def not_open() -> ApiError:
-    """The refusal for a message from before the caller's time."""
-    return ApiError(ErrorCode.FORBIDDEN, "This message is not open to you.")
-
-
-def shows_receipts(facts: Facts, *, send_read_receipts: bool) -> bool:
-    """Whether members of this conversation see how far a user with this privacy setting has read."""
-    return send_read_receipts and not facts.blocked and len(facts.members) <= RECEIPT_MEMBERS
-
-
 class MessageLimits(Struct, frozen=True):
-    """The `messaging.*` settings. Text in code points, encrypted content in bytes of UTF-8."""
+    """The `messaging.*` settings. Text in code points, encrypted content in bytes of UTF-8, windows in s.
+
+    A window of 0 never ends.
+    """
 
     max_content_chars: int = 10_000
     max_encrypted_bytes: int = 65_536
     unread_cap: int = 1000
     max_attachments: int = 10
+    edit_window: int = 86_400
+    delete_window: int = 0
+    max_edits: int = 100
 
 
 class Content(Struct, frozen=True):
