@@ -10,6 +10,7 @@ from secureconnect.app.object_store import objects_module
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.app.wiring.bots import wire_bot_access, wire_bots
+from secureconnect.app.wiring.factors import wire_factors
 from secureconnect.app.wiring.mail import wire_mail
 from secureconnect.app.wiring.polls import build_polls
 from secureconnect.edge.limits import RateLimiter
@@ -20,7 +21,14 @@ from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.audit.module import module as audit_module
 from secureconnect.features.audit.service import AuditService
 from secureconnect.features.auth.module import module as auth_module
-from secureconnect.features.auth.service import Accounts, EntranceService, Lockout, LockoutLimits, Login
+from secureconnect.features.auth.service import (
+    Accounts,
+    AlertService,
+    EntranceService,
+    Lockout,
+    LockoutLimits,
+    Login,
+)
 from secureconnect.features.conversations.api import Pictures
 from secureconnect.features.conversations.module import module as conversations_module
 from secureconnect.features.conversations.rules import ConversationLimits
@@ -40,8 +48,15 @@ from secureconnect.features.presence.rules import PresenceTimes
 from secureconnect.features.presence.service import Devices, PresenceService
 from secureconnect.features.presence.service import Relations as Sight
 from secureconnect.features.sessions.module import module as sessions_module
-from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService, Tickets
-from secureconnect.features.users.api import Statuses
+from secureconnect.features.sessions.service import (
+    Access,
+    KeyRing,
+    OneTime,
+    SessionLimits,
+    SessionService,
+    Tickets,
+)
+from secureconnect.features.users.api import FactorOwners, Statuses
 from secureconnect.features.users.module import module as users_module
 from secureconnect.features.users.service import UserService
 from secureconnect.infra.crypto.hashing import PasswordHasher
@@ -76,7 +91,16 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
 
     mail = wire_mail(settings, stores)
     audit = AuditService(database, metrics, clock, retention_days=settings.audit.retention_days)
-    users = UserService(database, bus, audit, clock, cast("Statuses", statuses), allow_http=development)
+    factors = Late()
+    users = UserService(
+        database,
+        bus,
+        audit,
+        clock,
+        cast("Statuses", statuses),
+        cast("FactorOwners", factors),
+        allow_http=development,
+    )
     friends = Friends(database)
 
     auth = settings.auth
@@ -96,6 +120,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         issuer=auth.issuer,
         revocation_cache_ttl=auth.revocation_cache_ttl,
         reauth_max_age=auth.reauth_max_age,
+        admin_mfa_required=auth.admin_mfa_required,
     )
     sessions = SessionService(
         database,
@@ -128,7 +153,19 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         ),
     )
     entrance = EntranceService(users, sessions, audit, lockout, metrics, clock)
-    login = Login(database, users, hasher, lockout, entrance, clock)
+    alerts = AlertService(users, sessions, audit, mail, None, clock, new_devices=auth.notify_new_device)
+    factor_parts = wire_factors(
+        settings,
+        stores,
+        users=users,
+        sessions=sessions,
+        tokens=OneTime(clock),
+        entrance=entrance,
+        alerts=alerts,
+        audit=audit,
+    )
+    factors.source = factor_parts.factors
+    login = Login(database, users, hasher, lockout, entrance, factor_parts.logins, metrics, clock)
     accounts = Accounts(
         database,
         users,
@@ -193,7 +230,8 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             pair_changed=[conversations.pair_changed],
         ),
         sessions_module(sessions, tickets, keyring, access, memberships, cursors),
-        auth_module(accounts, login, lockout, users),
+        auth_module(accounts, login, lockout, factor_parts.logins, users),
+        factor_parts.module,
         conversations_module(
             database=database,
             timeline=timeline,

@@ -5,9 +5,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from sqlalchemy import Connection
+
+from secureconnect.app.late import Late
 from secureconnect.features.audit.api import AuditEntry
+from secureconnect.features.auth.api import Entered, SecondStep
 from secureconnect.features.auth.service import (
     Accounts,
     EntranceService,
@@ -16,21 +20,42 @@ from secureconnect.features.auth.service import (
     Login,
     ban_bar,
 )
+from secureconnect.features.factors.service import (
+    Assertions,
+    Challenges,
+    Changes,
+    Codes,
+    Enrolment,
+    FactorService,
+    Passkeys,
+    RelyingParty,
+    SecondFactorService,
+    Steps,
+)
+from secureconnect.features.mail.api import FactorChange
 from secureconnect.features.sessions.api import Tokens
-from secureconnect.features.sessions.service import Access, KeyRing, SessionLimits, SessionService, Tickets
-from secureconnect.features.users.api import Status, UserRecord
+from secureconnect.features.sessions.service import (
+    Access,
+    KeyRing,
+    OneTime,
+    SessionLimits,
+    SessionService,
+    Tickets,
+)
+from secureconnect.features.users.api import FactorOwners, Status, UserRecord
 from secureconnect.features.users.service import UserService
 from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.infra.crypto.hashing import PasswordHasher
 from secureconnect.infra.crypto.sealing import Sealer
 from secureconnect.infra.database.base import METADATA, WriteTx
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
-from secureconnect.kit.principal import RequestContext
+from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["ACCESS_TTL", "HERE", "ISSUER", "PASSWORD", "Gate", "Time", "World", "at", "world"]
+__all__ = ["ACCESS_TTL", "HERE", "ISSUER", "ORIGIN", "PASSWORD", "Gate", "Time", "World", "at", "world"]
 
 ACCESS_TTL = 900
 ISSUER = "secureconnect-auth"
+ORIGIN = "https://chat.example.test"
 PASSWORD = "Violet-Kettle-42-Rain"
 HERE = RequestContext("request", "198.51.100.1", "test")
 _TABLES = (
@@ -41,6 +66,9 @@ _TABLES = (
     "one_time_tokens",
     "signing_keys",
     "login_attempts",
+    "mfa_totp",
+    "mfa_recovery_codes",
+    "passkeys",
 )
 
 
@@ -87,6 +115,11 @@ class _Online:
         return dict.fromkeys(user_ids, "online")
 
 
+class _NoBots:
+    def principal_in(self, conn: Connection, bot_id: str, token_id: str) -> Principal | None:
+        return None
+
+
 class _Trail:
     def __init__(self) -> None:
         self.entries: list[AuditEntry] = []
@@ -120,6 +153,26 @@ class Counts:
         self.of[f"revoked {reason}"] += count
 
 
+class Told:
+    """Stands in for `auth.api.Alerts`: what owners hear of their second factors."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[str, FactorChange]] = []
+
+    def factor_changed_in(self, tx: WriteTx, user_id: str, change: FactorChange) -> None:
+        tx.after_commit(lambda: self.changes.append((user_id, change)))
+
+
+class FactorCases(NamedTuple):
+    """The use cases of second factors."""
+
+    enrolment: Enrolment
+    passkeys: Passkeys
+    assertions: Assertions
+    logins: SecondFactorService
+    account: FactorService
+
+
 class World(NamedTuple):
     """Use cases and what they reported."""
 
@@ -135,6 +188,8 @@ class World(NamedTuple):
     lockout: Lockout
     login: Login
     accounts: Accounts
+    factors: FactorCases
+    told: list[tuple[str, FactorChange]]
     trail: list[AuditEntry]
     counts: Counter[str]
 
@@ -152,10 +207,19 @@ class World(NamedTuple):
 
     async def enter(self, name: str, password: str = PASSWORD, context: RequestContext = HERE) -> Tokens:
         """Log in by username."""
-        _, tokens = await self.login.login(
-            context, email=None, username=name, password=password, device_name=None
-        )
-        return tokens
+        entered = await self.knock(name, password, context)
+        assert isinstance(entered, Entered)
+        return entered.tokens
+
+    async def knock(
+        self, name: str, password: str = PASSWORD, context: RequestContext = HERE
+    ) -> Entered | SecondStep:
+        """Give a password, whatever it leads to."""
+        return await self.login.login(context, email=None, username=name, password=password, device_name=None)
+
+    async def caller(self, tokens: Tokens) -> Principal:
+        """Whom these tokens belong to."""
+        return await self.access.authenticate(tokens.access_token)
 
     def events(self, event: str) -> list[AuditEntry]:
         return [entry for entry in self.trail if entry.event == event]
@@ -165,6 +229,31 @@ class World(NamedTuple):
         return KeyRing(self.database, self.sealer, self.clock, rotation_days=90, access_ttl=ACCESS_TTL)
 
 
+def _factors(
+    database: SqliteDatabase,
+    users: UserService,
+    sessions: SessionService,
+    tokens: OneTime,
+    entrance: EntranceService,
+    trail: _Trail,
+    told: Told,
+    sealer: Sealer,
+    clock: Time,
+) -> FactorCases:
+    party = RelyingParty("chat.example.test", ORIGIN)
+    steps, challenges = Steps(users, tokens), Challenges(tokens)
+    changes = Changes(sessions, trail, told, steps, clock)
+    codes = Codes(entrance, trail, sealer, clock)
+    assertions = Assertions(database, entrance, party, challenges, steps, clock)
+    return FactorCases(
+        Enrolment(database, users, tokens, entrance, codes, changes),
+        Passkeys(database, users, party, challenges, changes, clock),
+        assertions,
+        SecondFactorService(database, entrance, steps, codes, assertions),
+        FactorService(database, tokens, challenges, changes),
+    )
+
+
 @asynccontextmanager
 async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
     """A store in the directory `path` with nobody in it."""
@@ -172,7 +261,10 @@ async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
     tables = [METADATA.tables[name] for name in _TABLES]
     await database.write(lambda tx: METADATA.create_all(tx.conn, tables=tables))
     clock, bus, trail, counts, sealer = Time(), MemoryBus(), _Trail(), Counts(), Sealer(os.urandom(32))
-    users = UserService(database, bus, trail, clock, _Online(), allow_http=False)
+    owners = Late()
+    users = UserService(
+        database, bus, trail, clock, _Online(), cast("FactorOwners", owners), allow_http=False
+    )
     await users.start()
     keyring = KeyRing(database, sealer, clock, rotation_days=90, access_ttl=ACCESS_TTL)
     await keyring.load()
@@ -185,7 +277,10 @@ async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
     hasher = Gate()
     lockout = Lockout(database, sessions, clock, LockoutLimits(5, 900, 900, 100))
     entrance = EntranceService(users, sessions, trail, lockout, counts, clock, [ban_bar(users, clock)])
-    login = Login(database, users, hasher, lockout, entrance, clock)
+    told = Told()
+    factors = _factors(database, users, sessions, OneTime(clock), entrance, trail, told, sealer, clock)
+    owners.source = factors.account
+    login = Login(database, users, hasher, lockout, entrance, factors.logins, counts, clock)
     accounts = Accounts(
         database, users, sessions, trail, hasher, login, clock, open_to_all=True, shortest_password=8
     )
@@ -198,11 +293,13 @@ async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
             keyring,
             access,
             sessions,
-            Tickets(database, clock, access_ttl=ACCESS_TTL),
+            Tickets(database, _NoBots(), clock, access_ttl=ACCESS_TTL),
             hasher,
             lockout,
             login,
             accounts,
+            factors,
+            told.changes,
             trail.entries,
             counts.of,
         )

@@ -47,6 +47,7 @@ from secureconnect.kit.hints import Hint
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import Principal, RequestContext
 from tests.unit.messages.fakes import NO_FILES, NobodyOnline, NoPolls
+from tests.unit.passwords_only import PasswordsOnly
 
 __all__ = ["CONTEXT", "Clock", "World", "caller", "refusal", "world"]
 
@@ -122,7 +123,7 @@ class World:
         self.trail = _Trail()
         self.timeline = RelationalTimeline(database)
         self.users = UserService(
-            database, self.bus, self.trail, self.clock, _EverybodyOnline(), allow_http=False
+            database, self.bus, self.trail, self.clock, _EverybodyOnline(), PasswordsOnly(), allow_http=False
         )
         relations = Relations(database)
         names = SenderNames(self.users)

@@ -20,6 +20,7 @@ from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
 from secureconnect.kit.hints import Hint, PresenceChanged
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import Principal, RequestContext
+from tests.unit.passwords_only import PasswordsOnly
 
 __all__ = ["CONTEXT", "Ticks", "World", "caller", "world"]
 
@@ -129,7 +130,7 @@ async def world(path: Path, limits: FriendLimits | None = None) -> AsyncIterator
     def pair_changed(tx: WriteTx, a: str, b: str) -> None:
         tx.after_commit(lambda: changed.append((a, b)))
 
-    known = UserService(database, bus, trail, clock, _EverybodyOnline(), allow_http=False)
+    known = UserService(database, bus, trail, clock, _EverybodyOnline(), PasswordsOnly(), allow_http=False)
     await known.start()
     log = PairLog(trail, bus)
     try:

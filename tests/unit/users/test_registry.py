@@ -15,6 +15,7 @@ from secureconnect.infra.database.base import METADATA, WriteTx
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.ids import new_id
+from tests.unit.passwords_only import PasswordsOnly
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -51,7 +52,9 @@ class World:
     def __init__(self, database: SqliteDatabase) -> None:
         self.database = database
         self.time = Time()
-        self.users = UserService(database, MemoryBus(), _Trail(), self.time, _Nobody(), allow_http=False)
+        self.users = UserService(
+            database, MemoryBus(), _Trail(), self.time, _Nobody(), PasswordsOnly(), allow_http=False
+        )
         self.registry = AccountRegistry(database, self.users, self.time)
 
     async def make(self, name: str, role: Any = "user", **columns: Any) -> str:

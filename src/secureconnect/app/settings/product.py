@@ -74,6 +74,17 @@ class AuthSettings(Section, frozen=True):
     reauth_max_age: Annotated[
         int, about("how fresh an authentication must be for guarded actions", unit="s", ge=1, le=86_400)
     ] = 900
+    webauthn_rp_id: Annotated[
+        str,
+        about(
+            "domain that passkeys belong to: the host of `server.public_url`, or a domain above it. "
+            "With another one, all passkeys are lost",
+            default="the host of `server.public_url`",
+        ),
+    ] = ""
+    admin_mfa_required: Annotated[
+        bool, about("whether server admins need a second factor for what only they may do")
+    ] = False
 
 
 class ConversationSettings(Section, frozen=True):

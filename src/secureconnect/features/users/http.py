@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from secureconnect.edge.http.routing import Call, Reply, Route
 from secureconnect.edge.validation import Opaque
-from secureconnect.features.users.api import DisplayName, User, Username, render_user
+from secureconnect.features.users.api import DisplayName, User, Username
 from secureconnect.features.users.service import UserService
 from secureconnect.kit.errors import ErrorCode
 
@@ -45,14 +45,14 @@ def routes(service: UserService) -> list[Route]:
     async def me(call: Call[None, None]) -> Reply:
         record = await service.get(call.caller.user_id)
         assert record is not None
-        return Reply(render_user(record, await service.own_status(record.user_id)))
+        return Reply(await service.itself(record))
 
     async def patch_me(call: Call[PatchMe, None]) -> Reply:
         changes = _given(call.body)
         changes.pop("privacy", None)
         privacy = {} if isinstance(call.body.privacy, UnsetType) else _given(call.body.privacy)
         record = await service.update(call.caller, call.context, changes, privacy)
-        return Reply(render_user(record, await service.own_status(record.user_id)))
+        return Reply(await service.itself(record))
 
     return [
         Route(

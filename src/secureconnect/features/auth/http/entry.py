@@ -2,19 +2,24 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from secureconnect.edge.http.routing import Access, Call, Done, Reply, Route, done
+from secureconnect.features.auth.api import (
+    AssertionCredential,
+    AuthResult,
+    FactorMethod,
+    SecondFactors,
+    SecondStep,
+    auth_result,
+)
 from secureconnect.features.auth.service import Accounts, Login
-from secureconnect.features.sessions.api import Tokens
 from secureconnect.features.users.api import (
     DisplayName,
     Email,
-    User,
     Username,
-    UserRecord,
     Users,
-    render_user,
     username_fault,
 )
 from secureconnect.kit.clock import rfc3339
@@ -44,7 +49,11 @@ class LoginBody(Struct):
 
 
 class ReauthenticateBody(Struct):
-    password: TypedPassword
+    """Exactly one of them; `code` is one of an authenticator app."""
+
+    password: TypedPassword | None = None
+    code: Annotated[str, Meta(min_length=6, max_length=6, extra={"clean": "name"})] | None = None
+    credential: AssertionCredential | None = None
 
 
 class PasswordBody(Struct):
@@ -52,15 +61,13 @@ class PasswordBody(Struct):
     new_password: Password
 
 
-class AuthResult(Struct, frozen=True, kw_only=True):
-    """A user with the tokens of a new session."""
+class MfaRequired(Struct, frozen=True, kw_only=True):
+    """The password was right; no session before one of the methods, within `expires_in` seconds."""
 
-    user: User
-    access_token: str
-    refresh_token: str
-    token_type: Literal["Bearer"]
+    mfa_required: Literal[True] = True
+    mfa_token: str
+    methods: list[FactorMethod]
     expires_in: int
-    session_id: Id
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -79,22 +86,12 @@ class Authenticated(Struct, frozen=True):
     authenticated_at: Time
 
 
-def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
+def routes(accounts: Accounts, login: Login, factors: SecondFactors, users: Users) -> list[Route]:
     """Everything that takes a password, and the profile behind a token."""
-
-    async def result(record: UserRecord, tokens: Tokens) -> AuthResult:
-        return AuthResult(
-            user=render_user(record, await users.own_status(record.user_id)),
-            access_token=tokens.access_token,
-            refresh_token=tokens.refresh_token,
-            token_type=tokens.token_type,
-            expires_in=tokens.expires_in,
-            session_id=tokens.session_id,
-        )
 
     async def register(call: Call[RegisterBody, None]) -> Reply:
         body = call.body
-        record, tokens = await accounts.register(
+        entered = await accounts.register(
             call.context,
             email=body.email,
             username=body.username,
@@ -103,7 +100,7 @@ def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
             device_name=body.device_name,
             username_fault=username_fault(body.username),
         )
-        return Reply(await result(record, tokens), 201)
+        return Reply(await auth_result(users, entered), 201)
 
     async def log_in(call: Call[LoginBody, None]) -> Reply:
         body = call.body
@@ -111,19 +108,36 @@ def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
             raise invalid(
                 "email" if body.email is None else "username", "give exactly one of email and username"
             )
-        record, tokens = await login.login(
+        entered = await login.login(
             call.context,
             email=body.email,
             username=body.username,
             password=body.password,
             device_name=body.device_name,
         )
-        return Reply(await result(record, tokens))
+        if isinstance(entered, SecondStep):
+            return Reply(
+                MfaRequired(
+                    mfa_token=entered.mfa_token, methods=entered.methods, expires_in=entered.expires_in
+                )
+            )
+        return Reply(await auth_result(users, entered))
 
     async def reauthenticate(call: Call[ReauthenticateBody, None]) -> Reply:
-        return Reply(
-            Authenticated(rfc3339(await login.reauthenticate(call.caller, call.context, call.body.password)))
-        )
+        body = call.body
+        given = [name for name in ("password", "code", "credential") if getattr(body, name) is not None]
+        if len(given) != 1:
+            raise invalid(
+                given[1] if given else "password", "give exactly one of password, code and credential"
+            )
+        if body.password is not None:
+            at = await login.reauthenticate(call.caller, call.context, body.password)
+        else:
+            credential = msgspec.to_builtins(body.credential) if body.credential else None
+            at = await factors.reauthenticate(
+                call.caller, call.context, code=body.code, credential=credential
+            )
+        return Reply(Authenticated(rfc3339(at)))
 
     async def profile(call: Call[None, None]) -> Reply:
         record = await users.get(call.caller.user_id)
@@ -166,7 +180,7 @@ def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
             access=Access.PUBLIC,
             row="login",
             body=LoginBody,
-            returns={200: AuthResult},
+            returns={200: AuthResult | MfaRequired},
             errors=(ErrorCode.INVALID_CREDENTIALS, ErrorCode.ACCOUNT_LOCKED),
         ),
         Route(
@@ -178,7 +192,7 @@ def routes(accounts: Accounts, login: Login, users: Users) -> list[Route]:
             row="mfa_verify",
             body=ReauthenticateBody,
             returns={200: Authenticated},
-            errors=(ErrorCode.INVALID_CREDENTIALS, ErrorCode.ACCOUNT_LOCKED),
+            errors=(ErrorCode.INVALID_CREDENTIALS, ErrorCode.MFA_INVALID, ErrorCode.ACCOUNT_LOCKED),
             replayable=False,
         ),
         Route(

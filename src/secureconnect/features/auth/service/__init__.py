@@ -1,6 +1,6 @@
 """Use cases of auth: `accounts` registers and changes passwords, `login` proves who somebody is, `entrance`
-is where every login ends, `bans` keeps out, `lockout` counts, `recovery` sets forgotten passwords, `addresses`
-proves and replaces e-mail addresses, `alerts` tells owners what happened.
+is where every login ends, `bans` keeps out, `lockout` counts, `recovery` sets forgotten passwords,
+`addresses` proves and replaces e-mail addresses, `alerts` tells owners what happened.
 """
 
 from secureconnect.features.auth.service.accounts import Accounts

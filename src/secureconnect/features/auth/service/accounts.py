@@ -7,10 +7,11 @@ from msgspec import Meta, Struct
 
 from secureconnect.edge.validation import decode
 from secureconnect.features.audit.api import Audit, AuditEntry
+from secureconnect.features.auth.api import Entered
 from secureconnect.features.auth.rules import password_fault
 from secureconnect.features.auth.service.login import Login
 from secureconnect.features.sessions.api import Sessions, Tokens
-from secureconnect.features.users.api import DisplayName, Email, NewUser, Username, UserRecord, Users
+from secureconnect.features.users.api import DisplayName, Email, NewUser, Username, Users
 from secureconnect.infra.crypto.hashing import PasswordHasher
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.clock import Clock
@@ -64,7 +65,7 @@ class Accounts:
         display_name: str,
         device_name: str | None,
         username_fault: Detail | None,
-    ) -> tuple[UserRecord, Tokens]:
+    ) -> Entered:
         """A new account with its first session.
 
         Raises:
@@ -105,7 +106,7 @@ class Accounts:
         tokens = await self._database.write(work)
         record = await self._users.get(user_id)
         assert record is not None
-        return record, tokens
+        return Entered(record, tokens)
 
     async def ensure_admin(self, *, email: str, username: str, password: str) -> bool:
         """Make a server admin (True), or promote the active user with this e-mail (False).

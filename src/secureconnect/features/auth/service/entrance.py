@@ -22,6 +22,7 @@ _UNSEEN = {
     ErrorCode.ACCOUNT_LOCKED: "locked",
     ErrorCode.ACCOUNT_BANNED: "banned",
     ErrorCode.EMAIL_NOT_VERIFIED: "unverified",
+    ErrorCode.INVALID_TOKEN: "expired",
 }
 
 
@@ -131,16 +132,17 @@ class EntranceService:
         typed: str = "",
         event: Literal["login_failed", "mfa_failed"] = "login_failed",
         reason: str | None = None,
+        guess: bool = True,
     ) -> None:
         who = identifier(user_id, typed)
         self._lockout.check_in(tx.conn, who, user_id, context.client_ip)
-        locks = self._lockout.failed_in(tx, who, context.client_ip)
+        locks = guess and self._lockout.failed_in(tx, who, context.client_ip)
         self._audit.record_in(tx, _entry(event, user_id, context, "failure", method, reason))
         if locks:
             self._audit.record_in(tx, _entry("account_locked", user_id, context, "failure", method))
 
         def count() -> None:
-            self._metrics.authentication_failed(method, "invalid")
+            self._metrics.authentication_failed(method, "invalid" if guess else "reused")
             if locks:
                 self._metrics.account_locked()
 

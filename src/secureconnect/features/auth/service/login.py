@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from secureconnect.features.auth.api import Entered
-from secureconnect.features.auth.service.entrance import EntranceService
+from secureconnect.features.auth.api import Entered, SecondFactors, SecondStep
+from secureconnect.features.auth.service.entrance import EntranceService, LoginMetrics
 from secureconnect.features.auth.service.lockout import Lockout, identifier
-from secureconnect.features.users.api import Users
+from secureconnect.features.users.api import UserRecord, Users
 from secureconnect.infra.crypto.hashing import PasswordHasher
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.clock import Clock
@@ -33,6 +33,8 @@ class Login:
         hasher: PasswordHasher,
         lockout: Lockout,
         entrance: EntranceService,
+        factors: SecondFactors,
+        metrics: LoginMetrics,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -40,6 +42,8 @@ class Login:
         self._hasher = hasher
         self._lockout = lockout
         self._entrance = entrance
+        self._factors = factors
+        self._metrics = metrics
         self._clock = clock
 
     async def login(
@@ -50,8 +54,8 @@ class Login:
         username: str | None,
         password: str,
         device_name: str | None,
-    ) -> Entered:
-        """A new session for the right password.
+    ) -> Entered | SecondStep:
+        """A new session for the right password, or what is still missing.
 
         Raises:
             ApiError: `INVALID_CREDENTIALS`, `ACCOUNT_LOCKED`, and after a right password `ACCOUNT_BANNED` or
@@ -117,18 +121,24 @@ class Login:
         context: RequestContext,
         device_name: str | None,
         tx: WriteTx,
-    ) -> Entered:
-        """Start a session, if nothing has changed since the password was checked."""
-        self._still_in(tx, user_id, stored, context)
+    ) -> Entered | SecondStep:
+        """Start a session or ask for more, if nothing has changed since the password was checked."""
+        record = self._still_in(tx, user_id, stored, context)
         if rehashed is not None:
             self._users.set_password_in(tx, user_id, rehashed, self._clock.now())
+        step = self._factors.ask_in(tx, user_id, password_hash=rehashed or stored, device_name=device_name)
+        if step is not None:
+            self._entrance.allowed_in(tx.conn, record)
+            # The failures of this address stay counted until the second step is done.
+            tx.after_commit(lambda: self._metrics.authenticated("password"))
+            return step
         entered = self._entrance.admit_in(tx, user_id, context, method="password", device_name=device_name)
         if entered is None:
             raise _Changed
         return entered
 
-    def _still_in(self, tx: WriteTx, user_id: str, stored: str, context: RequestContext) -> None:
-        """Look at the account as it is now. Hashing takes a while, in which others guess and the owner acts.
+    def _still_in(self, tx: WriteTx, user_id: str, stored: str, context: RequestContext) -> UserRecord:
+        """The account as it is now. Hashing takes a while, in which others guess and the owner acts.
 
         Raises:
             ApiError: `ACCOUNT_LOCKED`.
@@ -138,6 +148,7 @@ class Login:
         record = self._users.many_in(tx.conn, [user_id])[user_id]
         if not record.active or self._users.password_hash_in(tx.conn, user_id) != stored:
             raise _Changed
+        return record
 
     async def _failed(self, user_id: str | None, typed: str, context: RequestContext) -> ApiError:
         """Count the failure durably, then say what everybody hears."""

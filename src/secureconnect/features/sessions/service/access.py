@@ -42,6 +42,7 @@ class Access:
         issuer: str,
         revocation_cache_ttl: float,
         reauth_max_age: int,
+        admin_mfa_required: bool = False,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -51,6 +52,7 @@ class Access:
         self._issuer = issuer
         self._cache_ttl = revocation_cache_ttl
         self._reauth_ms = reauth_max_age * 1000
+        self._admin_mfa_required = admin_mfa_required
         self._verified: OrderedDict[str, Principal] = OrderedDict()
         self._alive: OrderedDict[str, float] = OrderedDict()
         self._revocations = 0
@@ -76,6 +78,8 @@ class Access:
     async def require_admin(self, principal: Principal) -> None:
         if not await self._database.lookup(lambda conn: self._users.is_admin_in(conn, principal.user_id)):
             raise ApiError(ErrorCode.FORBIDDEN, "Only server admins may do this.")
+        if self._admin_mfa_required and not await self._users.mfa_enabled(principal.user_id):
+            raise ApiError(ErrorCode.FORBIDDEN, "Server admins need a second factor for this.")
 
     async def require_fresh(self, principal: Principal) -> None:
         state = await self._database.lookup(lambda conn: store.session_state(conn, principal.session_id))

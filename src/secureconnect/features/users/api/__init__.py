@@ -24,7 +24,7 @@ from secureconnect.features.users.api.people import (
     render_user,
     username_fault,
 )
-from secureconnect.features.users.api.users import Notices, SecurityEvent, Statuses, Users
+from secureconnect.features.users.api.users import FactorOwners, Notices, SecurityEvent, Statuses, Users
 
 __all__ = [
     "Account",
@@ -37,6 +37,7 @@ __all__ = [
     "BotUsers",
     "DisplayName",
     "Email",
+    "FactorOwners",
     "NewUser",
     "Notices",
     "Privacy",

@@ -140,7 +140,7 @@ def public_user(record: UserRecord, status: Status | None) -> PublicUser:
     )
 
 
-def render_user(record: UserRecord, status: Status) -> User:
+def render_user(record: UserRecord, status: Status, *, mfa_enabled: bool) -> User:
     """A user as shown to itself."""
     return User(
         user_id=record.user_id,
@@ -153,7 +153,7 @@ def render_user(record: UserRecord, status: Status) -> User:
         status=status,
         status_text=record.status_text,
         role=record.role,
-        mfa_enabled=False,  # there is no second factor in this version to switch on
+        mfa_enabled=mfa_enabled,
         privacy=record.privacy,
         created_at=rfc3339(record.created_at),
         updated_at=rfc3339(record.updated_at),

@@ -6,10 +6,10 @@ from typing import Literal, Protocol
 from sqlalchemy import Connection
 
 from secureconnect.features.users.api.accounts import Ban
-from secureconnect.features.users.api.people import NewUser, PublicUser, Status, UserRecord
+from secureconnect.features.users.api.people import NewUser, PublicUser, Status, User, UserRecord
 from secureconnect.infra.database.base import WriteTx
 
-__all__ = ["Notices", "SecurityEvent", "Statuses", "Users"]
+__all__ = ["FactorOwners", "Notices", "SecurityEvent", "Statuses", "Users"]
 
 SecurityEvent = Literal[
     "refresh_reuse",
@@ -28,6 +28,13 @@ class Notices(Protocol):
     def security_in(self, tx: WriteTx, user_id: str, event: SecurityEvent, data: Mapping[str, str]) -> None:
         """A `security` notification, in the transaction of what it is about. `data` holds ids and addresses
         of machines, no secrets and no content."""
+
+
+class FactorOwners(Protocol):
+    """Who needs more than a password to log in; offered by factors."""
+
+    async def having(self, user_ids: Collection[str]) -> set[str]:
+        """Those of `user_ids` who have a second factor."""
 
 
 class Statuses(Protocol):
@@ -51,6 +58,12 @@ class Users(Protocol):
 
     async def own_status(self, user_id: str) -> Status:
         """A user's own effective status."""
+
+    async def itself(self, record: UserRecord) -> User:
+        """A user as shown to itself."""
+
+    async def mfa_enabled(self, user_id: str) -> bool:
+        """Whether the user has a second factor."""
 
     async def by_login(self, *, email: str | None = None, username: str | None = None) -> UserRecord | None:
         """The user with this address or name, without regard to case."""

@@ -11,12 +11,15 @@ from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.users import rules, store
 from secureconnect.features.users.api import (
     Ban,
+    FactorOwners,
     NewUser,
     PublicUser,
     Status,
     Statuses,
+    User,
     UserRecord,
     public_user,
+    render_user,
     username_fault,
 )
 from secureconnect.infra.bus.base import Bus
@@ -44,6 +47,7 @@ class UserService:
         audit: Audit,
         clock: Clock,
         statuses: Statuses,
+        factors: FactorOwners,
         *,
         allow_http: bool,
     ) -> None:
@@ -52,6 +56,7 @@ class UserService:
         self._audit = audit
         self._clock = clock
         self._statuses = statuses
+        self._factors = factors
         self._allow_http = allow_http
         self._cache: OrderedDict[str, UserRecord] = OrderedDict()
         self._changes = 0
@@ -97,6 +102,17 @@ class UserService:
     async def own_status(self, user_id: str) -> Status:
         """The caller's own effective status."""
         return (await self._statuses.visible(user_id, [user_id])).get(user_id, "offline")
+
+    async def mfa_enabled(self, user_id: str) -> bool:
+        return user_id in await self._factors.having([user_id])
+
+    async def itself(self, record: UserRecord) -> User:
+        """A user as shown to itself."""
+        return render_user(
+            record,
+            await self.own_status(record.user_id),
+            mfa_enabled=await self.mfa_enabled(record.user_id),
+        )
 
     async def by_login(self, *, email: str | None = None, username: str | None = None) -> UserRecord | None:
         return await self._database.lookup(
