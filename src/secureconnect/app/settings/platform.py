@@ -151,9 +151,7 @@ class ObjectStoreSettings(Section, frozen=True):
     path_style: Annotated[
         bool, about("`true`: the bucket is the first part of the path; `false`: of the host name")
     ] = True
-    timeout: Annotated[
-        float, about("longest wait for an answer of the store", unit="s", gt=0, le=600)
-    ] = 10
+    timeout: Annotated[float, about("longest wait for an answer of the store", unit="s", gt=0, le=600)] = 10
 
 
 class AuditSettings(Section, frozen=True):
