@@ -25,6 +25,7 @@ __all__ = [
     "MyState",
     "Overview",
     "Pictures",
+    "Reader",
     "Role",
     "Type",
 ]
@@ -130,6 +131,16 @@ class CatalogueEntry(Struct, frozen=True):
     message_retention_days: int
 
 
+class Reader(NamedTuple):
+    """How far a member has read and received; `last_read_at` (ms) is when the read mark last moved."""
+
+    user_id: str
+    visible_from: int
+    last_read_seq: int
+    last_read_at: int | None
+    last_delivered_seq: int
+
+
 class Marks(NamedTuple):
     """How far a member has read and received; `moved` when this call changed one of the two."""
 
@@ -232,11 +243,20 @@ class Conversations(Protocol):
     ) -> dict[str, int]:
         """The lowest seq that the user may read in each of `conversation_ids` that it is a member of."""
 
+    def searchable_in(
+        self, conn: Connection, user_id: str, conversation_ids: Collection[str] | None = None
+    ) -> dict[str, int]:
+        """The lowest seq that the user may read in each of its conversations that is not encrypted now: in
+        all of them, or in those of the given ones."""
+
     def avatar_in(self, conn: Connection, conversation_id: str) -> str | None:
         """The file that the picture was made of; None without one, or with a picture elsewhere."""
 
     def avatars_among_in(self, conn: Connection, file_ids: Collection[str]) -> set[str]:
         """Those files of which some conversation's picture was made."""
+
+    async def readers(self, conversation_id: str, *, after: str | None, limit: int) -> list[Reader]:
+        """Members and their marks, ascending by user id, above the id `after`."""
 
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         """The user's own place in a conversation. Raises like `member`."""

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from secureconnect.edge.realtime.frames import json_frame
 from secureconnect.features.conversations import rules, store
-from secureconnect.features.conversations.api import Facts, Marks, Member, MyState, Overview
+from secureconnect.features.conversations.api import Facts, Marks, Member, MyState, Overview, Reader
 from secureconnect.features.conversations.service.facts import FactsCache
 from secureconnect.features.conversations.service.seats import seat_in
 from secureconnect.features.conversations.service.views import Views, muted_until
@@ -117,11 +117,21 @@ class Neighbours:
     ) -> dict[str, int]:
         return store.visible_among(conn, user_id, conversation_ids)
 
+    def searchable_in(
+        self, conn: Connection, user_id: str, conversation_ids: Collection[str] | None = None
+    ) -> dict[str, int]:
+        return store.searchable(conn, user_id, conversation_ids)
+
     def avatar_in(self, conn: Connection, conversation_id: str) -> str | None:
         return store.avatar_file(conn, conversation_id)
 
     def avatars_among_in(self, conn: Connection, file_ids: Collection[str]) -> set[str]:
         return store.avatars_among(conn, file_ids)
+
+    async def readers(self, conversation_id: str, *, after: str | None, limit: int) -> list[Reader]:
+        return await self._database.read(
+            lambda conn: store.readers(conn, conversation_id, after=after, limit=limit)
+        )
 
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         return await self._views.my_state(await self.member(conversation_id, user_id))

@@ -20,6 +20,7 @@ from secureconnect.features.conversations.store.lists import (
     list_seats,
     overview_seats,
     participant,
+    readers,
 )
 from secureconnect.features.conversations.store.members import (
     advance_marks,
@@ -62,6 +63,7 @@ from secureconnect.features.conversations.store.rows import (
     set_settings,
     touch,
 )
+from secureconnect.features.conversations.store.searchable import searchable
 from secureconnect.features.conversations.store.statements import (
     move_marks,
     touch_conversation,
@@ -115,8 +117,10 @@ __all__ = [
     "overview_seats",
     "participant",
     "put_out",
+    "readers",
     "remember_removed",
     "revoke_invite",
+    "searchable",
     "set_flags",
     "set_role",
     "set_settings",

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
-from secureconnect.features.conversations.api import Member, Role, Type
+from secureconnect.features.conversations.api import Member, Reader, Role, Type
 from secureconnect.features.conversations.store.records import (
     MEMBER,
     RECORD,
@@ -29,6 +29,7 @@ __all__ = [
     "list_seats",
     "overview_seats",
     "participant",
+    "readers",
 ]
 
 Archived = Literal["true", "false", "all"]
@@ -142,6 +143,22 @@ def list_participants(
             or_(_P.joined_at > after[0], and_(_P.joined_at == after[0], _P.user_id > after[1]))
         )
     return [ParticipantRow(*row) for row in conn.execute(query)]
+
+
+def readers(conn: Connection, conversation_id: str, *, after: str | None, limit: int) -> list[Reader]:
+    """Members and their marks, ascending by user id."""
+    query = select(
+        _P.user_id,
+        _P.first_visible_seq,
+        _P.cleared_seq,
+        _P.last_read_seq,
+        _P.last_read_at,
+        _P.last_delivered_seq,
+    ).where(_P.conversation_id == conversation_id)
+    if after is not None:
+        query = query.where(_P.user_id > after)
+    rows = conn.execute(query.order_by(_P.user_id).limit(limit))
+    return [Reader(row[0], max(row[1], row[2] + 1), *row[3:]) for row in rows]
 
 
 def participant(member: Member) -> ParticipantRow:

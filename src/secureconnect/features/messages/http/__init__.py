@@ -1,14 +1,16 @@
-"""Routes of the timeline and of messages (docs/reference/http.md, messages)."""
+"""Routes of the timeline and of messages (docs/reference/http.md, messages; pins, conversations)."""
 
 from secureconnect.edge.http.routing import Route
-from secureconnect.features.messages.http import messages
-from secureconnect.features.messages.service import MarkService, ReadService, SendService, SyncService
+from secureconnect.features.messages.http import changes, messages, pins
+from secureconnect.features.messages.service import UseCases
 
 __all__ = ["routes"]
 
 
-def routes(
-    sending: SendService, reading: ReadService, syncing: SyncService, marking: MarkService
-) -> list[Route]:
+def routes(cases: UseCases) -> list[Route]:
     """Every route of this feature."""
-    return [*messages.routes(sending, reading, syncing, marking)]
+    return [
+        *messages.routes(cases.sending, cases.reading, cases.syncing, cases.marking),
+        *changes.routes(cases.reading, cases.editing, cases.deleting, cases.reacting, cases.history),
+        *pins.routes(cases.pinning),
+    ]

@@ -38,9 +38,7 @@ class ThreadChange(Struct):
     last_read_seq: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
 
 
-def routes(
-    threads: ThreadService, forwarding: ForwardService, receivers: ReceiverService
-) -> list[Route]:
+def routes(threads: ThreadService, forwarding: ForwardService, receivers: ReceiverService) -> list[Route]:
     """These routes."""
 
     async def thread(call: Call[None, ThreadQuery]) -> Reply:

@@ -1,6 +1,7 @@
 """The use cases: sending, reading, syncing, marking, changing; and how events are rendered and announced."""
 
 from secureconnect.features.messages.service.announcing import Announcer, CommitMetrics
+from secureconnect.features.messages.service.cases import UseCases, use_cases
 from secureconnect.features.messages.service.changing import Changes
 from secureconnect.features.messages.service.deleting import Deleted, DeleteService, Eraser
 from secureconnect.features.messages.service.editing import Edited, EditRequest, EditService
@@ -47,5 +48,7 @@ __all__ = [
     "SyncService",
     "SyncedConversation",
     "TimelineView",
+    "UseCases",
     "VersionsPage",
+    "use_cases",
 ]

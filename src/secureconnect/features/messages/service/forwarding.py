@@ -62,9 +62,7 @@ class ForwardService:
             raise ApiError(ErrorCode.CONFLICT, "Polls are not forwarded.")
         carried = [file.file_id for file in source.attachments]
         records = (
-            await self._database.lookup(
-                lambda conn: self._files.readable_in(conn, caller.user_id, carried)
-            )
+            await self._database.lookup(lambda conn: self._files.readable_in(conn, caller.user_id, carried))
             if carried
             else []
         )

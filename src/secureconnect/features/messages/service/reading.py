@@ -141,8 +141,11 @@ class ReadService:
         Raises:
             ApiError: `NOT_FOUND`, `FORBIDDEN`, `TIMELINE_UNAVAILABLE`.
         """
-        stored = await self.opened(caller.user_id, message_id)
-        (message,) = await self._view.rendered(caller.user_id, [stored])
+        return await self.shown(caller.user_id, await self.opened(caller.user_id, message_id))
+
+    async def shown(self, user_id: str, stored: StoredMessage) -> Message:
+        """A message that the user may read, as it sees it."""
+        (message,) = await self._view.rendered(user_id, [stored])
         return message
 
     async def opened(self, user_id: str, message_id: str) -> StoredMessage:

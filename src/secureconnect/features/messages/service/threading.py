@@ -135,7 +135,5 @@ class ThreadService:
         following, last_read_seq = await self._database.lookup(
             lambda conn: store.follower(conn, root_id, user_id)
         )
-        unread = await self._timeline.thread_unread(
-            root_id, user_id, last_read_seq, cap=self._unread_cap
-        )
+        unread = await self._timeline.thread_unread(root_id, user_id, last_read_seq, cap=self._unread_cap)
         return ThreadState(following, last_read_seq, unread)

@@ -1,6 +1,6 @@
 """What is stored about messages beside the log: mentions, followers of threads, pins, what users hid."""
 
-from secureconnect.features.messages.store.followers import follow
+from secureconnect.features.messages.store.followers import follow, follower, followers, update_follower
 from secureconnect.features.messages.store.hidden import hidden_among, hide
 from secureconnect.features.messages.store.mentions import (
     EVERYBODY,
@@ -16,6 +16,8 @@ __all__ = [
     "Pin",
     "count_pins",
     "follow",
+    "follower",
+    "followers",
     "hidden_among",
     "hide",
     "list_pins",
@@ -25,4 +27,5 @@ __all__ = [
     "remention",
     "unmention",
     "unpin",
+    "update_follower",
 ]
