@@ -9,6 +9,8 @@ message can slip in behind a committed removal, without reading the facts again 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.timeline.values import (
     MESSAGE_KINDS,
@@ -25,6 +27,7 @@ from secureconnect.infra.timeline.values import (
     StoredEvent,
     StoredMessage,
     StoredReaction,
+    Trimmed,
     Version,
 )
 
@@ -47,6 +50,7 @@ __all__ = [
     "StoredMessage",
     "StoredReaction",
     "Timeline",
+    "Trimmed",
     "Version",
 ]
 
@@ -239,6 +243,20 @@ class Timeline(Protocol):
         """Remove at most `limit` events of a conversation that exists for nobody any more, then its head.
 
         Returns how many; fewer than `limit` means that nothing of it is left.
+        """
+
+    async def count_messages(self) -> int:
+        """How many messages there are, deleted ones too."""
+
+    def stale_in(
+        self, conn: Connection, conversation_id: str, before: int, *, after_seq: int, limit: int
+    ) -> Trimmed:
+        """At most `limit` events above `after_seq` that `trim_in` would remove one after the other."""
+
+    def trim_in(self, tx: WriteTx, conversation_id: str, before: int, limit: int) -> Trimmed:
+        """Remove at most `limit` events from the start of the log, up to the first one that is not older
+        than `before` (ms), with the messages that they brought. `first_seq` moves up; nothing is appended
+        and no guard is raised. What other features keep about those messages is the caller's business.
         """
 
     async def purge_dedup(self, older_than: int) -> int:

@@ -5,11 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline import (
     relational_append,
     relational_changes,
     relational_read,
+    relational_retention,
     relational_scan,
     relational_threads,
 )
@@ -24,6 +27,7 @@ from secureconnect.infra.timeline.base import (
     Statement,
     StoredEvent,
     StoredMessage,
+    Trimmed,
     Version,
 )
 from secureconnect.infra.timeline.relational_erase import erase
@@ -231,6 +235,17 @@ class RelationalTimeline:
 
     async def erase(self, conversation_id: str, limit: int) -> int:
         return await self._database.write(lambda tx: erase(tx, conversation_id, limit))
+
+    async def count_messages(self) -> int:
+        return await self._database.read(relational_retention.count_messages)
+
+    def stale_in(
+        self, conn: Connection, conversation_id: str, before: int, *, after_seq: int, limit: int
+    ) -> Trimmed:
+        return relational_retention.stale(conn, conversation_id, before, after_seq, limit)
+
+    def trim_in(self, tx: WriteTx, conversation_id: str, before: int, limit: int) -> Trimmed:
+        return relational_retention.trim(tx, conversation_id, before, limit)
 
     async def purge_dedup(self, older_than: int) -> int:
         return await purge_dedup(self._database, older_than)

@@ -20,6 +20,7 @@ __all__ = [
     "StoredEvent",
     "StoredMessage",
     "StoredReaction",
+    "Trimmed",
     "Version",
 ]
 
@@ -210,3 +211,17 @@ class Head(msgspec.Struct, frozen=True):
     last_seq: int
     last_at: int
     guard: int
+
+
+class Trimmed(msgspec.Struct, frozen=True):
+    """A stretch of old events at the start of a log, up to `last_seq`.
+
+    `message_ids` are the messages that they brought, `files` how often those attach one, `bytes` what the
+    events and messages take without files.
+    """
+
+    events: int
+    last_seq: int
+    message_ids: tuple[str, ...]
+    files: int
+    bytes: int
