@@ -6,13 +6,13 @@ from sqlalchemy import Connection
 from secureconnect.features.admin.api import Bans
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.conversations.api import Conversations
+from secureconnect.features.messages.api import Messages
 from secureconnect.features.reports import rules, store
-from secureconnect.features.reports.api import MessageRemoval
 from secureconnect.features.reports.rules import Action, Status, Target
 from secureconnect.features.reports.store import Report
 from secureconnect.features.users.api import Users
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.infra.timeline.base import StoredMessage, Timeline
+from secureconnect.infra.timeline.base import GuardChanged, StoredMessage, Timeline
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.ids import new_time_id
@@ -31,7 +31,7 @@ class ReportService:
         timeline: Timeline,
         users: Users,
         conversations: Conversations,
-        removal: MessageRemoval,
+        messages: Messages,
         bans: Bans,
         audit: Audit,
         clock: Clock,
@@ -40,7 +40,7 @@ class ReportService:
         self._timeline = timeline
         self._users = users
         self._conversations = conversations
-        self._removal = removal
+        self._messages = messages
         self._bans = bans
         self._audit = audit
         self._clock = clock
@@ -138,7 +138,7 @@ class ReportService:
                 raise rules.not_found("report")
             rules.check_open(report.status)
             if action == "delete_message":
-                self._delete_in(tx, report, caller, context)
+                self._delete_in(tx, report, caller, context, now)
             elif action == "ban_user":
                 user_id = self._culprit_in(tx, report)
                 self._bans.ban_in(tx, caller, context, user_id, reason=note, until=None)
@@ -169,10 +169,33 @@ class ReportService:
             raise ApiError(ErrorCode.FORBIDDEN, "This message is not open to you.")
         return message
 
-    def _delete_in(self, tx: WriteTx, report: Report, caller: Principal, context: RequestContext) -> None:
+    def _delete_in(
+        self, tx: WriteTx, report: Report, caller: Principal, context: RequestContext, now: int
+    ) -> None:
+        """Delete the message for everybody. Its members are told why, the audit log also by whom."""
         if report.target_type != "message":
             raise rules.subject_fault("delete_message", report.target_type)
-        self._removal.delete_as_moderator_in(tx, report.target_id, caller, context)
+        message = self._timeline.message_in(tx, report.target_id)
+        if message is None:
+            return
+        try:
+            deleted = self._messages.delete_in(tx, message, at=now, by=None, reason="moderator")
+        except GuardChanged:  # the conversation is gone, and everything in it goes
+            return
+        if deleted is not None:
+            self._audit.record_in(
+                tx,
+                AuditEntry(
+                    event="message_deleted_by_moderator",
+                    actor_id=caller.user_id,
+                    actor_type="admin",
+                    session_id=caller.session_id,
+                    target_type="message",
+                    target_id=message.message_id,
+                    context=context,
+                    details={"conversation_id": message.conversation_id, "report_id": report.report_id},
+                ),
+            )
 
     def _culprit_in(self, tx: WriteTx, report: Report) -> str:
         if report.target_type == "user":
