@@ -11,7 +11,9 @@ from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.app.wiring.bots import wire_bot_access, wire_bots
 from secureconnect.app.wiring.factors import wire_factors
+from secureconnect.app.wiring.files import wire_files
 from secureconnect.app.wiring.mail import wire_mail
+from secureconnect.app.wiring.messages import wire_messages
 from secureconnect.app.wiring.polls import build_polls
 from secureconnect.edge.limits import RateLimiter
 from secureconnect.edge.module import Module
@@ -29,19 +31,15 @@ from secureconnect.features.auth.service import (
     LockoutLimits,
     Login,
 )
-from secureconnect.features.conversations.api import Pictures
 from secureconnect.features.conversations.module import module as conversations_module
 from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service import FactsCache, Listing, Neighbours, Views
 from secureconnect.features.conversations.socket import SocketMemberships
-from secureconnect.features.files.api import Files
 from secureconnect.features.friends.module import module as friends_module
 from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Relations as Friends
 from secureconnect.features.mail.module import module as mail_module
 from secureconnect.features.messages.api import Messages, Online, PollCards
-from secureconnect.features.messages.module import module as messages_module
-from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import Announcer, Poster, SenderNames, TimelineView
 from secureconnect.features.presence.module import module as presence_module
 from secureconnect.features.presence.rules import PresenceTimes
@@ -86,7 +84,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     database, bus, clock, metrics = stores.database, stores.bus, stores.clock, stores.metrics
     timeline, cursors = stores.timeline, stores.cursors
     development = settings.server.environment == "development"
-    statuses, online, polls, files, messages, pictures = Late(), Late(), Late(), Late(), Late(), Late()
+    statuses, online, polls, messages = Late(), Late(), Late(), Late()
     timers, background = Timers(clock), Background()
 
     mail = wire_mail(settings, stores)
@@ -200,9 +198,26 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     sight = Sight(database, users, friends, conversations)
     presence = PresenceService(Devices(stores.cache), sight, users, bus, clock, times)
     statuses.source = online.source = presence
-    poster = Poster(timeline, conversations, cast("Files", files), cast("Online", online), names, clock)
+    files, file_modules = wire_files(
+        settings, stores, background=background, audit=audit, users=users, conversations=conversations
+    )
+    poster = Poster(timeline, conversations, files.readers, cast("Online", online), names, clock)
 
     polls_module, polls.source = build_polls(stores, users, conversations, cast("Messages", messages))
+    messages_module, messages.source = wire_messages(
+        settings,
+        stores,
+        timers=timers,
+        audit=audit,
+        users=users,
+        conversations=conversations,
+        files=files.readers,
+        polls=cast("PollCards", polls),
+        names=names,
+        poster=poster,
+        announcer=announcer,
+        view=view,
+    )
 
     _, bot_modules = wire_bots(
         settings,
@@ -244,7 +259,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             facts=facts,
             views=views,
             neighbours=conversations,
-            pictures=cast("Pictures", pictures),
+            pictures=files.avatars,
             limits=ConversationLimits(
                 settings.conversations.max_members,
                 settings.conversations.max_per_user,
@@ -256,28 +271,8 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             public_url=settings.server.public_url,
             allow_http=development,
         ),
-        messages_module(
-            database=database,
-            timeline=timeline,
-            bus=bus,
-            clock=clock,
-            timers=timers,
-            cursors=cursors,
-            users=users,
-            conversations=conversations,
-            files=cast("Files", files),
-            poster=poster,
-            announcer=announcer,
-            view=view,
-            limits=MessageLimits(
-                settings.messaging.max_content_chars,
-                settings.messaging.max_encrypted_bytes,
-                settings.messaging.unread_cap,
-                settings.messaging.max_attachments,
-            ),
-            typing_interval=settings.realtime.typing_interval,
-            dedup_hours=settings.messaging.dedup_hours,
-        ),
+        *file_modules,
+        messages_module,
         polls_module,
         *bot_modules,
         presence_module(

@@ -31,7 +31,7 @@ CloseListener = Callable[["Session", int], None]
 class Session:
     """The Receiver of one chat socket. Lives on the event loop; nothing here blocks.
 
-    Features may use `connection_id`, `principal`, `device_id`, `push`, `close` and `on_close`.
+    Features may use `connection_id`, `principal`, `request`, `device_id`, `push`, `close` and `on_close`.
     """
 
     __slots__ = (
@@ -85,6 +85,11 @@ class Session:
         self._opened_at = host.clock.monotonic()
         self._inbox = Inbox(self, context)
 
+    @property
+    def request(self) -> RequestContext:
+        """The request that became this socket."""
+        return self._inbox.context
+
     def open(self) -> None:
         """Greet the client; called once, right after the socket opened and the hub knows this session."""
         host, settings = self.host, self.host.settings
@@ -94,8 +99,8 @@ class Session:
             connection_id=self.connection_id,
             user_id=self.principal.user_id,
             session_id=self.principal.session_id,
-            request_id=self._inbox.context.request_id,
-            client_ip=self._inbox.context.client_ip,
+            request_id=self.request.request_id,
+            client_ip=self.request.client_ip,
         )
         self.reply(
             welcome_frame(

@@ -10,7 +10,7 @@ import msgspec
 
 from secureconnect.edge.validation import decode
 from secureconnect.kit.errors import ApiError
-from secureconnect.kit.principal import Principal
+from secureconnect.kit.principal import Principal, RequestContext
 
 if TYPE_CHECKING:
     from secureconnect.edge.realtime.session.chat import Session
@@ -51,6 +51,11 @@ class CommandContext(NamedTuple):
     def connection_id(self) -> str:
         """The socket's id, as in its `welcome`."""
         return self.session.connection_id
+
+    @property
+    def request(self) -> RequestContext:
+        """Where the socket came from, for audit records."""
+        return self.session.request
 
 
 class Command(NamedTuple):
