@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 from pathlib import Path
 
 from secureconnect.infra.mail.base import Mail, MailDelayed
@@ -32,7 +33,7 @@ class FileMail:
 
     def _write(self, name: str, content: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self._directory / f".{name}"
+        fresh = self._directory / f".{name}.{secrets.token_hex(4)}"
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, for its mode
             file.write(content)

@@ -1,12 +1,13 @@
 """A mail as bytes (RFC 5322, MIME): text and HTML as alternatives."""
 
 from datetime import UTC, datetime
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
-from secureconnect.infra.mail.base import Mail
+from secureconnect.infra.mail.base import Mail, MailRefused
 
 __all__ = ["envelope_sender", "mime_bytes"]
 
@@ -24,11 +25,14 @@ def mime_bytes(mail: Mail, *, sender: str, host: str) -> bytes:
     Args:
         sender: an address, or `Name <address>`.
         host: the right side of the Message-ID.
+
+    Raises:
+        MailRefused: `mail.to` is no address.
     """
     name, address = parseaddr(sender)
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(display_name=name, addr_spec=address)
-    message["To"] = Address(addr_spec=mail.to)
+    message["To"] = _recipient(mail.to)
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(datetime.fromtimestamp(mail.written_at / 1000, UTC))
     message["Message-ID"] = f"<{mail.mail_id}@{host}>"
@@ -37,6 +41,13 @@ def mime_bytes(mail: Mail, *, sender: str, host: str) -> bytes:
     message.set_content(mail.text, cte=_encoding(mail.text))
     message.add_alternative(mail.html, subtype="html", cte=_encoding(mail.html))
     return message.as_bytes()
+
+
+def _recipient(address: str) -> Address:
+    try:
+        return Address(addr_spec=address)
+    except (ValueError, IndexError, HeaderParseError) as error:
+        raise MailRefused("not an address") from error
 
 
 def _encoding(text: str) -> str:

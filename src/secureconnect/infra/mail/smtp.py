@@ -83,8 +83,6 @@ class SmtpMail:
             raise _refusal(error.recipients[0].code) from error
         except aiosmtplib.SMTPResponseException as error:
             raise _refusal(error.code) from error
-        except ValueError as error:
-            raise MailRefused("not an address") from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailDelayed(type(error).__name__, unreachable=True) from error
 
