@@ -140,8 +140,10 @@ class Blobs(Protocol):
     async def presign_part(
         self, key: str, upload_id: str, number: int, *, size: int, expires_in: int
     ) -> SignedRequest:
-        """One PUT of part `number` with exactly `size` bytes; a repeated PUT replaces the part.
+        """One PUT of part `number` with exactly `size` bytes.
 
+        A part may be sent again, as long as it brings the same bytes. While that goes on the part may be
+        missing.
         A thousand take some tens of milliseconds: the store is asked at most once.
         """
 
@@ -153,8 +155,9 @@ class Blobs(Protocol):
         """
 
     async def complete_multipart(self, key: str, upload_id: str, parts: Sequence[Part]) -> ObjectStat:
-        """Make the object of `parts`, all of them, as `parts()` gave them; ends all their URLs.
+        """Make the object of `parts`, as `parts()` gave them; ends all their URLs.
 
+        The caller checks that all parts are there: S3 does not know how many there should be.
         An upload that was completed before answers with its object. Takes no time that grows with the size
         in the local store.
 

@@ -34,19 +34,25 @@ class S3Multipart:
         Raises:
             UploadMissing: no such upload.
         """
+        found: dict[int, tuple[str, Part]] = {}
         try:
-            return [part async for part in self._parts(key, upload_id)]
+            async for modified, part in self._parts(key, upload_id):
+                # SeaweedFS lists a part that was sent again twice, the last one first.
+                if part.number not in found or modified > found[part.number][0]:
+                    found[part.number] = modified, part
         except Refused as refused:
             raise _missing(refused) from refused
+        return [found[number][1] for number in sorted(found)]
 
-    async def _parts(self, key: str, upload_id: str) -> AsyncIterator[Part]:
+    async def _parts(self, key: str, upload_id: str) -> AsyncIterator[tuple[str, Part]]:
         query = {"uploadId": upload_id, "max-parts": "1000"}
         while True:
             answer = await self._ask("GET", key, query)
             for found in answer.each("Part"):
                 part = Answer({}, found)
                 etag = part.text("ETag").strip('"')
-                yield Part(int(part.text("PartNumber")), int(part.text("Size")), etag)
+                number, size = int(part.text("PartNumber")), int(part.text("Size"))
+                yield part.text("LastModified"), Part(number, size, etag)
             if answer.text("IsTruncated") != "true":
                 return
             query["part-number-marker"] = answer.text("NextPartNumberMarker")
