@@ -35,3 +35,5 @@ async def test_every_live_conversation_is_met_once_in_both_walks(w: World) -> No
     entry = next(entry for entry in newest if entry.conversation_id == made[0])
     assert (entry.type, entry.member_count, entry.is_e2ee_enabled) == ("group", 2, True)
     assert entry.message_retention_days == 3
+    assert await w.database.read(lambda conn: catalogue.find_in(conn, made[0])) == entry
+    assert await w.database.read(lambda conn: catalogue.find_in(conn, gone)) is None

@@ -304,5 +304,8 @@ class Catalogue(Protocol):
     def after_in(self, conn: Connection, after: str, limit: int) -> list[CatalogueEntry]:
         """At most `limit`, ascending by id, above the id `after`."""
 
+    def find_in(self, conn: Connection, conversation_id: str) -> CatalogueEntry | None:
+        """One of them, or None."""
+
     def count_in(self, conn: Connection) -> int:
         """How many there are."""

@@ -19,5 +19,8 @@ class ConversationCatalogue:
     def after_in(self, conn: Connection, after: str, limit: int) -> list[CatalogueEntry]:
         return store.catalogue_after(conn, after, limit)
 
+    def find_in(self, conn: Connection, conversation_id: str) -> CatalogueEntry | None:
+        return store.catalogue_entry(conn, conversation_id)
+
     def count_in(self, conn: Connection) -> int:
         return store.count_all(conn)

@@ -1,6 +1,11 @@
 """The tables of conversations and every query on them."""
 
-from secureconnect.features.conversations.store.catalogue import catalogue_after, count_all, newest
+from secureconnect.features.conversations.store.catalogue import (
+    catalogue_after,
+    catalogue_entry,
+    count_all,
+    newest,
+)
 from secureconnect.features.conversations.store.invites import (
     count_live_invites,
     find_invite,
@@ -84,6 +89,7 @@ __all__ = [
     "avatars_among",
     "candidates",
     "catalogue_after",
+    "catalogue_entry",
     "change",
     "co_members",
     "count_all",

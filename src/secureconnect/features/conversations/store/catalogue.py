@@ -8,7 +8,7 @@ from secureconnect.features.conversations.api import CatalogueEntry
 from secureconnect.features.conversations.store.records import decode_settings
 from secureconnect.features.conversations.store.tables import conversations
 
-__all__ = ["catalogue_after", "count_all", "newest"]
+__all__ = ["catalogue_after", "catalogue_entry", "count_all", "newest"]
 
 _C = conversations.c
 _COLUMNS = (_C.conversation_id, _C.type, _C.member_count, _C.created_at, _C.settings)
@@ -28,6 +28,12 @@ def catalogue_after(conn: Connection, after: str, limit: int) -> list[CatalogueE
     """Ascending by id, above `after`."""
     query = select(*_COLUMNS).where(_LIVE, _C.conversation_id > after).order_by(_C.conversation_id)
     return [_entry(row) for row in conn.execute(query.limit(limit))]
+
+
+def catalogue_entry(conn: Connection, conversation_id: str) -> CatalogueEntry | None:
+    """One conversation that is not deleted."""
+    row = conn.execute(select(*_COLUMNS).where(_LIVE, _C.conversation_id == conversation_id)).first()
+    return _entry(row) if row is not None else None
 
 
 def count_all(conn: Connection) -> int:
