@@ -14,6 +14,7 @@ from secureconnect.edge.realtime.session.inbox import Hello, TokenExpires, Token
 from secureconnect.edge.realtime.session.resume import Outcome
 from secureconnect.edge.realtime.settings import PROTOCOL
 from secureconnect.features.conversations.api import Conversation, MyState
+from secureconnect.features.drafts.service import Draft
 from secureconnect.features.users.api import Status
 from secureconnect.kit.errors import Detail, ErrorCode
 from secureconnect.kit.events import KINDS
@@ -106,6 +107,23 @@ class MyStateFrame(Struct, kw_only=True, tag_field="type", tag="my_state"):
     my: MyState
 
 
+class DraftFrame(Struct, kw_only=True, tag_field="type", tag="draft"):
+    """The user's draft was saved or, when it is null, forgotten."""
+
+    conversation_id: Id
+    thread_root_id: Id | None
+    draft: Draft | None
+
+
+class ThreadStateFrame(Struct, kw_only=True, tag_field="type", tag="thread_state"):
+    """The user's own place in a thread changed; `message_id` is the thread's root."""
+
+    message_id: Id
+    following: bool
+    last_read_seq: int
+    unread_count: int
+
+
 class ConversationAdded(Struct, kw_only=True, tag_field="type", tag="conversation_added"):
     """The user was added or joined; comes before the first event of the conversation."""
 
@@ -159,6 +177,8 @@ SERVER_FRAMES: dict[str, type[Struct]] = {
         Receipt,
         Presence,
         MyStateFrame,
+        DraftFrame,
+        ThreadStateFrame,
         ConversationAdded,
         ConversationRemoved,
         TokenExpiring,

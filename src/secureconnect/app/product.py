@@ -274,6 +274,15 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         *file_modules,
         messages_module,
         polls_module,
+        drafts_module(
+            database=database,
+            timeline=timeline,
+            conversations=conversations,
+            files=cast("Files", files),
+            bus=bus,
+            clock=clock,
+            limits=DraftLimits(settings.messaging.max_content_chars, settings.messaging.max_encrypted_bytes),
+        ),
         *bot_modules,
         presence_module(
             presence=presence,
