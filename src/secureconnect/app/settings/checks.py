@@ -75,6 +75,8 @@ def _addresses(settings: Settings) -> Iterator[Fault]:
 def _times(settings: Settings) -> Iterator[Fault]:
     if settings.auth.refresh_ttl <= settings.auth.access_ttl:
         yield Fault("auth.refresh_ttl", "must be longer than auth.access_ttl")
+    if settings.storage.multipart_ttl < settings.storage.upload_ttl:
+        yield Fault("storage.multipart_ttl", "must not be shorter than storage.upload_ttl")
     if settings.realtime.idle_timeout <= settings.realtime.ping_interval:
         yield Fault("realtime.idle_timeout", "must be longer than realtime.ping_interval")
 

@@ -47,6 +47,9 @@ class RateLimitSettings(Section, frozen=True):
     bots: Annotated[int, about("`/v1/bots`", ge=0, le=_MAX)] = 20
     hooks: Annotated[int, about("`/v1/hooks`, counted for each webhook", ge=0, le=_MAX)] = 60
     reports: Annotated[int, about("`/v1/reports`", ge=0, le=_MAX)] = 10
+    upload_url: Annotated[int, about("begin, renew and complete uploads", ge=0, le=_MAX)] = 20
+    download_url: Annotated[int, about("download URLs", ge=0, le=_MAX)] = 30
+    files: Annotated[int, about("the rest of `/v1/storage`", ge=0, le=_MAX)] = 20
     ws_connect: Annotated[int, about("socket upgrades", ge=0, le=_MAX)] = 30
     ws_tickets: Annotated[int, about("`/v1/ws/tickets`", ge=0, le=_MAX)] = 30
     admin_stats: Annotated[int, about("`/v1/admin/stats`, health, queues", ge=0, le=_MAX)] = 30

@@ -25,6 +25,7 @@ from secureconnect.app.settings.product import (
     MessagingSettings,
     PresenceSettings,
 )
+from secureconnect.app.settings.storage import StorageSettings
 from secureconnect.edge.realtime.settings import RealtimeSettings
 
 __all__ = ["SQLITE", "Settings"]
@@ -50,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True):
     presence: PresenceSettings = PresenceSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
+    storage: StorageSettings = StorageSettings()
     retention: RetentionSettings = RetentionSettings()
     privacy: PrivacySettings = PrivacySettings()
     audit: AuditSettings = AuditSettings()

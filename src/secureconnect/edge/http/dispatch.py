@@ -15,7 +15,16 @@ from secureconnect.edge.http.answers import Answers, Exchange, PageReply, Receiv
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
 from secureconnect.edge.http.idempotency import Idempotency, Key
-from secureconnect.edge.http.routing import Access, Call, Reply, Route, Router, limit_key, parameters
+from secureconnect.edge.http.routing import (
+    Access,
+    Call,
+    Redirect,
+    Reply,
+    Route,
+    Router,
+    limit_key,
+    parameters,
+)
 from secureconnect.edge.http.streams import Body, Intake, StreamRoute, StreamRouter, pour
 from secureconnect.edge.limits import RateLimiter, exceeded
 from secureconnect.edge.validation import decode, decode_query, parse_object
@@ -152,7 +161,7 @@ class HttpEdge:
             return PageReply(self._answers.success(exchange, {}))
         async with asyncio.timeout(self._timeout):
             status, body = await self._run(exchange, route, values)
-        return PageReply(body, status=status)
+        return PageReply(body, "application/json" if body else "text/plain", status)
 
     async def _stream(self, exchange: Exchange, methods: Mapping[str, StreamRoute], rest: str) -> PageReply:
         """A route of bytes: no limits, no credentials, no JSON, and no time limit but on silence."""
@@ -228,6 +237,9 @@ class HttpEdge:
         key = exchange.headers.get(b"idempotency-key")
         if key is None or principal is None or route.method != "POST" or not route.replayable:
             reply = await route.handler(call)
+            if isinstance(reply, Redirect):
+                exchange.extra.append((b"location", reply.location.encode()))
+                return 302, b""
             return reply.status, self._answers.success(exchange, reply.data)
         return await self._run_once(exchange, route, call, key.decode("latin-1"), raw)
 
@@ -335,7 +347,8 @@ class HttpEdge:
             return replay.status, self._answers.again(exchange, replay.body)
         status, body = 500, b""
         try:
-            reply: Reply = await route.handler(call)
+            reply = await route.handler(call)
+            assert isinstance(reply, Reply)  # only GET leads elsewhere
             status, body = reply.status, self._answers.success(exchange, reply.data)
         except ApiError as error:
             status, body = error.code.status, self._refuse(exchange, error)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import inspect
 
-from secureconnect.edge.http.routing import Access, Route, parameters
+from secureconnect.edge.http.routing import Access, Redirect, Route, parameters
 from secureconnect.edge.http.streams import StreamRoute
 from secureconnect.kit.errors import ErrorCode
 
@@ -93,7 +93,7 @@ def _anything(type_: type[Any]) -> dict[str, Any]:
 def _types(routes: Sequence[Route | StreamRoute]) -> list[type[Any]]:
     found: dict[type[Any], None] = {}
     for route in routes:
-        given = [answer for answer in route.returns.values() if answer is not None]
+        given = [answer for answer in route.returns.values() if answer is not None and answer is not Redirect]
         answers = [type_ for answer in given for type_ in _alternatives(answer)]
         body = route.body if isinstance(route, Route) else None
         for type_ in (*answers, body, route.query):
@@ -194,6 +194,9 @@ def _query_parameters(route: Route | StreamRoute, schemas: dict[type[Any], Any])
 def _responses(route: Route, schemas: dict[type[Any], Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in route.returns.items():
+        if answer is Redirect:
+            responses[str(status)] = _REDIRECT
+            continue
         types = _alternatives(answer)
         data = schemas[types[0]] if len(types) == 1 else {"anyOf": [schemas[type_] for type_ in types]}
         responses[str(status)] = {
@@ -279,6 +282,11 @@ def _page(path: str, summary: str) -> dict[str, Any]:
         "responses": {"200": {"description": summary}, "default": {"description": "Not available."}},
     }
 
+
+_REDIRECT: dict[str, Any] = {
+    "description": "Elsewhere.",
+    "headers": {"Location": {"required": True, "schema": {"type": "string", "format": "uri"}}},
+}
 
 _ENVELOPE: dict[str, Any] = {
     "Meta": {

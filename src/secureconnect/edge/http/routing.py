@@ -12,7 +12,19 @@ from secureconnect.kit.errors import ErrorCode
 from secureconnect.kit.ids import normalise_uuid
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["Access", "Call", "Done", "Handler", "Reply", "Route", "Router", "done", "limit_key", "parameters"]
+__all__ = [
+    "Access",
+    "Call",
+    "Done",
+    "Handler",
+    "Redirect",
+    "Reply",
+    "Route",
+    "Router",
+    "done",
+    "limit_key",
+    "parameters",
+]
 
 B = TypeVar("B")
 Q = TypeVar("Q")
@@ -54,6 +66,12 @@ class Reply(msgspec.Struct):
     status: int = 200
 
 
+class Redirect(msgspec.Struct, frozen=True):
+    """An answer without envelope that leads elsewhere; `location` is a URL."""
+
+    location: str
+
+
 class Done(msgspec.Struct, frozen=True):
     """One short English sentence for developers."""
 
@@ -65,7 +83,7 @@ def done(message: str, status: int = 200) -> Reply:
     return Reply(Done(message), status)
 
 
-Handler = Callable[[Call[Any, Any]], Awaitable[Reply]]
+Handler = Callable[[Call[Any, Any]], Awaitable[Reply | Redirect]]
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,8 +129,11 @@ class Files(Protocol):
     def stored_bytes_in(self, conn: Connection) -> int:
         """The bytes of all completed files."""
 
-    def usage_in(self, conn: Connection, user_ids: Collection[str]) -> dict[str, Usage]:
-        """What each of `user_ids` uses."""
+    def used_in(self, conn: Connection, user_ids: Collection[str]) -> dict[str, int]:
+        """The bytes that count against the quota of each of `user_ids`; who never uploaded is left out."""
+
+    def quota(self, own: int | None) -> int:
+        """The quota in bytes that counts for a user who was given the quota `own`, or none."""
 
     def owned_in(self, conn: Connection, user_id: str, *, after: str | None, limit: int) -> list[FileRecord]:
         """The user's completed files, ascending by id, above the id `after`; for an export."""

@@ -23,6 +23,7 @@ __all__ = [
     "avatar_fault",
     "avatar_key",
     "check_admission",
+    "check_part_numbers",
     "check_wanted",
     "may_have_thumbnail",
     "not_found",
@@ -146,6 +147,19 @@ def part_sizes(file_size: int, part_size: int) -> list[int]:
     """The size of every part, in order."""
     whole, rest = divmod(file_size, part_size)
     return [part_size] * whole + ([rest] if rest else [])
+
+
+def check_part_numbers(file: FileRecord, part_numbers: Sequence[int]) -> None:
+    """Raises ApiError `VALIDATION_ERROR` that names every number that a multipart upload has no part for."""
+    assert file.part_size is not None
+    count = len(part_sizes(file.file_size, file.part_size))
+    details = [
+        Detail(f"part_numbers[{place}]", f"there are {count} parts")
+        for place, number in enumerate(part_numbers)
+        if number > count
+    ]
+    if details:
+        raise ApiError(ErrorCode.VALIDATION_ERROR, "The request is not valid.", details=details)
 
 
 def check_admission(limits: FileLimits, usage: Usage, pending_count: int, file_size: int) -> None:

@@ -15,6 +15,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from secureconnect.infra.telemetry.file_metrics import FileMetrics
+
 __all__ = ["Metrics"]
 
 _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -124,6 +126,8 @@ class Metrics:
         self._up = gauge("dependency_up", "1 when the dependency answers.", "dependency")
         self._lag = histogram("event_loop_lag_seconds", "How late a timer of the event loop fires.")
         self._free = gauge("data_dir_free_bytes", "Free space where the data lives.")
+        #: What happens to files.
+        self.files = FileMetrics(registry)
         gauge("build_info", "Version of the running program.", "version").labels(version).set(1)
         self.registries = (registry, openings)
         # Finding a child by its labels costs more than counting. The labels of these come from closed lists.

@@ -26,7 +26,7 @@ from secureconnect.features.files.store.records import (
     set_gone,
     set_thumbnail,
 )
-from secureconnect.features.files.store.usage import Sums, add, completed_bytes, sums, sums_of
+from secureconnect.features.files.store.usage import Sums, add, completed_bytes, forget_user, sums, sums_of
 
 __all__ = [
     "Attached",
@@ -41,6 +41,7 @@ __all__ = [
     "extend",
     "find",
     "find_many",
+    "forget_user",
     "grant_statements",
     "insert_file",
     "list_owned",

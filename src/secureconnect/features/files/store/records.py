@@ -1,6 +1,6 @@
 """Files: the rows and every change of their state."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
@@ -137,7 +137,7 @@ def list_owned(
 
 
 def owned_after(
-    conn: Connection, owner_id: str, statuses: Collection[FileStatus], *, after: str | None, limit: int
+    conn: Connection, owner_id: str, statuses: Sequence[FileStatus], *, after: str | None, limit: int
 ) -> list[FileRecord]:
     """A user's files in these states, ascending by id, above the id `after`."""
     query = select(*_RECORD).where(_F.owner_id == owner_id, _F.status.in_(statuses))

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from secureconnect.features.files.store.tables import storage_usage
 from secureconnect.infra.database.base import WriteTx
 
-__all__ = ["NOTHING", "Sums", "add", "completed_bytes", "sums", "sums_of"]
+__all__ = ["NOTHING", "Sums", "add", "completed_bytes", "forget_user", "sums", "sums_of"]
 
 _U = storage_usage.c
 
@@ -61,3 +61,8 @@ def add(tx: WriteTx, user_id: str, *, completed: int = 0, pending: int = 0, pend
 def completed_bytes(conn: Connection) -> int:
     """The bytes of all completed files."""
     return conn.execute(select(func.sum(_U.completed_bytes))).scalar_one() or 0
+
+
+def forget_user(tx: WriteTx, user_id: str) -> None:
+    """Nothing of this user's is stored any more."""
+    tx.conn.execute(delete(storage_usage).where(_U.user_id == user_id))
