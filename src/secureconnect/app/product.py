@@ -10,11 +10,12 @@ from secureconnect.app.object_store import objects_module
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.app.wiring.bots import wire_bot_access, wire_bots
+from secureconnect.app.wiring.drafts import wire_drafts
 from secureconnect.app.wiring.factors import wire_factors
 from secureconnect.app.wiring.files import wire_files
 from secureconnect.app.wiring.mail import wire_mail
 from secureconnect.app.wiring.messages import wire_messages
-from secureconnect.app.wiring.polls import build_polls
+from secureconnect.app.wiring.polls import wire_polls
 from secureconnect.edge.limits import RateLimiter
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.background import Background
@@ -203,7 +204,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     )
     poster = Poster(timeline, conversations, files.readers, cast("Online", online), names, clock)
 
-    polls_module, polls.source = build_polls(stores, users, conversations, cast("Messages", messages))
+    polls_module, polls.source = wire_polls(stores, users, conversations, cast("Messages", messages))
     messages_module, messages.source = wire_messages(
         settings,
         stores,
@@ -274,15 +275,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         *file_modules,
         messages_module,
         polls_module,
-        drafts_module(
-            database=database,
-            timeline=timeline,
-            conversations=conversations,
-            files=cast("Files", files),
-            bus=bus,
-            clock=clock,
-            limits=DraftLimits(settings.messaging.max_content_chars, settings.messaging.max_encrypted_bytes),
-        ),
+        wire_drafts(settings, stores, conversations, files.readers),
         *bot_modules,
         presence_module(
             presence=presence,

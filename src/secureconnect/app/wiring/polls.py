@@ -8,10 +8,10 @@ from secureconnect.features.polls.module import module
 from secureconnect.features.polls.service import Cards
 from secureconnect.features.users.api import Users
 
-__all__ = ["build_polls"]
+__all__ = ["wire_polls"]
 
 
-def build_polls(
+def wire_polls(
     stores: Stores, users: Users, conversations: Conversations, messages: Messages
 ) -> tuple[Module, Cards]:
     """The feature, and the polls that messages show."""
