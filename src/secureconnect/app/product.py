@@ -16,11 +16,14 @@ from secureconnect.app.wiring.files import wire_files
 from secureconnect.app.wiring.mail import wire_mail
 from secureconnect.app.wiring.messages import wire_messages
 from secureconnect.app.wiring.polls import wire_polls
+from secureconnect.app.wiring.recovery import wire_mail_flows
+from secureconnect.app.wiring.reports import wire_reports
 from secureconnect.edge.limits import RateLimiter
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.fanout.hub import Hub
 from secureconnect.edge.realtime.timers import Timers
+from secureconnect.features.admin.api import Bans
 from secureconnect.features.audit.module import module as audit_module
 from secureconnect.features.audit.service import AuditService
 from secureconnect.features.auth.module import module as auth_module
@@ -31,6 +34,8 @@ from secureconnect.features.auth.service import (
     Lockout,
     LockoutLimits,
     Login,
+    ban_bar,
+    verification_bar,
 )
 from secureconnect.features.conversations.module import module as conversations_module
 from secureconnect.features.conversations.rules import ConversationLimits
@@ -85,7 +90,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     database, bus, clock, metrics = stores.database, stores.bus, stores.clock, stores.metrics
     timeline, cursors = stores.timeline, stores.cursors
     development = settings.server.environment == "development"
-    statuses, online, polls, messages = Late(), Late(), Late(), Late()
+    statuses, online, polls, messages, bans = Late(), Late(), Late(), Late(), Late()
     timers, background = Timers(clock), Background()
 
     mail = wire_mail(settings, stores)
@@ -151,8 +156,11 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             auth.lockout_account_failures,
         ),
     )
-    entrance = EntranceService(users, sessions, audit, lockout, metrics, clock)
     alerts = AlertService(users, sessions, audit, mail, None, clock, new_devices=auth.notify_new_device)
+    bars = [ban_bar(users, clock)]
+    if auth.email_verification == "required":
+        bars.append(verification_bar)
+    entrance = EntranceService(users, sessions, audit, lockout, alerts, metrics, clock, bars)
     factor_parts = wire_factors(
         settings,
         stores,
@@ -165,6 +173,18 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     )
     factors.source = factor_parts.factors
     login = Login(database, users, hasher, lockout, entrance, factor_parts.logins, metrics, clock)
+    flows = wire_mail_flows(
+        settings,
+        stores,
+        users=users,
+        sessions=sessions,
+        audit=audit,
+        hasher=hasher,
+        lockout=lockout,
+        login=login,
+        mail=mail,
+        alerts=alerts,
+    )
     accounts = Accounts(
         database,
         users,
@@ -172,8 +192,11 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         audit,
         hasher,
         login,
+        flows.addresses,
+        alerts,
         clock,
         open_to_all=auth.registration == "open",
+        verification=auth.email_verification,
         shortest_password=auth.password_min,
     )
 
@@ -246,7 +269,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             pair_changed=[conversations.pair_changed],
         ),
         sessions_module(sessions, tickets, keyring, access, memberships, cursors),
-        auth_module(accounts, login, lockout, factor_parts.logins, users),
+        auth_module(accounts, login, lockout, flows.recovery, flows.addresses, factor_parts.logins, users),
         factor_parts.module,
         conversations_module(
             database=database,
@@ -277,6 +300,14 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         polls_module,
         wire_drafts(settings, stores, conversations, files.readers),
         *bot_modules,
+        wire_reports(
+            stores,
+            audit=audit,
+            users=users,
+            conversations=conversations,
+            messages=cast("Messages", messages),
+            bans=cast("Bans", bans),
+        ),
         presence_module(
             presence=presence,
             relations=sight,
