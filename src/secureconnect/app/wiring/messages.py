@@ -44,6 +44,7 @@ def wire_messages(
     cases = use_cases(
         database=stores.database,
         timeline=stores.timeline,
+        bus=stores.bus,
         audit=audit,
         clock=stores.clock,
         cursors=stores.cursors,

@@ -1,7 +1,7 @@
 """Routes of the timeline and of messages (docs/reference/http.md, messages; pins, conversations)."""
 
 from secureconnect.edge.http.routing import Route
-from secureconnect.features.messages.http import changes, messages, pins
+from secureconnect.features.messages.http import changes, messages, pins, threads
 from secureconnect.features.messages.service import UseCases
 
 __all__ = ["routes"]
@@ -13,4 +13,5 @@ def routes(cases: UseCases) -> list[Route]:
         *messages.routes(cases.sending, cases.reading, cases.syncing, cases.marking),
         *changes.routes(cases.reading, cases.editing, cases.deleting, cases.reacting, cases.history),
         *pins.routes(cases.pinning),
+        *threads.routes(cases.threads, cases.forwarding, cases.receivers),
     ]

@@ -10,6 +10,7 @@ from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service.changing import Changes
 from secureconnect.features.messages.service.deleting import DeleteService, Eraser
 from secureconnect.features.messages.service.editing import EditService
+from secureconnect.features.messages.service.forwarding import ForwardService
 from secureconnect.features.messages.service.history import HistoryService
 from secureconnect.features.messages.service.marking import MarkService
 from secureconnect.features.messages.service.neighbours import Neighbours
@@ -18,11 +19,14 @@ from secureconnect.features.messages.service.posting import Poster
 from secureconnect.features.messages.service.reacting import ReactService
 from secureconnect.features.messages.service.reading import ReadService
 from secureconnect.features.messages.service.receipts import Receipts
+from secureconnect.features.messages.service.receivers import ReceiverService
 from secureconnect.features.messages.service.rendering import SenderNames
 from secureconnect.features.messages.service.sending import SendService
 from secureconnect.features.messages.service.syncing import SyncService
+from secureconnect.features.messages.service.threading import ThreadService
 from secureconnect.features.messages.service.viewing import TimelineView
 from secureconnect.features.users.api import Users
+from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import Database
 from secureconnect.infra.timeline.base import Timeline
 from secureconnect.kit.clock import Clock
@@ -43,6 +47,9 @@ class UseCases(NamedTuple):
     reacting: ReactService
     pinning: PinService
     history: HistoryService
+    threads: ThreadService
+    forwarding: ForwardService
+    receivers: ReceiverService
     neighbours: Neighbours
 
 
@@ -50,6 +57,7 @@ def use_cases(
     *,
     database: Database,
     timeline: Timeline,
+    bus: Bus,
     audit: Audit,
     clock: Clock,
     cursors: Cursors,
@@ -81,5 +89,8 @@ def use_cases(
             database, timeline, conversations, changes, view, cursors, clock, max_pins=max_pins
         ),
         history=HistoryService(timeline, reading, cursors),
+        threads=ThreadService(database, timeline, reading, view, bus, cursors, unread_cap=limits.unread_cap),
+        forwarding=ForwardService(database, conversations, files, reading, poster),
+        receivers=ReceiverService(conversations, users, reading, cursors),
         neighbours=Neighbours(conversations, poster, deleting, eraser, view),
     )
