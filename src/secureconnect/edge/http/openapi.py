@@ -111,7 +111,7 @@ def _operation(route: Route, schemas: dict[type[Any], Any]) -> dict[str, Any]:
         "operationId": _operation_id(route),
         "summary": route.summary,
         "tags": [route.tag],
-        "parameters": [*_path_parameters(route), *_query_parameters(route, schemas)],
+        "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": _responses(route, schemas),
     }
     if _replays(route):
@@ -145,7 +145,7 @@ def _stream(route: StreamRoute, schemas: dict[type[Any], Any]) -> dict[str, Any]
         "operationId": _operation_id(route),
         "summary": route.summary,
         "tags": [route.tag],
-        "parameters": [*_path_parameters(route), *_query_parameters(route, schemas)],
+        "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {**responses, **_refusals([*codes, *route.errors])},
     }
     if route.method == "PUT":
@@ -170,13 +170,16 @@ def _path_parameters(route: Route | StreamRoute) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(route: Route | StreamRoute, schemas: dict[type[Any], Any]) -> list[dict[str, Any]]:
+def _query_parameters(route: Route | StreamRoute) -> list[dict[str, Any]]:
     if route.query is None:
         return []
     info = inspect.type_info(route.query)
     assert isinstance(info, inspect.StructType)
-    _, components = msgspec.json.schema_components([route.query], ref_template=_REF, schema_hook=_anything)
-    properties = components[schemas[route.query]["$ref"].rpartition("/")[2]]["properties"]
+    # By itself: in company, types of one name are called by their modules too.
+    (own,), components = msgspec.json.schema_components(
+        [route.query], ref_template=_REF, schema_hook=_anything
+    )
+    properties = components[own["$ref"].rpartition("/")[2]]["properties"]
     found = []
     for field in info.fields:
         schema = dict(properties[field.encode_name])
