@@ -14,12 +14,17 @@ from secureconnect.features.audit.api import AuditEntry
 from secureconnect.features.auth.api import Entered, SecondStep
 from secureconnect.features.auth.service import (
     Accounts,
+    Addresses,
+    AlertService,
     EntranceService,
     Lockout,
     LockoutLimits,
     Login,
+    Recovery,
     ban_bar,
+    verification_bar,
 )
+from secureconnect.features.auth.service.accounts import Verification
 from secureconnect.features.factors.service import (
     Assertions,
     Challenges,
@@ -50,6 +55,7 @@ from secureconnect.infra.crypto.sealing import Sealer
 from secureconnect.infra.database.base import METADATA, WriteTx
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
 from secureconnect.kit.principal import Principal, RequestContext
+from tests.unit.auth.post import HeardNotices, Post
 
 __all__ = ["ACCESS_TTL", "HERE", "ISSUER", "ORIGIN", "PASSWORD", "Gate", "Time", "World", "at", "world"]
 
@@ -188,6 +194,10 @@ class World(NamedTuple):
     lockout: Lockout
     login: Login
     accounts: Accounts
+    recovery: Recovery
+    addresses: Addresses
+    post: Post
+    notices: HeardNotices
     factors: FactorCases
     told: list[tuple[str, FactorChange]]
     trail: list[AuditEntry]
@@ -195,6 +205,12 @@ class World(NamedTuple):
 
     async def join(self, name: str) -> tuple[UserRecord, Tokens]:
         """A new account with its first session."""
+        made = await self.register(name)
+        assert isinstance(made, Entered)
+        return made
+
+    async def register(self, name: str) -> Entered | UserRecord:
+        """A new account, whatever it begins with."""
         return await self.accounts.register(
             HERE,
             email=f"{name}@example.test",
@@ -255,7 +271,9 @@ def _factors(
 
 
 @asynccontextmanager
-async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
+async def world(
+    path: Path, *, max_sessions: int = 50, verification: Verification = "off"
+) -> AsyncIterator[World]:
     """A store in the directory `path` with nobody in it."""
     database = open_sqlite(path / "secureconnect.db")
     tables = [METADATA.tables[name] for name in _TABLES]
@@ -273,16 +291,47 @@ async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
     )
     await access.start()
     limits = SessionLimits(ACCESS_TTL, 30 * 86_400, max_sessions, ISSUER)
-    sessions = SessionService(database, bus, keyring, users, trail, counts, clock, limits)
+    post, notices, tokens = Post(), HeardNotices(), OneTime(clock)
+    sessions = SessionService(database, bus, keyring, users, trail, counts, clock, limits, notices)
+    alerts = AlertService(users, sessions, trail, post, notices, clock, new_devices=True)
     hasher = Gate()
     lockout = Lockout(database, sessions, clock, LockoutLimits(5, 900, 900, 100))
-    entrance = EntranceService(users, sessions, trail, lockout, counts, clock, [ban_bar(users, clock)])
+    bars = [ban_bar(users, clock), *([verification_bar] if verification == "required" else [])]
+    entrance = EntranceService(users, sessions, trail, lockout, alerts, counts, clock, bars)
     told = Told()
-    factors = _factors(database, users, sessions, OneTime(clock), entrance, trail, told, sealer, clock)
+    factors = _factors(database, users, sessions, tokens, entrance, trail, told, sealer, clock)
     owners.source = factors.account
     login = Login(database, users, hasher, lockout, entrance, factors.logins, counts, clock)
+    recovery = Recovery(
+        database,
+        users,
+        sessions,
+        tokens,
+        trail,
+        hasher,
+        lockout,
+        post,
+        alerts,
+        clock,
+        reset_ttl=3600,
+        shortest_password=8,
+    )
+    addresses = Addresses(
+        database, users, sessions, tokens, trail, login, post, alerts, clock, change_ttl=86_400
+    )
     accounts = Accounts(
-        database, users, sessions, trail, hasher, login, clock, open_to_all=True, shortest_password=8
+        database,
+        users,
+        sessions,
+        trail,
+        hasher,
+        login,
+        addresses,
+        alerts,
+        clock,
+        open_to_all=True,
+        verification=verification,
+        shortest_password=8,
     )
     try:
         yield World(
@@ -298,6 +347,10 @@ async def world(path: Path, *, max_sessions: int = 50) -> AsyncIterator[World]:
             lockout,
             login,
             accounts,
+            recovery,
+            addresses,
+            post,
+            notices,
             factors,
             told.changes,
             trail.entries,

@@ -14,11 +14,14 @@ from secureconnect.features.auth.api import (
     SecondStep,
     auth_result,
 )
+from secureconnect.features.auth.http.fields import DeviceName, Password, TypedPassword
 from secureconnect.features.auth.service import Accounts, Login
 from secureconnect.features.users.api import (
     DisplayName,
     Email,
+    User,
     Username,
+    UserRecord,
     Users,
     username_fault,
 )
@@ -27,10 +30,6 @@ from secureconnect.kit.errors import ErrorCode, invalid
 from secureconnect.kit.objects import Id, Time
 
 __all__ = ["routes"]
-
-Password = Annotated[str, Meta(min_length=8, max_length=1024, extra={"clean": "words"})]
-TypedPassword = Annotated[str, Meta(min_length=1, max_length=1024, extra={"clean": "words"})]
-DeviceName = Annotated[str, Meta(min_length=1, max_length=100, extra={"clean": "name"})]
 
 
 class RegisterBody(Struct):
@@ -59,6 +58,13 @@ class ReauthenticateBody(Struct):
 class PasswordBody(Struct):
     old_password: TypedPassword
     new_password: Password
+
+
+class Unverified(Struct, frozen=True, kw_only=True):
+    """A user whose first login has to wait until the e-mail address is verified."""
+
+    user: User
+    email_verification_required: Literal[True] = True
 
 
 class MfaRequired(Struct, frozen=True, kw_only=True):
@@ -91,7 +97,7 @@ def routes(accounts: Accounts, login: Login, factors: SecondFactors, users: User
 
     async def register(call: Call[RegisterBody, None]) -> Reply:
         body = call.body
-        entered = await accounts.register(
+        made = await accounts.register(
             call.context,
             email=body.email,
             username=body.username,
@@ -100,7 +106,9 @@ def routes(accounts: Accounts, login: Login, factors: SecondFactors, users: User
             device_name=body.device_name,
             username_fault=username_fault(body.username),
         )
-        return Reply(await auth_result(users, entered), 201)
+        if isinstance(made, UserRecord):
+            return Reply(Unverified(user=await users.itself(made)), 201)
+        return Reply(await auth_result(users, made), 201)
 
     async def log_in(call: Call[LoginBody, None]) -> Reply:
         body = call.body
@@ -168,7 +176,7 @@ def routes(accounts: Accounts, login: Login, factors: SecondFactors, users: User
             access=Access.PUBLIC,
             row="register",
             body=RegisterBody,
-            returns={201: AuthResult},
+            returns={201: AuthResult | Unverified},
             errors=(ErrorCode.CONFLICT, ErrorCode.FEATURE_DISABLED),
         ),
         Route(

@@ -1,7 +1,7 @@
 """Registration and password changes."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -9,9 +9,11 @@ from secureconnect.edge.validation import decode
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.auth.api import Entered
 from secureconnect.features.auth.rules import password_fault
+from secureconnect.features.auth.service.addresses import Addresses
+from secureconnect.features.auth.service.alerts import AlertService
 from secureconnect.features.auth.service.login import Login
 from secureconnect.features.sessions.api import Sessions, Tokens
-from secureconnect.features.users.api import DisplayName, Email, NewUser, Username, Users
+from secureconnect.features.users.api import DisplayName, Email, NewUser, Username, UserRecord, Users
 from secureconnect.infra.crypto.hashing import PasswordHasher
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.clock import Clock
@@ -19,7 +21,10 @@ from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["Accounts"]
+__all__ = ["Accounts", "Verification"]
+
+#: Whether new accounts are asked to prove their address, and whether they must (`auth.email_verification`).
+Verification = Literal["off", "optional", "required"]
 
 
 class _Admin(Struct):
@@ -40,9 +45,12 @@ class Accounts:
         audit: Audit,
         hasher: PasswordHasher,
         login: Login,
+        addresses: Addresses,
+        alerts: AlertService,
         clock: Clock,
         *,
         open_to_all: bool,
+        verification: Verification,
         shortest_password: int,
     ) -> None:
         self._database = database
@@ -51,8 +59,11 @@ class Accounts:
         self._audit = audit
         self._hasher = hasher
         self._login = login
+        self._addresses = addresses
+        self._alerts = alerts
         self._clock = clock
         self._open = open_to_all
+        self._verification = verification
         self._shortest = shortest_password
 
     async def register(
@@ -65,8 +76,8 @@ class Accounts:
         display_name: str,
         device_name: str | None,
         username_fault: Detail | None,
-    ) -> Entered:
-        """A new account with its first session.
+    ) -> Entered | UserRecord:
+        """A new account with its first session, or without one where verification comes first.
 
         Raises:
             ApiError: `FEATURE_DISABLED`, `VALIDATION_ERROR`, or `CONFLICT` naming `email` or `username`.
@@ -84,18 +95,24 @@ class Accounts:
         now = self._clock.now()
         user_id = new_id()
 
-        def work(tx: WriteTx) -> Tokens:
+        def work(tx: WriteTx) -> Tokens | None:
             self._users.create_in(
                 tx, NewUser(user_id, email, username, password_hash, display_name, "user", now)
             )
-            tokens = self._sessions.start_in(tx, user_id, "user", context, device_name=device_name, now=now)
-            self._users.logged_in_in(tx, user_id, now)
+            if self._verification != "off":
+                self._addresses.ask_in(tx, user_id, email)
+            tokens = None
+            if self._verification != "required":
+                tokens = self._sessions.start_in(
+                    tx, user_id, "user", context, device_name=device_name, now=now
+                )
+                self._users.logged_in_in(tx, user_id, now)
             self._audit.record_in(
                 tx,
                 AuditEntry(
                     event="register",
                     actor_id=user_id,
-                    session_id=tokens.session_id,
+                    session_id=tokens.session_id if tokens is not None else None,
                     target_type="user",
                     target_id=user_id,
                     context=context,
@@ -106,7 +123,7 @@ class Accounts:
         tokens = await self._database.write(work)
         record = await self._users.get(user_id)
         assert record is not None
-        return Entered(record, tokens)
+        return Entered(record, tokens) if tokens is not None else record
 
     async def ensure_admin(self, *, email: str, username: str, password: str) -> bool:
         """Make a server admin (True), or promote the active user with this e-mail (False).
@@ -141,6 +158,7 @@ class Accounts:
                     account.display_name,
                     "admin",
                     now,
+                    email_verified_at=now,  # the operator vouches for it
                 ),
             )
             self._audit.record_in(
@@ -194,6 +212,7 @@ class Accounts:
                 raise ApiError(ErrorCode.INVALID_CREDENTIALS, "The old password is wrong.")
             self._users.set_password_in(tx, caller.user_id, password_hash, now)
             self._sessions.revoke_all_in(tx, caller.user_id, "password", but=caller.session_id, now=now)
+            self._alerts.password_changed_in(tx, record, context)
             self._audit.record_in(
                 tx,
                 AuditEntry(

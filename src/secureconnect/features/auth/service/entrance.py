@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.auth.api import Bar, Entered, LoginMethod
+from secureconnect.features.auth.service.alerts import AlertService
 from secureconnect.features.auth.service.lockout import Lockout, identifier
 from secureconnect.features.sessions.api import Sessions
 from secureconnect.features.users.api import UserRecord, Users
@@ -52,6 +53,7 @@ class EntranceService:
         sessions: Sessions,
         audit: Audit,
         lockout: Lockout,
+        alerts: AlertService,
         metrics: LoginMetrics,
         clock: Clock,
         bars: Sequence[Bar] = (),
@@ -60,6 +62,7 @@ class EntranceService:
         self._sessions = sessions
         self._audit = audit
         self._lockout = lockout
+        self._alerts = alerts
         self._metrics = metrics
         self._clock = clock
         self._bars = bars
@@ -107,6 +110,7 @@ class EntranceService:
             return None
         self.allowed_in(tx.conn, record)
         self._lockout.succeeded_in(tx, identifier(user_id, ""), context.client_ip)
+        self._alerts.entering_in(tx, record, context, device_name)
         tokens = self._sessions.start_in(tx, user_id, record.role, context, device_name=device_name, now=now)
         self._users.logged_in_in(tx, user_id, now)
         entry = _entry("login_success", user_id, context, "success", method, session_id=tokens.session_id)
@@ -136,10 +140,12 @@ class EntranceService:
     ) -> None:
         who = identifier(user_id, typed)
         self._lockout.check_in(tx.conn, who, user_id, context.client_ip)
-        locks = guess and self._lockout.failed_in(tx, who, context.client_ip)
+        locks = self._lockout.failed_in(tx, who, context.client_ip) if guess else None
         self._audit.record_in(tx, _entry(event, user_id, context, "failure", method, reason))
         if locks:
             self._audit.record_in(tx, _entry("account_locked", user_id, context, "failure", method))
+            if user_id is not None:
+                self._alerts.locked_in(tx, user_id, context, locks)
 
         def count() -> None:
             self._metrics.authentication_failed(method, "invalid" if guess else "reused")
