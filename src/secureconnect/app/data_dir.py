@@ -2,6 +2,7 @@
 
 <data_dir>/             0700
     secureconnect.db    unless `database.url` names another file
+    search.db           the search index, which is made anew when it is missing
     objects/            0700
     secrets/            0700, files 0600, made at the first start
         master_key      32 random bytes in base64, unless given by settings
@@ -34,6 +35,7 @@ class DataDirectory(msgspec.Struct, frozen=True):
 
     path: Path
     database: Path
+    search: Path
     objects: Path
     master_key: bytes
     previous_master_keys: tuple[bytes, ...]
@@ -72,6 +74,7 @@ def open_data_dir(settings: Settings) -> DataDirectory:
         return DataDirectory(
             path=path,
             database=database,
+            search=path / "search.db",
             objects=objects,
             master_key=master_key,
             previous_master_keys=tuple(map(base64.b64decode, settings.secrets.previous_master_keys)),

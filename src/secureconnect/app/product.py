@@ -5,6 +5,7 @@ from typing import cast
 from msgspec import Struct
 
 from secureconnect.app.bearers import Bearers
+from secureconnect.app.commits import tell_each
 from secureconnect.app.late import Late
 from secureconnect.app.object_store import objects_module
 from secureconnect.app.settings import Settings
@@ -18,6 +19,7 @@ from secureconnect.app.wiring.messages import wire_messages
 from secureconnect.app.wiring.polls import wire_polls
 from secureconnect.app.wiring.recovery import wire_mail_flows
 from secureconnect.app.wiring.reports import wire_reports
+from secureconnect.app.wiring.search import wire_search
 from secureconnect.edge.limits import RateLimiter
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.background import Background
@@ -51,6 +53,7 @@ from secureconnect.features.presence.module import module as presence_module
 from secureconnect.features.presence.rules import PresenceTimes
 from secureconnect.features.presence.service import Devices, PresenceService
 from secureconnect.features.presence.service import Relations as Sight
+from secureconnect.features.search.service import Feeder
 from secureconnect.features.sessions.module import module as sessions_module
 from secureconnect.features.sessions.service import (
     Access,
@@ -203,7 +206,8 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     names = SenderNames(users)
     view = TimelineView(database, timeline, names, cast("PollCards", polls))
     announcer = Announcer(bus, names, clock, metrics)
-    timeline.listen(announcer.committed)
+    feeder = Feeder(stores.search, timeline, clock)
+    timeline.listen(tell_each(announcer.committed, feeder.committed))
     facts = FactsCache(database, timeline, bus, friends, clock)
     views = Views(database, timeline, users, view, clock, unread_cap=settings.messaging.unread_cap)
     conversations = Neighbours(database, timeline, bus, clock, facts, views)
@@ -298,6 +302,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         *file_modules,
         messages_module,
         polls_module,
+        wire_search(stores, feeder, users, conversations, cast("Messages", messages)),
         wire_drafts(settings, stores, conversations, files.readers),
         *bot_modules,
         wire_reports(

@@ -8,6 +8,7 @@ from msgspec import Struct
 from secureconnect.app.data_dir import DataDirectory
 from secureconnect.app.failure import Failure
 from secureconnect.app.object_store import open_blobs
+from secureconnect.app.search_file import open_search_file
 from secureconnect.app.settings import Settings
 from secureconnect.infra.blobs.base import Blobs
 from secureconnect.infra.bus.memory import MemoryBus
@@ -15,6 +16,8 @@ from secureconnect.infra.cache.memory import MemoryCache
 from secureconnect.infra.crypto.sealing import Sealer
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
 from secureconnect.infra.outbox.relational import RelationalOutbox
+from secureconnect.infra.search.base import SearchIndex
+from secureconnect.infra.search.sqlite import SqliteSearchIndex
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
@@ -37,6 +40,7 @@ class Stores(Struct, frozen=True):
     metrics: Metrics
     outbox: RelationalOutbox
     blobs: Blobs
+    search: SearchIndex
 
 
 @contextlib.asynccontextmanager
@@ -56,6 +60,7 @@ async def open_stores(
         acquire_timeout=settings.database.acquire_timeout,
         statement_timeout=settings.database.statement_timeout,
     )
+    search = open_search_file(data_dir.search, settings)
     bus, cache = MemoryBus(), MemoryCache(clock)
     blobs = open_blobs(settings, data_dir, clock, metrics)
     try:
@@ -77,11 +82,13 @@ async def open_stores(
             # The lock on the data directory keeps every other process out.
             RelationalOutbox(database, clock, metrics, alone=True),
             blobs,
+            SqliteSearchIndex(search),
         )
     finally:
         await bus.close()
         await cache.close()
         await blobs.close()
+        await search.close()
         await database.close()
 
 
