@@ -230,3 +230,26 @@ def test_production_refuses(environ: dict[str, str], keys: list[str]) -> None:
 
 def test_development_takes_what_production_refuses() -> None:
     assert problems(environ={"OBSERVABILITY__METRICS_TOKEN": "t", "HTTP__ALLOWED_ORIGINS": "*"}) == []
+
+
+@pytest.mark.parametrize(
+    ("domain", "right"),
+    [
+        ("chat.example.org", True),
+        ("example.org", True),
+        ("org.example", False),
+        ("ample.org", False),
+        ("a.chat.example.org", False),
+        ("https://chat.example.org", False),
+    ],
+)
+def test_passkeys_belong_to_the_public_host_or_a_domain_above_it(domain: str, right: bool) -> None:
+    found = problems(
+        "[server]", 'public_url = "https://chat.example.org/"', "[auth]", f'webauthn_rp_id = "{domain}"'
+    )
+    assert named(found) == ([] if right else ["auth.webauthn_rp_id"])
+
+
+@pytest.mark.parametrize("url", ["http://[x", "http://h:99999", "https://a b"])
+def test_a_public_url_is_an_address(url: str) -> None:
+    assert named(problems("[server]", f'public_url = "{url}"')) == ["server.public_url"]

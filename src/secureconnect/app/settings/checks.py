@@ -5,9 +5,11 @@ import binascii
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from secureconnect.app.settings.model import SQLITE, Settings
 from secureconnect.app.settings.production import production_faults
+from secureconnect.kit.urls import is_web_url
 
 __all__ = ["Fault", "check"]
 
@@ -53,6 +55,12 @@ def _addresses(settings: Settings) -> Iterator[Fault]:
     for name, path in (("tls_cert_file", server.tls_cert_file), ("tls_key_file", server.tls_key_file)):
         if path and not Path(path).is_file():
             yield Fault(f"server.{name}", f"{path} is not a file")
+    if not is_web_url(server.public_url, allow_http=True):
+        yield Fault("server.public_url", "must be http(s)://host[:port][/path]")
+    else:
+        host, domain = urlsplit(server.public_url).hostname or "", settings.auth.webauthn_rp_id
+        if domain and domain != host and not host.endswith(f".{domain}"):
+            yield Fault("auth.webauthn_rp_id", "must be the host of server.public_url, or a domain above it")
     for network in server.trusted_proxies:
         import ipaddress
 

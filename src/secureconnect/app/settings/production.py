@@ -51,6 +51,8 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield "mail is written to files and reaches nobody: set mail.backend=smtp"
     elif settings.mail.tls == "none":
         yield "mail goes to the server unencrypted: set mail.tls"
+    if not settings.auth.admin_mfa_required:
+        yield "a password alone makes somebody server admin: set auth.admin_mfa_required"
     observability = settings.observability
     if not observability.metrics_token and not observability.metrics_listen:
         yield "/metrics is open to everybody on the public port: set observability.metrics_token"

@@ -154,7 +154,7 @@ def challenge_id_of(credential: dict[str, Any]) -> str | None:
     """The id of the challenge that a credential says to answer, or None."""
     try:
         client_data = json.loads(decoded(credential["response"]["clientDataJSON"]))
-        challenge = decoded(client_data["challenge"])
+        challenge = decoded(str(client_data["challenge"]))
         return str(uuid.UUID(bytes=challenge[:_ID_BYTES]))
     except (Refused, ValueError, KeyError, TypeError, RecursionError):
         return None
