@@ -27,6 +27,7 @@ def check(settings: Settings, roles: Sequence[str] = ()) -> Iterator[Fault]:
     """Every contradiction in `settings`, for `serve` with `roles`."""
     yield from _keys(settings)
     yield from _addresses(settings)
+    yield from _public_address(settings)
     yield from _times(settings)
     yield from _mail(settings)
     yield from _stores(settings, roles)
@@ -55,12 +56,6 @@ def _addresses(settings: Settings) -> Iterator[Fault]:
     for name, path in (("tls_cert_file", server.tls_cert_file), ("tls_key_file", server.tls_key_file)):
         if path and not Path(path).is_file():
             yield Fault(f"server.{name}", f"{path} is not a file")
-    if not is_web_url(server.public_url, allow_http=True):
-        yield Fault("server.public_url", "must be http(s)://host[:port][/path]")
-    else:
-        host, domain = urlsplit(server.public_url).hostname or "", settings.auth.webauthn_rp_id
-        if domain and domain != host and not host.endswith(f".{domain}"):
-            yield Fault("auth.webauthn_rp_id", "must be the host of server.public_url, or a domain above it")
     for network in server.trusted_proxies:
         import ipaddress
 
@@ -78,6 +73,16 @@ def _addresses(settings: Settings) -> Iterator[Fault]:
             yield Fault("observability.metrics_listen", f"there is no port {port}")
         elif port and port == server.port:
             yield Fault("observability.metrics_listen", "must not be server.port")
+
+
+def _public_address(settings: Settings) -> Iterator[Fault]:
+    url, domain = settings.server.public_url, settings.auth.webauthn_rp_id
+    if not is_web_url(url, allow_http=True):
+        yield Fault("server.public_url", "must be http(s)://host[:port][/path]")
+        return
+    host = urlsplit(url).hostname or ""
+    if domain and domain != host and not host.endswith(f".{domain}"):
+        yield Fault("auth.webauthn_rp_id", "must be the host of server.public_url, or a domain above it")
 
 
 def _times(settings: Settings) -> Iterator[Fault]:
