@@ -28,6 +28,7 @@ Below stand only the codes beyond these. A route marked *replayable* takes `Idem
 answer 409 IDEMPOTENCY_CONFLICT and 409 REQUEST_IN_PROGRESS.
 """
 
+_JSON = "application/json"
 _REPLAYS = {"IDEMPOTENCY_CONFLICT", "REQUEST_IN_PROGRESS"}
 
 
@@ -78,19 +79,28 @@ def _route(
             "required": [item["name"] for item in query if item["required"]],
         }
         yield "- Query: " + "; ".join(inputs(fields))
-    if "requestBody" in operation:
+    if _JSON in operation.get("requestBody", {}).get("content", ()):
         schema = _schema(operation["requestBody"], schemas)
         yield "- Body:"
         yield "\n".join(_body(schema, schemas, "  "))
+    elif "requestBody" in operation:
+        yield "- Body: bytes"
     for status, body in operation["responses"].items():
         if int(status) < 400:
-            data = body["content"]["application/json"]["schema"]["properties"]["data"]
-            words = "`message` str" if leaf(data.get("$ref", "")) == "Done" else in_words(data)
-            yield f"- {status}: {words}"
+            yield f"- {status}: {_answer(body)}"
     own = sorted(_codes(operation) - usual, key=lambda name: (ErrorCode[name].status, name))
     if own:
         yield "- Errors: " + ", ".join(f"{ErrorCode[name].status} {name}" for name in own)
     yield ""
+
+
+def _answer(body: Schema) -> str:
+    """What a success holds: an object in an envelope, bytes, or nothing but its headers."""
+    content = body.get("content", {})
+    if _JSON not in content:
+        return "bytes" if content else body["description"]
+    data = content[_JSON]["schema"]["properties"]["data"]
+    return "`message` str" if leaf(data.get("$ref", "")) == "Done" else in_words(data)
 
 
 def _body(schema: Schema, schemas: Mapping[str, Schema], indent: str) -> Iterator[str]:
@@ -103,7 +113,7 @@ def _body(schema: Schema, schemas: Mapping[str, Schema], indent: str) -> Iterato
 
 
 def _schema(body: Schema, schemas: Mapping[str, Schema]) -> Schema:
-    return schemas[leaf(body["content"]["application/json"]["schema"]["$ref"])]
+    return schemas[leaf(body["content"][_JSON]["schema"]["$ref"])]
 
 
 def _codes(operation: Schema) -> set[str]:
@@ -119,6 +129,9 @@ def _who(operation: Schema) -> str:
     if "security" not in operation:
         return "anyone"
     who = "server admins" if "admin" in operation["tags"] else "users"
+    (need,) = operation["security"]
+    if need["bearer"]:
+        who += f" and bots with `{need['bearer'][0]}`"
     return f"{who} who authenticated lately" if "REAUTH_REQUIRED" in _codes(operation) else who
 
 

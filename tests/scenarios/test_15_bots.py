@@ -115,6 +115,7 @@ async def test_b1_every_route_asks_for_its_scope(server: Server, reg: Register) 
         for name in operation.parameters("path"):
             path = path.replace(f"{{{name}}}", NIL)
         scope = OPEN_TO_BOTS.get(operation.name)
+        assert operation.declared["security"] == [{"bearer": [scope] if scope else []}], operation.name
         answer = await every.request(operation.method, path)
         document.check(operation, answer)
         told = answer.error["code"] if answer.status >= 400 else ""
