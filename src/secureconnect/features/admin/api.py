@@ -4,13 +4,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from secureconnect.features.users.api import Ban, Status
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["Bans", "Figures", "Presences", "Probe", "Purged", "SecondFactors"]
+__all__ = ["Bans", "Figures", "Presences", "Probe", "Purged"]
 
 
 class Bans(Protocol):
@@ -38,16 +37,6 @@ class Bans(Protocol):
         """
 
 
-class SecondFactors(Protocol):
-    """Second factors, as far as administration is concerned."""
-
-    def reset_in(self, tx: WriteTx, user_id: str) -> None:
-        """Take every second factor of the user away, recovery codes included; none is fine too."""
-
-    def enabled_in(self, conn: Connection, user_ids: Collection[str]) -> set[str]:
-        """Those of `user_ids` that have a second factor."""
-
-
 class Presences(Protocol):
     """Who is here, whoever may see it."""
 
@@ -73,7 +62,7 @@ class Probe(Struct, frozen=True):
     """How to find out whether a component works.
 
     `ask` returns the seconds that an answer took, or None for a component that is not used here; it raises
-    when there is no answer. Without a `required` one the server can do nothing.
+    ApiError or OSError when there is no answer. Without a `required` one the server can do nothing.
     """
 
     name: str
