@@ -27,6 +27,10 @@ COMMANDS = (
     "ping",
     "token_refresh",
     "message_send",
+    "message_edit",
+    "message_delete",
+    "reaction_add",
+    "reaction_remove",
     "read",
     "delivered",
     "typing",
@@ -37,6 +41,10 @@ COMMANDS = (
 )
 FIELDS = (
     "conversation_id",
+    "message_id",
+    "scope",
+    "emoji",
+    "base_edit_count",
     "content",
     "message_type",
     "client_message_id",
@@ -104,6 +112,9 @@ async def test_z3_frames(server: Server, reg: Register) -> None:
     conversation_id = (await group(a, [b]))["conversation_id"]
     known: dict[str, Any] = {
         "conversation_id": conversation_id,
+        "message_id": (await send(a, conversation_id, "hello")).ok(201)["message_id"],
+        "scope": "me",
+        "emoji": "👍",
         "content": "hello",
         "message_type": "text",
         "seq": 1,

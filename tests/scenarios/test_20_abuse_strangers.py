@@ -65,6 +65,15 @@ async def test_z1_strangers_get_nothing(server: Server, reg: Register) -> None:
             ):
                 answered = await chat.command(type_, conversation_id=conversation_id, **fields)
                 assert (answered["type"], answered["code"]) == ("error", "FORBIDDEN"), answered
+        for type_, fields in (
+            ("message_edit", {"content": "hi"}),
+            ("message_delete", {"scope": "everyone"}),
+            ("message_delete", {"scope": "me"}),
+            ("reaction_add", {"emoji": ids["emoji"]}),
+            ("reaction_remove", {"emoji": ids["emoji"]}),
+        ):
+            answered = await chat.command(type_, message_id=message_id, **fields)
+            assert (answered["type"], answered["code"]) == ("error", "FORBIDDEN"), answered
         answered = await chat.command("subscribe_presence", user_ids=[a.user_id])
         assert (answered["presence"], answered["denied"]) == ([], [a.user_id])
         answered = await chat.command("token_refresh", access_token=a.access)
