@@ -62,13 +62,13 @@ def object_edge(
 @contextlib.asynccontextmanager
 async def serving_objects(
     make: Callable[[str], LocalBlobs], *, silence: float = 5.0, **http: Any
-) -> AsyncIterator[tuple[LocalBlobs, Serving]]:
-    """The store that `make` makes for the address of a running server, and that server."""
+) -> AsyncIterator[tuple[LocalBlobs, Serving, LateApplication]]:
+    """The store that `make` makes for the address of a running server, that server, and what it serves."""
     late = LateApplication()
     async with serving(late, **http) as place:
         blobs = make(f"http://127.0.0.1:{place.port}")
         late.edge = object_edge(blobs, silence=silence)
         try:
-            yield blobs, place
+            yield blobs, place, late
         finally:
             await blobs.close()
