@@ -124,6 +124,13 @@ class ThreadStateFrame(Struct, kw_only=True, tag_field="type", tag="thread_state
     unread_count: int
 
 
+class ScheduledFailed(Struct, kw_only=True, tag_field="type", tag="scheduled_failed"):
+    """A message that waited could not be sent."""
+
+    scheduled_id: Id
+    code: str
+
+
 class ConversationAdded(Struct, kw_only=True, tag_field="type", tag="conversation_added"):
     """The user was added or joined; comes before the first event of the conversation."""
 
@@ -179,6 +186,7 @@ SERVER_FRAMES: dict[str, type[Struct]] = {
         MyStateFrame,
         DraftFrame,
         ThreadStateFrame,
+        ScheduledFailed,
         ConversationAdded,
         ConversationRemoved,
         TokenExpiring,

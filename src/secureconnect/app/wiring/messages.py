@@ -7,7 +7,7 @@ from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.audit.api import Audit
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.files.api import Files
-from secureconnect.features.messages.api import PollCards
+from secureconnect.features.messages.api import PollCards, ScheduleNotices
 from secureconnect.features.messages.module import module
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import (
@@ -38,6 +38,7 @@ def wire_messages(
     poster: Poster,
     announcer: Announcer,
     view: TimelineView,
+    notices: ScheduleNotices | None = None,
 ) -> tuple[Module, Neighbours]:
     """The feature, and what other features are told of it."""
     messaging = settings.messaging
@@ -66,6 +67,8 @@ def wire_messages(
             messaging.max_edits,
         ),
         max_pins=settings.conversations.max_pins,
+        max_scheduled=messaging.max_scheduled,
+        notices=notices,
     )
     built = module(
         cases,

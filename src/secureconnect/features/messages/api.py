@@ -22,6 +22,7 @@ __all__ = [
     "Online",
     "Outgoing",
     "PollCards",
+    "ScheduleNotices",
     "refusal",
     "stored_metadata",
 ]
@@ -152,6 +153,15 @@ class Online(Protocol):
 
     async def online_among(self, user_ids: Collection[str]) -> set[str]:
         """Those of `user_ids` whose effective status is `online`."""
+
+
+class ScheduleNotices(Protocol):
+    """Tells authors what became of what they scheduled; offered by notifications."""
+
+    def schedule_failed_in(
+        self, tx: WriteTx, user_id: str, scheduled_id: str, conversation_id: str, code: ErrorCode
+    ) -> None:
+        """A `system` notification, in the transaction that gives the message up."""
 
 
 def stored_metadata(metadata: Mapping[str, MetadataValue]) -> tuple[dict[str, str], list[Detail]]:

@@ -33,6 +33,6 @@ def module(
         role="chat",
         routes=routes(cases),
         commands=commands(cases, Typing(conversations, bus, clock, typing_interval)),
-        tasks=tasks(timeline, clock, dedup_hours=dedup_hours),
+        tasks=tasks(timeline, clock, cases.scheduling, cases.expiring, dedup_hours=dedup_hours),
         stop=announcer.stop,
     )

@@ -5,6 +5,7 @@ from secureconnect.features.messages.service.cases import UseCases, use_cases
 from secureconnect.features.messages.service.changing import Changes
 from secureconnect.features.messages.service.deleting import Deleted, DeleteService, Eraser
 from secureconnect.features.messages.service.editing import Edited, EditRequest, EditService
+from secureconnect.features.messages.service.expiring import ExpiryService
 from secureconnect.features.messages.service.history import HistoryService, VersionsPage
 from secureconnect.features.messages.service.marking import MarkService
 from secureconnect.features.messages.service.neighbours import Neighbours
@@ -14,6 +15,7 @@ from secureconnect.features.messages.service.reacting import Reactions, Reactors
 from secureconnect.features.messages.service.reading import EventsPage, MessagesPage, ReadService
 from secureconnect.features.messages.service.receipts import Receipts
 from secureconnect.features.messages.service.rendering import SenderNames
+from secureconnect.features.messages.service.scheduling import ScheduleService
 from secureconnect.features.messages.service.sending import SendRequest, SendService
 from secureconnect.features.messages.service.syncing import SyncedConversation, SyncPage, SyncService
 from secureconnect.features.messages.service.viewing import TimelineView
@@ -29,6 +31,7 @@ __all__ = [
     "Edited",
     "Eraser",
     "EventsPage",
+    "ExpiryService",
     "HistoryService",
     "MarkService",
     "MessagesPage",
@@ -40,6 +43,7 @@ __all__ = [
     "ReactorsPage",
     "ReadService",
     "Receipts",
+    "ScheduleService",
     "SendRequest",
     "SendService",
     "SenderNames",

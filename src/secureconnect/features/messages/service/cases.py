@@ -5,11 +5,12 @@ from typing import NamedTuple
 from secureconnect.features.audit.api import Audit
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.files.api import Files
-from secureconnect.features.messages.api import PollCards
+from secureconnect.features.messages.api import PollCards, ScheduleNotices
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service.changing import Changes
 from secureconnect.features.messages.service.deleting import DeleteService, Eraser
 from secureconnect.features.messages.service.editing import EditService
+from secureconnect.features.messages.service.expiring import ExpiryService
 from secureconnect.features.messages.service.forwarding import ForwardService
 from secureconnect.features.messages.service.history import HistoryService
 from secureconnect.features.messages.service.marking import MarkService
@@ -21,6 +22,7 @@ from secureconnect.features.messages.service.reading import ReadService
 from secureconnect.features.messages.service.receipts import Receipts
 from secureconnect.features.messages.service.receivers import ReceiverService
 from secureconnect.features.messages.service.rendering import SenderNames
+from secureconnect.features.messages.service.scheduling import ScheduleService
 from secureconnect.features.messages.service.sending import SendService
 from secureconnect.features.messages.service.syncing import SyncService
 from secureconnect.features.messages.service.threading import ThreadService
@@ -50,6 +52,8 @@ class UseCases(NamedTuple):
     threads: ThreadService
     forwarding: ForwardService
     receivers: ReceiverService
+    scheduling: ScheduleService
+    expiring: ExpiryService
     neighbours: Neighbours
 
 
@@ -71,14 +75,17 @@ def use_cases(
     receipts: Receipts,
     limits: MessageLimits,
     max_pins: int,
+    max_scheduled: int,
+    notices: ScheduleNotices | None,
 ) -> UseCases:
     """The use cases over these stores and neighbours."""
     reading = ReadService(timeline, conversations, view, cursors)
     changes = Changes(timeline, conversations)
     eraser = Eraser(timeline, changes, files, polls)
     deleting = DeleteService(changes, eraser, audit, clock, limits)
+    sending = SendService(database, timeline, conversations, files, poster, limits)
     return UseCases(
-        sending=SendService(database, timeline, conversations, files, poster, limits),
+        sending=sending,
         reading=reading,
         syncing=SyncService(timeline, conversations, view, cursors, clock, unread_cap=limits.unread_cap),
         marking=MarkService(database, timeline, conversations, users, receipts, clock),
@@ -92,5 +99,9 @@ def use_cases(
         threads=ThreadService(database, timeline, reading, view, bus, cursors, unread_cap=limits.unread_cap),
         forwarding=ForwardService(database, conversations, files, reading, poster),
         receivers=ReceiverService(conversations, users, reading, cursors),
+        scheduling=ScheduleService(
+            database, sending, users, notices, bus, cursors, clock, max_pending=max_scheduled
+        ),
+        expiring=ExpiryService(database, timeline, eraser, clock),
         neighbours=Neighbours(conversations, poster, deleting, eraser, view),
     )

@@ -75,16 +75,7 @@ class Poster:
         message_id, now = new_time_id(), self._clock.now()
         here = await self._here(outgoing, facts)
         for _ in range(_ATTEMPTS):
-            refused = (
-                refusal(
-                    facts,
-                    sender_id,
-                    is_encrypted=outgoing.is_encrypted,
-                    files_encrypted=all(file.is_encrypted for file in outgoing.attachments),
-                    calls_everybody=outgoing.mention_all or outgoing.mention_here,
-                )
-                or fault
-            )
+            refused = _refusal(outgoing, facts) or fault
             if refused is not None and outgoing.client_message_id is None:
                 raise refused
             event = _event(message_id, now, outgoing, facts)
@@ -109,6 +100,12 @@ class Poster:
             "The conversation keeps changing; nothing was stored.",
             retry_after=1,
         )
+
+    def check(self, outgoing: Outgoing, facts: Facts) -> None:
+        """Raises what `post` would raise now, and appends nothing."""
+        refused = _refusal(outgoing, facts)
+        if refused is not None:
+            raise refused
 
     def _sent(self, appended: Appended, sender_id: str | None) -> Sent:
         message = appended.event.message
@@ -147,6 +144,16 @@ class Poster:
             if following:
                 also += store.follow(conversation_id, message.thread_root_id, following)
         return also
+
+
+def _refusal(outgoing: Outgoing, facts: Facts) -> ApiError | None:
+    return refusal(
+        facts,
+        outgoing.sender_id,
+        is_encrypted=outgoing.is_encrypted,
+        files_encrypted=all(file.is_encrypted for file in outgoing.attachments),
+        calls_everybody=outgoing.mention_all or outgoing.mention_here,
+    )
 
 
 def _event(message_id: str, now: int, outgoing: Outgoing, facts: Facts) -> NewEvent:

@@ -1,7 +1,7 @@
 """Sending: what a user asks for becomes a message that is ready to be appended."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -45,6 +45,14 @@ class SendRequest(Struct):
     e2ee: dict[str, object] | None = None
 
 
+class _Ready(NamedTuple):
+    """A message that may be appended under these facts, unless there is a fault."""
+
+    outgoing: Outgoing
+    facts: Facts
+    fault: ApiError | None
+
+
 class SendService:
     """Puts what users say into conversations."""
 
@@ -71,7 +79,17 @@ class SendService:
             ApiError: `VALIDATION_ERROR`, `NOT_FOUND`, `FORBIDDEN`, `E2EE_REQUIRED`, `FILE_NOT_READY`,
                 `TIMELINE_UNAVAILABLE`.
         """
-        sender_id = caller.user_id
+        ready = await self._ready(caller.user_id, request)
+        return await self._poster.post(ready.outgoing, ready.facts, ready.fault)
+
+    async def check(self, user_id: str, request: SendRequest) -> None:
+        """Raises what `send` would raise now, and sends nothing."""
+        ready = await self._ready(user_id, request)
+        if ready.fault is not None:
+            raise ready.fault
+        self._poster.check(ready.outgoing, ready.facts)
+
+    async def _ready(self, sender_id: str, request: SendRequest) -> _Ready:
         named = request.attachments or []
         content = check_content(
             self._limits,
@@ -117,7 +135,7 @@ class SendService:
             mention_here=request.mention_here,
             silent=request.silent,
         )
-        return await self._poster.post(outgoing, facts, fault)
+        return _Ready(outgoing, facts, fault)
 
     async def _said_here(self, facts: Facts, user_id: str, message_id: str) -> StoredMessage:
         """A message of the conversation that the member can see."""

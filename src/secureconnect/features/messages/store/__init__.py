@@ -10,17 +10,33 @@ from secureconnect.features.messages.store.mentions import (
     unmention,
 )
 from secureconnect.features.messages.store.pins import Pin, count_pins, list_pins, pin, unpin
+from secureconnect.features.messages.store.scheduled import (
+    ScheduledRecord,
+    add_scheduled,
+    change_scheduled,
+    claim_due,
+    count_pending,
+    find_scheduled,
+    list_scheduled,
+)
 
 __all__ = [
     "EVERYBODY",
     "Pin",
+    "ScheduledRecord",
+    "add_scheduled",
+    "change_scheduled",
+    "claim_due",
+    "count_pending",
     "count_pins",
+    "find_scheduled",
     "follow",
     "follower",
     "followers",
     "hidden_among",
     "hide",
     "list_pins",
+    "list_scheduled",
     "mention",
     "mention_counts",
     "pin",
