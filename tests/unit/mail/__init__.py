@@ -1,0 +1,1 @@
+"""Mail: texts and the way to the outbox."""
