@@ -141,7 +141,8 @@ class Files(Protocol):
     async def erase_owned(self, user_id: str, *, limit: int) -> int:
         """Delete at most `limit` files of a user with their objects, uploads that run and the avatar too.
 
-        Returns how many; fewer than `limit` means that nothing is left. Safe to repeat.
+        Pictures that groups show stay. Returns how many; fewer than `limit` means that nothing is left. Safe
+        to repeat.
         """
 
 

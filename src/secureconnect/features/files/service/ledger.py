@@ -103,15 +103,21 @@ class Ledger:
         self._remove_in(tx, file, now)
         self._journal.record_in(tx, "file_deleted", caller, file)
 
-    def forget_in(self, tx: WriteTx, file: FileRecord, now: int) -> None:
-        """Nothing is left of a file, in whatever state it is, not even that there was one."""
+    def forget_in(self, tx: WriteTx, file: FileRecord, now: int, *, shown: bool) -> None:
+        """Nothing is left of a file, in whatever state it is, not even that there was one.
+
+        Of a file that a group shows a picture of (`shown`) a blank row stays.
+        """
         self._detach_in(tx, file.file_id)
         if file.status == "uploading":
             store.add(tx, file.owner_id, pending=-file.file_size, pending_count=-1)
         elif file.status == "completed":
             store.add(tx, file.owner_id, completed=-file.file_size)
         self._remove_in(tx, file, now)
-        store.delete_row(tx, file.file_id)
+        if shown:
+            store.blank_row(tx, file.file_id, now)
+        else:
+            store.delete_row(tx, file.file_id)
 
     def thumbnail_in(self, tx: WriteTx, file_id: str) -> bool:
         """Messages that carry the file show its thumbnail. False when the file is gone."""

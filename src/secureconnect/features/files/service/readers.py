@@ -101,8 +101,9 @@ class Readers:
 
         def work(tx: WriteTx) -> list[FileRecord]:
             files = store.owned_after(tx.conn, user_id, _ANY, after=None, limit=limit)
+            shown = self._conversations.avatars_among_in(tx.conn, [file.file_id for file in files])
             for file in files:
-                self._ledger.forget_in(tx, file, now)
+                self._ledger.forget_in(tx, file, now, shown=file.file_id in shown)
             if len(files) < limit:
                 store.forget_user(tx, user_id)
             return files

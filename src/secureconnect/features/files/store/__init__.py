@@ -14,6 +14,7 @@ from secureconnect.features.files.store.grants import (
 from secureconnect.features.files.store.records import (
     NewFile,
     begin_parts,
+    blank_row,
     delete_row,
     expired,
     extend,
@@ -35,6 +36,7 @@ __all__ = [
     "add",
     "attached_in",
     "begin_parts",
+    "blank_row",
     "completed_bytes",
     "delete_row",
     "expired",

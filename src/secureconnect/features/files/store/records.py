@@ -12,6 +12,7 @@ from secureconnect.infra.database.base import WriteTx
 __all__ = [
     "NewFile",
     "begin_parts",
+    "blank_row",
     "delete_row",
     "expired",
     "extend",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 _F = files.c
+# No file that somebody uploads is called so.
+_BLANK = ""
 _RECORD = tuple(_F[name] for name in FileRecord.__struct_fields__)
 
 
@@ -107,6 +110,14 @@ def set_thumbnail(tx: WriteTx, file_id: str) -> bool:
     return changed.rowcount > 0
 
 
+def blank_row(tx: WriteTx, file_id: str, now: int) -> None:
+    """Forget what a file was, not whose: the picture of a group is found by that."""
+    values = {"status": "deleted", "file_name": _BLANK, "sha256": None, "has_thumbnail": False}
+    tx.conn.execute(
+        update(files).where(_F.file_id == file_id).values(**values, updated_at=now, deleted_at=now)
+    )
+
+
 def delete_row(tx: WriteTx, file_id: str) -> None:
     """Forget that there was a file."""
     tx.conn.execute(delete(files).where(_F.file_id == file_id))
@@ -139,8 +150,9 @@ def list_owned(
 def owned_after(
     conn: Connection, owner_id: str, statuses: Sequence[FileStatus], *, after: str | None, limit: int
 ) -> list[FileRecord]:
-    """A user's files in these states, ascending by id, above the id `after`."""
-    query = select(*_RECORD).where(_F.owner_id == owner_id, _F.status.in_(statuses))
+    """A user's files in these states, ascending by id, above the id `after`; blanked ones are left out."""
+    named = _F.file_name != _BLANK
+    query = select(*_RECORD).where(_F.owner_id == owner_id, _F.status.in_(statuses), named)
     if after is not None:
         query = query.where(_F.file_id > after)
     return [FileRecord(*row) for row in conn.execute(query.order_by(_F.file_id).limit(limit))]
