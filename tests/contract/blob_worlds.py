@@ -92,7 +92,7 @@ async def _local(directory: Path, _: Callable[[], Seaweed]) -> AsyncIterator[Blo
         urls.append(UrlSigner(bytes(32), address, SystemClock()))
         return LocalBlobs(directory, urls[0], measured)
 
-    async with serving_objects(make) as (blobs, *_), httpx.AsyncClient(timeout=30) as client:
+    async with serving_objects(make) as (blobs, _server, _app), httpx.AsyncClient(timeout=30) as client:
         yield BlobWorld(blobs, client, measured, lambda: LocalBlobs(directory, urls[0]))
 
 

