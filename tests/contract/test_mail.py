@@ -169,6 +169,11 @@ async def test_encrypted_and_logged_in(
         assert delayed.value.unreachable
         monkeypatch.setenv("SSL_CERT_FILE", str(pem))
         await smtp(port, **login).send(mail())
+        took = await smtp(port, **login).ping()
+        assert took is not None
+        assert took > 0
+        with pytest.raises(MailDelayed):
+            await smtp(port, **{**login, "password": "Wrong-Words-12"}).ping()
         with pytest.raises(MailDelayed) as refused:
             await smtp(port, **{**login, "password": "Wrong-Words-12"}).send(mail())
         assert refused.value.unreachable
@@ -178,6 +183,15 @@ async def test_encrypted_and_logged_in(
     (taken,) = box.taken
     assert (taken.sender, taken.recipients) == ("no-reply@chat.example.test", ["anna@example.test"])
     assert (taken.encrypted, taken.login) == (True, "robot")
+
+
+async def test_only_a_server_that_answers_is_there(tmp_path: Path) -> None:
+    async with listening(Letterbox()) as port:
+        assert await smtp(port).ping() is not None
+    with pytest.raises(MailDelayed) as away:
+        await smtp(port).ping()
+    assert away.value.unreachable
+    assert await FileMail(tmp_path / "mail", sender=SENDER, host=HOST).ping() is None
 
 
 async def test_without_starttls_nothing_is_sent_in_the_clear() -> None:

@@ -34,6 +34,11 @@ class Transport:
         if self.trouble:
             raise self.trouble.pop(0)
 
+    async def ping(self) -> float | None:
+        if self.trouble:
+            raise self.trouble.pop(0)
+        return 0.01
+
 
 class Metrics:
     """Counts what it is told."""
@@ -208,3 +213,10 @@ async def test_what_is_prepared_later_is_prepared_exactly_once(office: Office) -
     await office.counted("password_reset", "sent")
     assert prepared == [("anna@example.test", HERE)]
     assert await office.waiting() == 0
+
+
+async def test_whether_the_server_is_there_can_be_asked(office: Office) -> None:
+    assert await office.mail.ping() == 0.01
+    office.transport.trouble = [MailDelayed("ConnectionRefusedError", unreachable=True)]
+    with pytest.raises(OSError, match="ConnectionRefusedError"):
+        await office.mail.ping()

@@ -51,3 +51,10 @@ class MailTransport(Protocol):
         Raises:
             MailRefused, MailDelayed.
         """
+
+    async def ping(self) -> float | None:
+        """Seconds that the server took to greet us and take our login, None where there is no server.
+
+        Raises:
+            MailDelayed: it does not.
+        """

@@ -31,6 +31,9 @@ class FileMail:
         except OSError as error:
             raise MailDelayed(f"cannot be written: {error.strerror}", unreachable=True) from error
 
+    async def ping(self) -> float | None:
+        return None
+
     def _write(self, name: str, content: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self._directory / f".{name}.{secrets.token_hex(4)}"

@@ -2,6 +2,8 @@
 
 import contextlib
 import ssl
+import time
+from collections.abc import AsyncIterator
 from typing import Literal
 
 import aiosmtplib
@@ -48,6 +50,16 @@ class SmtpMail:
 
     async def send(self, mail: Mail) -> None:
         content = mime_bytes(mail, sender=self._sender, host=self._host)
+        async with self._connected() as client:
+            await self._hand_over(client, mail, content)
+
+    async def ping(self) -> float | None:
+        started = time.perf_counter()
+        async with self._connected():
+            return time.perf_counter() - started
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[aiosmtplib.SMTP]:
         client = aiosmtplib.SMTP(
             hostname=self._server.host,
             port=self._server.port,
@@ -61,8 +73,8 @@ class SmtpMail:
         )
         try:
             await self._connect(client)
-            await self._hand_over(client, mail, content)
-            # The mail is taken: a server that is rude at the end does not change that.
+            yield client
+            # What was wanted is done: a server that is rude at the end does not change that.
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
                 await client.quit()
         finally:

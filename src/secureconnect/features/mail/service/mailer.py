@@ -99,6 +99,17 @@ class MailService:
         """Whether the last attempt reached the server; True before the first."""
         return self._down_since is None
 
+    async def ping(self) -> float | None:
+        """Seconds that the server took to greet us, None where mails go into files.
+
+        Raises:
+            OSError: it does not answer, or does not let us in.
+        """
+        try:
+            return await self._transport.ping()
+        except MailDelayed as error:
+            raise OSError(error.reason) from error
+
     def send_in(self, tx: WriteTx, to: str, letter: Letter, *, good_for: int | None = None) -> None:
         ready = _Ready(to, self._clock.now(), letter)
         self._enqueue_in(tx, template(letter), ready, min(self._max_age, good_for or self._max_age))
