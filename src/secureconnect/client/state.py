@@ -19,12 +19,32 @@ __all__ = ["ConversationState", "LocalState", "SequenceGap"]
 _SETTINGS = frozenset(Settings.__struct_fields__) - {"updated_at"}
 
 
+_PREVIEW = 100
+_NOTHING_LEFT: dict[str, Any] = {
+    "content": "",
+    "metadata": {},
+    "e2ee": None,
+    "attachments": [],
+    "reply_to": None,
+    "mentions": [],
+    "mention_all": False,
+    "mention_here": False,
+    "reactions": [],
+    "poll": None,
+    "pinned": False,
+    "expires_at": None,
+}
+
+
 class SequenceGap(ClientError):
     """An event that is not the next one: read the conversation again."""
 
 
 class ConversationState(msgspec.Struct, kw_only=True):
-    """One conversation at `last_seq`. `members` maps user_id to role; `messages` are by seq, oldest first."""
+    """One conversation at `last_seq`. `members` maps user_id to role; `messages` are by seq, oldest first.
+
+    `messages` reach from any of them up to the newest without a gap. Their reactions do not say `me`.
+    """
 
     conversation_id: str
     type: str
@@ -61,7 +81,7 @@ class ConversationState(msgspec.Struct, kw_only=True):
             updated_at=conversation.updated_at,
             last_seq=conversation.last_seq,
             members={member.user_id: member.role for member in participants},
-            messages={message.seq: message for message in sorted(messages, key=lambda each: each.seq)},
+            messages={message.seq: _shared(message) for message in sorted(messages, key=_place)},
         )
 
     @classmethod
@@ -90,10 +110,30 @@ class ConversationState(msgspec.Struct, kw_only=True):
             raise SequenceGap(f"{self.conversation_id} is at {self.last_seq}, the event at {event.seq}")
         self.last_seq = event.seq
         self.updated_at = event.sent_at
+        if not self._apply_to_messages(event):
+            self._apply_to_members(event)
+
+    def _apply_to_messages(self, event: Event) -> bool:
         data = event.data
         match event.kind:
             case "message_created":
-                self.messages[event.seq] = msgspec.convert(data["message"], Message)
+                message = self.messages[event.seq] = _shared(msgspec.convert(data["message"], Message))
+                self._count_replies(message.thread_root_id)
+            case "message_edited":
+                self._put(data["target_seq"], _shared(msgspec.convert(data["message"], Message)))
+            case "message_deleted":
+                self._delete(data, event.sent_at)
+            case "reaction_added" | "reaction_removed":
+                self._update(data["target_seq"], reactions=data["reactions"])
+            case "message_pinned" | "message_unpinned":
+                self._update(data["target_seq"], pinned=event.kind == "message_pinned")
+            case _:
+                return False
+        return True
+
+    def _apply_to_members(self, event: Event) -> None:
+        data = event.data
+        match event.kind:
             case "member_added":
                 self.members[data["user_id"]] = data["role"]
             case "member_removed":
@@ -108,12 +148,63 @@ class ConversationState(msgspec.Struct, kw_only=True):
             case _:  # a kind of a later version: it has its place, and nothing that is kept here
                 pass
 
+    def _update(self, seq: int, **fields: Any) -> None:
+        """Change a message; one from before those that are kept is left alone."""
+        if seq in self.messages:
+            self._put(seq, msgspec.structs.replace(self.messages[seq], **fields))
+
+    def _put(self, seq: int, message: Message) -> None:
+        """Take the new state of a message, and what its answers quote of it."""
+        if seq not in self.messages:
+            return
+        self.messages[seq] = message
+        preview = "" if message.is_encrypted else message.content[:_PREVIEW]
+        for place, answer in self.messages.items():
+            quoted = answer.reply_to
+            if quoted is not None and quoted.message_id == message.message_id and quoted.preview != preview:
+                told = msgspec.structs.replace(quoted, preview=preview)
+                self.messages[place] = msgspec.structs.replace(answer, reply_to=told)
+
+    def _delete(self, data: dict[str, Any], at: Moment) -> None:
+        seq = data["target_seq"]
+        self._update(
+            seq,
+            **_NOTHING_LEFT,
+            deleted_at=at,
+            deleted_by=data["deleted_by"],
+            delete_reason=data["reason"],
+        )
+        if seq in self.messages:
+            self._count_replies(self.messages[seq].thread_root_id)
+
+    def _count_replies(self, root_id: str | None) -> None:
+        """Count the answers in a thread: all later than its root, so that with the root all are kept."""
+        if root_id is None:
+            return
+        replies = [each for each in self.messages.values() if each.thread_root_id == root_id]
+        count = sum(each.deleted_at is None for each in replies)
+        for seq, message in self.messages.items():
+            if message.message_id == root_id:
+                self.messages[seq] = msgspec.structs.replace(message, reply_count=count)
+
     def _change(self, changed: dict[str, Any], at: Moment) -> None:
         settings = {field: value for field, value in changed.items() if field in _SETTINGS}
         if settings:
             self.settings = msgspec.structs.replace(self.settings, **settings, updated_at=at)
         for field in {"title", "description", "avatar_url"} & changed.keys():
             setattr(self, field, changed[field])
+
+
+def _place(message: Message) -> int:
+    return message.seq
+
+
+def _shared(message: Message) -> Message:
+    """The message as everybody has it."""
+    if not message.reactions:
+        return message
+    reactions = [{key: each[key] for key in each if key != "me"} for each in message.reactions]
+    return msgspec.structs.replace(message, reactions=reactions)
 
 
 class LocalState:
