@@ -44,16 +44,25 @@ class Lane:
     Args:
         poll: seconds after which it looks although nobody woke it.
         chance: random numbers in 0…1, for jitter.
+        marked: called after each attempt.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, rules: LaneRules, *, poll: float, chance: Callable[[], float]
+        self,
+        database: Database,
+        clock: Clock,
+        rules: LaneRules,
+        *,
+        poll: float,
+        chance: Callable[[], float],
+        marked: Callable[[], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._rules = rules
         self._poll = poll
         self._chance = chance
+        self._marked = marked
         self._woken = asyncio.Event()
         self._running: dict[asyncio.Task[None], Work] = {}
         self._loop: asyncio.Task[None] | None = None
@@ -138,6 +147,7 @@ class Lane:
         work = self._running.pop(attempt)
         self._done.discard((work.job_id, work.lease))
         self._woken.set()
+        self._marked()
         if not attempt.cancelled() and (error := attempt.exception()) is not None:
             log.error("outbox could not mark a job", job_kind=work.kind, job_id=work.job_id, exc_info=error)
 

@@ -1,6 +1,7 @@
 """The Outbox on the Database: one table, and lanes that run what is in it."""
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from secureconnect.kit.ids import new_time_id
 __all__ = ["OutboxMetrics", "RelationalOutbox"]
 
 _COUNT_EVERY = 5.0
+_COUNT_AT_MOST_EVERY = 1.0
 _GRACE = 5.0
 _FAILED_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 _BATCH = 1000
@@ -60,6 +62,7 @@ class RelationalOutbox:
         self._chance = chance
         self._lanes: dict[Kind, Lane] = {}
         self._counting: asyncio.Task[None] | None = None
+        self._touched = asyncio.Event()
 
     def handle(
         self,
@@ -72,7 +75,14 @@ class RelationalOutbox:
     ) -> None:
         assert kind not in self._lanes, f"{kind} has a handler"
         rules = LaneRules(kind, handler, at_once, timeout, gave_up)
-        self._lanes[kind] = Lane(self._database, self._clock, rules, poll=self._poll, chance=self._chance)
+        self._lanes[kind] = Lane(
+            self._database,
+            self._clock,
+            rules,
+            poll=self._poll,
+            chance=self._chance,
+            marked=self._touched.set,
+        )
 
     def enqueue_in(self, tx: WriteTx, job: Job) -> str:
         due_at, expires_at = self._times(job)
@@ -152,16 +162,22 @@ class RelationalOutbox:
         return await self._database.write(lambda tx: tables.forget_failed(tx, before, _BATCH))
 
     async def _count(self) -> None:
+        """Keep the gauges true: soon after a change, and now and then while nothing but age changes."""
         while True:
+            self._touched.clear()
             try:
                 queues = await self.queues()
             except ApiError:
                 queues = []  # the store is away: the last figures stand
             for queue in queues:
                 self._metrics.outbox(queue.kind, queue.pending, queue.oldest_age)
-            await asyncio.sleep(_COUNT_EVERY)
+            await asyncio.sleep(_COUNT_AT_MOST_EVERY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_COUNT_EVERY - _COUNT_AT_MOST_EVERY):
+                    await self._touched.wait()
 
     def _wake(self, kinds: Sequence[Kind]) -> None:
+        self._touched.set()
         for kind in set(kinds):
             self.wake(kind)
 
