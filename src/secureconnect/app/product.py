@@ -10,6 +10,7 @@ from secureconnect.app.late import Late
 from secureconnect.app.object_store import objects_module
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
+from secureconnect.app.wiring.admin import wire_admin
 from secureconnect.app.wiring.bots import wire_bot_access, wire_bots
 from secureconnect.app.wiring.drafts import wire_drafts
 from secureconnect.app.wiring.factors import wire_factors
@@ -25,7 +26,6 @@ from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.fanout.hub import Hub
 from secureconnect.edge.realtime.timers import Timers
-from secureconnect.features.admin.api import Bans
 from secureconnect.features.audit.module import module as audit_module
 from secureconnect.features.audit.service import AuditService
 from secureconnect.features.auth.module import module as auth_module
@@ -93,12 +93,11 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     database, bus, clock, metrics = stores.database, stores.bus, stores.clock, stores.metrics
     timeline, cursors = stores.timeline, stores.cursors
     development = settings.server.environment == "development"
-    statuses, online, polls, messages, bans = Late(), Late(), Late(), Late(), Late()
+    statuses, factors, online, polls, messages = Late(), Late(), Late(), Late(), Late()
     timers, background = Timers(clock), Background()
 
     mail = wire_mail(settings, stores)
     audit = AuditService(database, metrics, clock, retention_days=settings.audit.retention_days)
-    factors = Late()
     users = UserService(
         database,
         bus,
@@ -247,7 +246,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         view=view,
     )
 
-    _, bot_modules = wire_bots(
+    bots, bot_modules = wire_bots(
         settings,
         stores,
         access=bot_access,
@@ -255,6 +254,22 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         users=users,
         conversations=conversations,
         messages=cast("Messages", messages),
+    )
+
+    admin = wire_admin(
+        settings,
+        stores,
+        audit=audit,
+        users=users,
+        sessions=sessions,
+        hasher=hasher,
+        factors=factor_parts.factors,
+        files=files.readers,
+        presences=presence,
+        bots=bots,
+        mail=mail,
+        hub=hub,
+        purged=[],
     )
 
     modules = [
@@ -311,8 +326,9 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             users=users,
             conversations=conversations,
             messages=cast("Messages", messages),
-            bans=cast("Bans", bans),
+            bans=admin.bans,
         ),
+        *admin.modules,
         presence_module(
             presence=presence,
             relations=sight,
