@@ -2,7 +2,7 @@
 released while a statement runs, and taken back only once for all of them, so senders hardly notice.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ _CONVERSATIONS = (
 )
 _KNOWN = (
     "SELECT json_group_array(json_array(r.key, d.document_id,"  # noqa: S608 - names of our own
-    f" t.words = r.value->>4 || ' {conversation_facet}' || c.number))"
+    f" t.words = r.value->>4 || ' {conversation_facet}' || c.number AND d.message_id = r.value->>2))"
     " FROM json_each(?) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
     " CROSS JOIN search_documents AS d ON d.conversation = c.number AND d.seq = r.value->>1"
     " CROSS JOIN search_texts AS t ON t.document_id = d.document_id"
@@ -47,7 +47,12 @@ _WORDS = (
     "INSERT INTO search_words (rowid, words) SELECT document_id, words FROM search_texts"
     " WHERE document_id BETWEEN ? AND ? ORDER BY document_id"
 )
-# Changed ones: a row is [document_id, conversation_id, words].
+# Changed ones: a row is [document_id, conversation_id, words, message_id, sent_at]. The last two change only
+# when a database was put back to an earlier state and went another way from there.
+_RENAME = (
+    "UPDATE search_documents SET message_id = r.value->>3, sent_at = r.value->>4"
+    " FROM json_each(?) AS r WHERE document_id = r.value->>0"
+)
 _NEW_TEXTS = (
     "INSERT INTO search_texts (document_id, words)"  # noqa: S608 - names of our own
     f" SELECT r.value->>0, r.value->>2 || ' {conversation_facet}' || c.number"
@@ -79,14 +84,7 @@ def put(tx: WriteTx, documents: Sequence[Document]) -> None:
         return
     rows = _rows(documents)
     known = _known(tx, rows)
-    changed = [(known[place][0], row[0], row[4]) for place, row in enumerate(rows) if _differs(known, place)]
-    if changed:
-        ids = _json([row[0] for row in changed])
-        tx.run(_FORGET_WORDS, (ids,))
-        tx.run(_FORGET.format("search_texts"), (ids,))
-        batch = _json(changed)
-        tx.run(_NEW_TEXTS, (batch,))
-        tx.run(_NEW_WORDS, (batch,))
+    _replace(tx, [(known[at][0], row) for at, row in enumerate(rows) if at in known and not known[at][1]])
     ((newest,),) = tx.run(_NEWEST)
     _add(tx, [row for place, row in enumerate(rows) if place not in known], (newest or FIRST_ID - 1) + 1, 1)
 
@@ -156,8 +154,17 @@ def _known(tx: WriteTx, rows: Sequence[_Row]) -> dict[int, tuple[int, bool]]:
     return {place: (document_id, bool(same)) for place, document_id, same in msgspec.json.decode(found)}
 
 
-def _differs(known: Mapping[int, tuple[int, bool]], place: int) -> bool:
-    return place in known and not known[place][1]
+def _replace(tx: WriteTx, changed: Sequence[tuple[int, _Row]]) -> None:
+    if not changed:
+        return
+    ids = _json([document_id for document_id, _ in changed])
+    tx.run(_FORGET_WORDS, (ids,))
+    tx.run(_FORGET.format("search_texts"), (ids,))
+    batch = _json([(document_id, row[0], row[4], row[2], row[3]) for document_id, row in changed])
+    tx.run(_RENAME, (batch,))
+    tx.run(_NEW_TEXTS, (batch,))
+    tx.run(_NEW_WORDS, (batch,))
+    _note_days(tx, [(document_id, row[3]) for document_id, row in changed])
 
 
 def _add(tx: WriteTx, rows: Sequence[_Row], first_id: int, step: int) -> None:
@@ -167,9 +174,13 @@ def _add(tx: WriteTx, rows: Sequence[_Row], first_id: int, step: int) -> None:
     tx.run(_DOCUMENTS, (batch, first_id, step))
     tx.run(_TEXTS, (batch, first_id, step))
     tx.run(_WORDS, (min(first_id, last_id), max(first_id, last_id)))
+    _note_days(tx, [(first_id + step * place, row[3]) for place, row in enumerate(rows)])
+
+
+def _note_days(tx: WriteTx, sent: Iterable[tuple[int, int]]) -> None:
     days: dict[int, list[int]] = {}
-    for place, row in enumerate(rows):
-        days.setdefault(row[3] // _DAY, []).append(first_id + step * place)
+    for document_id, sent_at in sent:
+        days.setdefault(sent_at // _DAY, []).append(document_id)
     tx.run(_DAYS, (_json([(day, min(ids), max(ids)) for day, ids in days.items()]),))
 
 

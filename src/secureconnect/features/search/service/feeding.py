@@ -20,7 +20,6 @@ from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, StoredEvent, StoredMessage, Timeline
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
-from secureconnect.kit.ids import new_time_id
 
 __all__ = ["Feeder"]
 
@@ -154,15 +153,20 @@ class Feeder:
         newest = await self._timeline.older_messages(_LAST_ID, 1)
         at = newest[0].sent_at if newest else 0
         if progress is None or at < progress.upto - _SLACK:
-            await self._begin(at)
+            await self._begin()
         else:
             self._progress = progress
             self._behind = min(progress.upto, self._clock.now()) - _SLACK
 
-    async def _begin(self, upto: int) -> None:
-        self._progress = Progress(upto, new_time_id())
+    async def _begin(self) -> None:
+        """Start from nothing. The newest messages are there before anybody searches."""
+        self._dropped = False
+        newest = await self._timeline.older_messages(_LAST_ID, 1)
+        self._progress = Progress(newest[0].sent_at if newest else 0, _LAST_ID)
         await self._index.begin(self._progress)
-        self._behind = min(upto, self._clock.now()) - _SLACK
+        await self._add_older(_LAST_ID)
+        if not self._dropped:
+            self._behind = None
 
     async def _step(self) -> None:
         if self._behind is not None:
@@ -217,7 +221,7 @@ class Feeder:
         changed = await self._changed(since)
         if changed is None:
             log.warning("the search index is too far behind and is made anew")
-            await self._begin((await self._timeline.older_messages(_LAST_ID, 1))[0].sent_at)
+            await self._begin()
             return
         messages = sorted(changed.values(), key=lambda message: message.message_id)
         for start in range(0, len(messages), _BATCH):
