@@ -26,6 +26,7 @@ from tests.scenarios.commands import make_admin
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.nasty import BODIES, TEXTS, VALUES
 from tests.scenarios.openapi import Document, Operation, served
+from tests.scenarios.routes import stranger_ids
 from tests.scenarios.server import Server
 from tests.scenarios.steps import Answer, Person, group, request, send
 
@@ -56,6 +57,7 @@ class Fuzzed:
         self.other = b
         self.admin = admin
         self.ids: dict[str, str] = {}
+        self.lasting: dict[str, str] = {}
 
     async def renew(self) -> None:
         """A living session, group and message for the next route, whatever the last one did to them."""
@@ -66,7 +68,9 @@ class Fuzzed:
         g = (await group(self.person, [self.other]))["conversation_id"]
         message = (await send(self.person, g, "hello")).ok(201)
         invite = (await self.person.post(f"/v1/conversations/{g}/invites", {})).ok(201)
+        self.lasting = self.lasting or await stranger_ids(self.person, self.other, g)
         self.ids = {
+            **self.lasting,
             "conversation_id": g,
             "user_id": self.other.user_id,
             "session_id": self.other.session_id,
