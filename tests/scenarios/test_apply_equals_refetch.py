@@ -108,6 +108,27 @@ async def unpin(cast: Cast) -> None:
     (await cast.b.delete(f"/v1/conversations/{cast.g}/pins/{root}")).ok()
 
 
+async def ask(cast: Cast) -> Any:
+    """A poll of B's that a message answers."""
+    body = {"conversation_id": cast.g, "question": "Where?", "poll_type": "multi", "options": ["N", "S"]}
+    poll = (await cast.b.post("/v1/polls", {**body, "allow_vote_change": True})).ok(201)
+    (await send(cast.a, cast.g, "hm", reply_to_message_id=poll["poll_id"])).ok(201)
+    return poll
+
+
+async def vote(cast: Cast) -> Any:
+    poll = await ask(cast)
+    north, south = (option["option_id"] for option in poll["options"])
+    for person, chosen in ((cast.a, [north, south]), (cast.c, [north]), (cast.a, [south])):
+        (await person.post("/v1/polls/vote", {"poll_id": poll["poll_id"], "option_ids": chosen})).ok()
+    return poll
+
+
+async def close(cast: Cast) -> None:
+    (await cast.a.post("/v1/polls/close", {"poll_id": (await vote(cast))["poll_id"]})).ok()
+    (await cast.a.delete(f"/v1/polls/{(await vote(cast))['poll_id']}")).ok()
+
+
 async def nothing(cast: Cast) -> None:
     """The group itself was the event."""
 
@@ -121,6 +142,9 @@ ACTS: dict[str, Act] = {
     "reaction_removed": unreact,
     "message_pinned": pin,
     "message_unpinned": unpin,
+    "poll_created": ask,
+    "poll_voted": vote,
+    "poll_closed": close,
     "member_added": add,
     "member_removed": remove,
     "member_role_changed": promote,

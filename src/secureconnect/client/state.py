@@ -13,6 +13,7 @@ from secureconnect.client.errors import ClientError
 from secureconnect.client.models.base import Moment
 from secureconnect.client.models.conversations import ConversationCore, Participant, Settings
 from secureconnect.client.models.messages import Event, Message
+from secureconnect.client.poll_state import asked, closed, shared_poll, voted
 
 __all__ = ["ConversationState", "LocalState", "SequenceGap"]
 
@@ -119,6 +120,10 @@ class ConversationState(msgspec.Struct, kw_only=True):
             case "message_created":
                 message = self.messages[event.seq] = _shared(msgspec.convert(data["message"], Message))
                 self._count_replies(message.thread_root_id)
+            case "poll_created":
+                self.messages[event.seq] = asked(event)
+            case "poll_voted" | "poll_closed":
+                self._move_poll(event)
             case "message_edited":
                 self._put(data["target_seq"], _shared(msgspec.convert(data["message"], Message)))
             case "message_deleted":
@@ -177,6 +182,12 @@ class ConversationState(msgspec.Struct, kw_only=True):
         if seq in self.messages:
             self._count_replies(self.messages[seq].thread_root_id)
 
+    def _move_poll(self, event: Event) -> None:
+        message = self.messages.get(event.data["target_seq"])
+        if message is not None and message.poll is not None:
+            move = voted if event.kind == "poll_voted" else closed
+            self._update(message.seq, poll=move(message.poll, event))
+
     def _count_replies(self, root_id: str | None) -> None:
         """Count the answers in a thread: all later than its root, so that with the root all are kept."""
         if root_id is None:
@@ -201,6 +212,8 @@ def _place(message: Message) -> int:
 
 def _shared(message: Message) -> Message:
     """The message as everybody has it."""
+    if message.poll is not None:
+        message = msgspec.structs.replace(message, poll=shared_poll(message.poll))
     if not message.reactions:
         return message
     reactions = [{key: each[key] for key in each if key != "me"} for each in message.reactions]
