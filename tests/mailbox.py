@@ -146,6 +146,11 @@ class MailServer:
             self.port = int(probe.getsockname()[1])
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None
+
     def start(self) -> None:
         """Return once it listens."""
         self._process = subprocess.Popen(
