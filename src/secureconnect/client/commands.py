@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from secureconnect.client.api.changes import edit_request
 from secureconnect.client.api.messages import Metadata, send_request
-from secureconnect.client.api.request import UNSET, given
+from secureconnect.client.api.request import UNSET, Unset, given
 from secureconnect.client.errors import ApiFailure, ConnectionLost
-from secureconnect.client.frames import Ack, MarkAck, PresenceAck, SendAck
+from secureconnect.client.frames import Ack, ChangeAck, EditAck, MarkAck, PresenceAck, SendAck
 from secureconnect.client.http import decode
 from secureconnect.client.link import ChatLink
 from secureconnect.client.retry import RetryPolicy
@@ -71,6 +72,41 @@ class Commands:
         )
         return await self._until_answered("message_send", fields, SendAck)
 
+    async def edit(
+        self,
+        message_id: str,
+        content: str,
+        *,
+        metadata: Metadata | Unset | None = UNSET,
+        mentions: Sequence[str] | Unset | None = UNSET,
+        attachments: Sequence[str] | Unset | None = UNSET,
+        base_edit_count: int | None = None,
+    ) -> EditAck:
+        """Let a message of one's own say something else; see `client.messages.edit`. Sent once."""
+        fields = edit_request(
+            content,
+            metadata=metadata,
+            mentions=mentions,
+            attachments=attachments,
+            base_edit_count=base_edit_count,
+        )
+        return await self._once("message_edit", {"message_id": message_id, **fields}, EditAck)
+
+    async def delete(self, message_id: str, *, for_everyone: bool = True) -> ChangeAck:
+        """Delete a message, or only hide it from oneself."""
+        fields = {"message_id": message_id, "scope": "everyone" if for_everyone else "me"}
+        return await self._until_answered("message_delete", fields, ChangeAck)
+
+    async def react(self, message_id: str, emoji: str) -> ChangeAck:
+        """React with one emoji; again changes nothing."""
+        return await self._until_answered(
+            "reaction_add", {"message_id": message_id, "emoji": emoji}, ChangeAck
+        )
+
+    async def unreact(self, message_id: str, emoji: str) -> ChangeAck:
+        """Take a reaction back. Sent once."""
+        return await self._once("reaction_remove", {"message_id": message_id, "emoji": emoji}, ChangeAck)
+
     async def read(self, conversation_id: str, seq: int) -> MarkAck:
         """Move the read mark forward."""
         return await self._until_answered("read", {"conversation_id": conversation_id, "seq": seq}, MarkAck)
@@ -126,9 +162,12 @@ class Commands:
             ApiFailure: the server refused.
             ConnectionLost: the outcome is unknown.
         """
+        return await self._once(kind, fields, dict[str, Any])
+
+    async def _once(self, kind: str, fields: Mapping[str, Any], answer: type[T]) -> T:
         socket = await self._link.live()
-        answer = await socket.command(kind, fields, timeout=self._timeout)
-        return decode(answer.raw, dict[str, Any]) if isinstance(answer, Ack) else {}
+        ack = await socket.command(kind, fields, timeout=self._timeout)
+        return decode(ack.raw if isinstance(ack, Ack) else b"{}", answer)
 
     async def _until_answered(self, kind: str, fields: Mapping[str, Any], answer: type[T]) -> T:
         """Repeat a command that does no harm twice until its outcome is known."""

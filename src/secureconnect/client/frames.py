@@ -16,8 +16,10 @@ from secureconnect.kit.errors import Detail
 
 __all__ = [
     "Ack",
+    "ChangeAck",
     "ConversationAdded",
     "ConversationRemoved",
+    "EditAck",
     "ErrorFrame",
     "Frame",
     "GoingAway",
@@ -102,6 +104,22 @@ class SendAck(Model, frozen=True, kw_only=True):
     seq: int
     sent_at: Moment
     duplicate: bool
+
+
+class EditAck(Model, frozen=True, kw_only=True):
+    """The message was edited; `seq` is that of the edit's event."""
+
+    message_id: str
+    seq: int
+    edited_at: Moment
+    edit_count: int
+
+
+class ChangeAck(Model, frozen=True, kw_only=True):
+    """A message was deleted or its reactions changed; `seq` is that of the event, None without one."""
+
+    message_id: str
+    seq: int | None = None
 
 
 class MarkAck(Model, frozen=True, kw_only=True):

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from secureconnect.client.api.changes import MessageChanges
 from secureconnect.client.api.request import UNSET, given, path
-from secureconnect.client.http import Http, Json, part
+from secureconnect.client.http import Json, part
 from secureconnect.client.models.base import Moment, Page
 from secureconnect.client.models.conversations import MyState
 from secureconnect.client.models.messages import EventPage, Message, SyncEntry, SyncPage
@@ -37,11 +38,8 @@ def send_request(
     )
 
 
-class MessagesApi:
+class MessagesApi(MessageChanges):
     """`client.messages`."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
 
     async def send(
         self,

@@ -12,7 +12,17 @@ from secureconnect.client.models.conversations import (
     Participant,
     Settings,
 )
-from secureconnect.client.models.messages import Event, EventPage, Message, Reply, SyncEntry, SyncPage
+from secureconnect.client.models.messages import (
+    EarlierVersion,
+    Event,
+    EventPage,
+    Message,
+    Reaction,
+    Reactor,
+    Reply,
+    SyncEntry,
+    SyncPage,
+)
 from secureconnect.client.models.operations import AuditPage, AuditRecord, KeyRotation, Ticket
 from secureconnect.client.models.people import (
     AuthResult,
@@ -38,6 +48,7 @@ __all__ = [
     "Bot",
     "Conversation",
     "ConversationCore",
+    "EarlierVersion",
     "Event",
     "EventPage",
     "Friendship",
@@ -57,6 +68,8 @@ __all__ = [
     "Privacy",
     "Profile",
     "PublicUser",
+    "Reaction",
+    "Reactor",
     "Reply",
     "Report",
     "Session",

@@ -5,8 +5,19 @@ from typing import Any
 import msgspec
 
 from secureconnect.client.models.base import Model, Moment, Page
+from secureconnect.client.models.people import PublicUser
 
-__all__ = ["Event", "EventPage", "Message", "Reply", "SyncEntry", "SyncPage"]
+__all__ = [
+    "EarlierVersion",
+    "Event",
+    "EventPage",
+    "Message",
+    "Reaction",
+    "Reactor",
+    "Reply",
+    "SyncEntry",
+    "SyncPage",
+]
 
 
 class Reply(Model, frozen=True, kw_only=True):
@@ -52,6 +63,33 @@ class Message(Model, frozen=True, kw_only=True):
     delete_reason: str | None = None
     expires_at: Moment | None = None
     sent_at: Moment
+
+
+class EarlierVersion(Model, frozen=True, kw_only=True):
+    """What a message said before its edit number `version`, made at `edited_at`."""
+
+    version: int
+    content: str
+    e2ee: dict[str, Any] | None = None
+    metadata: dict[str, str]
+    edited_at: Moment
+
+
+class Reaction(Model, frozen=True, kw_only=True):
+    """One emoji on a message; `user_ids` are the first ten who used it, `me` whether the caller did."""
+
+    emoji: str
+    count: int
+    me: bool
+    user_ids: list[str]
+
+
+class Reactor(Model, frozen=True, kw_only=True):
+    """One reaction and whose it is."""
+
+    emoji: str
+    user: PublicUser
+    reacted_at: Moment
 
 
 class Event(Model, frozen=True, kw_only=True):
