@@ -191,7 +191,7 @@ async def test_applying_equals_fetching(reg: Register, kind: str) -> None:
 
 
 #: What an event read later tells as it is then (docs/reference/realtime.md §6).
-CURRENT = {"message", "poll", "reactions", "poll"}
+CURRENT = {"message", "poll", "reactions"}
 #: Kinds whose act changes what earlier events brought.
 CHANGING = {
     "message_edited",
