@@ -20,7 +20,7 @@ Notation, envelope, paging, idempotency, limits and the order of checks: [conven
 The rules behind the routes: [rules](rules.md). The chat socket, `/v1/ws/chat`: [realtime](realtime.md).
 The same as OpenAPI 3.1: `/openapi.json`.
 
-Every route may answer {common}.
+Every route may answer {common}; one of bytes only what can be wrong with bytes.
 
 Those that need a token may answer {signed} too.
 
@@ -44,7 +44,7 @@ def http_page() -> str:
                 pages.append(f"- `GET {path}`: {operation['summary']}")
             else:
                 routes[operation["tags"][0]].append((method.upper(), path, operation))
-    every = [operation for found in routes.values() for _, _, operation in found]
+    every = [operation for found in routes.values() for _, _, operation in found if not _bytes(operation)]
     common = set.intersection(*(_codes(operation) for operation in every))
     signed = set.intersection(*(_codes(operation) for operation in every if _who(operation) != "anyone"))
     lines = [
@@ -125,7 +125,15 @@ def _codes(operation: Schema) -> set[str]:
     }
 
 
+def _bytes(operation: Schema) -> bool:
+    """Whether it takes or gives bytes, for whoever holds a signed URL."""
+    contents = [operation.get("requestBody", {}), *operation["responses"].values()]
+    return any("*/*" in content.get("content", {}) for content in contents)
+
+
 def _who(operation: Schema) -> str:
+    if _bytes(operation):
+        return "whoever holds a signed URL"
     if "security" not in operation:
         return "anyone"
     who = "server admins" if "admin" in operation["tags"] else "users"

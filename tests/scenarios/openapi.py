@@ -51,10 +51,9 @@ class Operation(NamedTuple):
 
     @property
     def body(self) -> dict[str, Any] | None:
-        """The schema of its body."""
-        if "requestBody" not in self.declared:
-            return None
-        schema: dict[str, Any] = self.declared["requestBody"]["content"]["application/json"]["schema"]
+        """The schema of its body, if that is JSON."""
+        content: dict[str, Any] = self.declared.get("requestBody", {}).get("content", {})
+        schema: dict[str, Any] | None = content.get("application/json", {}).get("schema")
         return schema
 
     @property
@@ -92,7 +91,7 @@ class Document:
         if status not in responses and "default" in responses:
             return
         assert status in responses, (operation.name, status, answer.raw)
-        if "content" not in responses[status]:
+        if "application/json" not in responses[status].get("content", {}):
             return
         assert answer.headers["content-type"] == "application/json", operation.name
         key = f"{operation.name} {status}"

@@ -72,7 +72,7 @@ def object_routes(blobs: LocalBlobs) -> list[StreamRoute]:
             tag="storage",
             query=UploadQuery,
             returns={200: StoredObject},
-            errors=(ErrorCode.URL_SIGNATURE_INVALID, ErrorCode.STORAGE_UNAVAILABLE),
+            errors=(ErrorCode.URL_SIGNATURE_INVALID, ErrorCode.NOT_FOUND, ErrorCode.STORAGE_UNAVAILABLE),
         ),
         StreamRoute(
             method="GET",
