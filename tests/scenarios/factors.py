@@ -18,6 +18,7 @@ class App:
     """An authenticator app. It shows each code once, and waits for the next when all are used."""
 
     def __init__(self, secret: str) -> None:
+        self.secret = secret
         self._totp = TOTP(secret)
         self._last = 0
 

@@ -12,6 +12,7 @@ import httpx
 
 from tests.scenarios.commands import make_admin
 from tests.scenarios.conftest import Register, Serve
+from tests.scenarios.factors import log_in, protect, verify
 from tests.scenarios.server import Server
 from tests.scenarios.steps import Answer, Person, group, request, send, ws
 
@@ -119,7 +120,7 @@ async def test_z9_the_database_holds_no_secret(serve: Serve, reg: Register) -> N
     async with serve() as server:
         admin = await make_admin(server)
         a, b = await reg("a", "b", url=server.url)
-        hidden = await use_everything(a, b, admin)
+        hidden = [*await use_everything(a, b, admin), *await second_factors(b)]
         files = [server.data_dir / name for name in ("secureconnect.db", "secureconnect.db-wal")]
         assert readable(files, hidden) == []
         assert await server.stop() == 0
@@ -153,6 +154,15 @@ async def use_everything(a: Person, b: Person, admin: Person) -> list[str]:
     return [*hidden, a.access, a.refresh]
 
 
+async def second_factors(b: Person) -> list[str]:
+    """The secret of an app (waiting and in use), recovery codes (used and not), a login that waits."""
+    given_up = (await b.post("/v1/auth/mfa/totp/setup")).ok()["secret"]
+    app, codes = await protect(b)
+    waiting = (await log_in(b))["mfa_token"]
+    entered = (await verify(b.url, (await log_in(b))["mfa_token"], codes[0], "recovery_code")).ok()
+    return [given_up, app.secret, *codes, waiting, entered["access_token"], entered["refresh_token"]]
+
+
 def readable(files: list[Path], secrets_: list[str]) -> list[str]:
     """Those whose bytes, or the bytes that they encode, are in one of the files."""
     content = b"".join(file.read_bytes() for file in files)
@@ -161,6 +171,8 @@ def readable(files: list[Path], secrets_: list[str]) -> list[str]:
         forms = [secret.encode()]
         if len(secret) == 43:
             forms.append(base64.urlsafe_b64decode(secret + "="))
+        if len(secret) == 32:
+            forms.append(base64.b32decode(secret))
         if any(form in content for form in forms):
             found.append(secret)
     return found
