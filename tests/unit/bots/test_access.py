@@ -110,6 +110,22 @@ async def test_bots_of_banned_and_deleted_owners_are_refused(w: World) -> None:
     assert await w.refused(token) is ErrorCode.TOKEN_REVOKED
 
 
+async def test_the_bots_of_an_erased_owner_are_gone(w: World) -> None:
+    (owner, other) = await w.around.people("a", "b")
+    made = [await w.bot(owner) for _ in range(3)]
+    _, foreign = await w.bot(other)
+    for _, token in made:
+        await w.access.authenticate(token)
+    assert await w.around.database.write(lambda tx: w.bots.retire_owned_in(tx, owner)) == 3
+    for bot_id, token in made:
+        assert await w.refused(token) is ErrorCode.TOKEN_REVOKED
+        record = await w.around.users.get(bot_id)
+        assert record is not None
+        assert record.state == "deleted"
+    await w.access.authenticate(foreign)
+    assert await w.around.database.write(lambda tx: w.bots.retire_owned_in(tx, owner)) == 0
+
+
 async def test_a_server_without_bots_lets_none_in(tmp_path: Path) -> None:
     async with world(tmp_path, BotLimits(enabled=False)) as w:
         (owner,) = await w.around.people("a")

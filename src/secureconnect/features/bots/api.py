@@ -16,3 +16,6 @@ class Bots(Protocol):
         Once it commits, their open sockets close with the close code `close` and what is remembered of their
         tokens is asked anew. A bot is refused as long as it, or its owner, is banned or not active.
         """
+
+    def retire_owned_in(self, tx: WriteTx, owner_id: str) -> int:
+        """The bots of a user that is erased end for good; what they wrote stays. Returns how many."""

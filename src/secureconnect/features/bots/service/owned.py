@@ -162,13 +162,17 @@ class BotService:
         await self._database.write(work)
 
     def shut_out_in(self, tx: WriteTx, user_id: str, close: int) -> None:
-        after: tuple[int, str] | None = None
-        bot_ids = [user_id]
-        while page := self._users.owned_in(tx.conn, user_id, after=after, limit=_BATCH):
-            bot_ids += [bot.user_id for bot in page]
-            after = (page[-1].created_at, page[-1].user_id)
+        bot_ids = [user_id, *self._all_of_in(tx.conn, user_id)]
         for token in store.live_tokens(tx.conn, bot_ids).values():
             self._begin_anew_in(tx, token, close)
+
+    def retire_owned_in(self, tx: WriteTx, owner_id: str) -> int:
+        now, bot_ids = self._clock.now(), self._all_of_in(tx.conn, owner_id)
+        for token in store.live_tokens(tx.conn, bot_ids).values():
+            self._revoke_in(tx, token, now)
+        for bot_id in bot_ids:
+            self._users.retire_in(tx, bot_id, now)
+        return len(bot_ids)
 
     async def purge(self) -> int:
         """Forget tokens revoked and webhooks deleted 30 days ago, one batch of each; returns how many."""
@@ -176,6 +180,14 @@ class BotService:
         return await self._database.write(
             lambda tx: store.purge_tokens(tx, before, _BATCH) + store.purge_webhooks(tx, before, _BATCH)
         )
+
+    def _all_of_in(self, conn: Connection, owner_id: str) -> list[str]:
+        found: list[str] = []
+        after: tuple[int, str] | None = None
+        while page := self._users.owned_in(conn, owner_id, after=after, limit=_BATCH):
+            found += [bot.user_id for bot in page]
+            after = (page[-1].created_at, page[-1].user_id)
+        return found
 
     def _owned_in(self, conn: Connection, owner_id: str, bot_id: str) -> SeenBot:
         bot = self._users.find_in(conn, bot_id)
