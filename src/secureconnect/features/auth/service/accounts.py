@@ -120,10 +120,27 @@ class Accounts:
             )
             return tokens
 
-        tokens = await self._database.write(work)
+        try:
+            tokens = await self._database.write(work)
+        except ApiError as error:
+            await self._refused(context, error)
+            raise
         record = await self._users.get(user_id)
         assert record is not None
         return Entered(record, tokens) if tokens is not None else record
+
+    async def _refused(self, context: RequestContext, error: ApiError) -> None:
+        """Record a taken address or name; durably, so that the refusal costs what a new account costs."""
+        if error.code is ErrorCode.CONFLICT:
+            entry = AuditEntry(
+                event="register",
+                result="failure",
+                reason="taken",
+                actor_type="anonymous",
+                target_type="user",
+                context=context,
+            )
+            await self._database.write(lambda tx: self._audit.record_in(tx, entry))
 
     async def ensure_admin(self, *, email: str, username: str, password: str) -> bool:
         """Make a server admin (True), or promote the active user with this e-mail (False).
