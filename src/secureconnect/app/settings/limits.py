@@ -16,8 +16,8 @@ class RateLimitSettings(Section, frozen=True):
 
     enabled: Annotated[bool, about("`false` lifts all rows and the command limits of sockets")] = True
     register: Annotated[int, about("`/v1/auth/register`", ge=0, le=_MAX)] = 5
-    login: Annotated[int, about("`/v1/auth/login`", ge=0, le=_MAX)] = 10
-    mfa_verify: Annotated[int, about("`/v1/auth/reauthenticate`", ge=0, le=_MAX)] = 10
+    login: Annotated[int, about("`/v1/auth/login`, `/v1/auth/passkeys/login/…`", ge=0, le=_MAX)] = 10
+    mfa_verify: Annotated[int, about("`/v1/auth/mfa/verify`, `/v1/auth/reauthenticate`", ge=0, le=_MAX)] = 10
     refresh: Annotated[int, about("`/v1/auth/refresh`", ge=0, le=_MAX)] = 10
     password_reset_request: Annotated[int, about("`/v1/auth/password-reset/request`", ge=0, le=_MAX)] = 3
     password_reset_confirm: Annotated[int, about("`/v1/auth/password-reset/confirm`", ge=0, le=_MAX)] = 5
