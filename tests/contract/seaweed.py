@@ -32,6 +32,7 @@ _PORTS = (
     "volume.port.grpc",
 )
 _PATIENCE = 30.0
+_PATIENCE_WITH_END = 3.0
 
 
 class Seaweed:
@@ -92,8 +93,8 @@ class Seaweed:
             return
         self._process.terminate()
         try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
+            self._process.wait(_PATIENCE_WITH_END)
+        except subprocess.TimeoutExpired:  # it waits for connections that nobody uses
             self._process.kill()
             self._process.wait()
         self._process = None
