@@ -95,7 +95,7 @@ async def test_what_is_said_to_go_goes_batch_by_batch(world: World, limit: int) 
     assert await world.log(a) == rest
     assert await world.log(b) == other
     assert await world.timeline.count_messages() == 12
-    assert await trim(world, a, 6 * HOUR) == Trimmed(0, 0, (), 0, 0)
+    assert await trim(world, a, 6 * HOUR) == Trimmed(a, 0, 0, (), 0, 0)
     await append(world, send(a), 11 * HOUR)
     assert [event.seq for event in await world.log(a)] == [7, 8, 9, 10, 11]
 
@@ -143,7 +143,7 @@ async def test_everything_about_the_messages_goes(world: World) -> None:
     assert await world.timeline.versions(root, after=0, limit=10) == []
     assert await world.timeline.reactions(root, emoji=None, after=None, limit=10) == []
     assert await world.timeline.thread(root, after_seq=0, limit=10) == []
-    assert await trim(world, a, 5) == Trimmed(0, 0, (), 0, 0)
+    assert await trim(world, a, 5) == Trimmed(a, 0, 0, (), 0, 0)
 
 
 async def test_a_later_edit_shows_a_message_of_which_nothing_is_left(world: World) -> None:

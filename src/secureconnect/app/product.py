@@ -39,6 +39,7 @@ from secureconnect.features.auth.service import (
     ban_bar,
     verification_bar,
 )
+from secureconnect.features.conversations.api import Purged
 from secureconnect.features.conversations.module import module as conversations_module
 from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service import FactsCache, Listing, Neighbours, Views
@@ -48,7 +49,7 @@ from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Relations as Friends
 from secureconnect.features.mail.module import module as mail_module
 from secureconnect.features.messages.api import Messages, Online, PollCards
-from secureconnect.features.messages.service import Announcer, Poster, SenderNames, TimelineView
+from secureconnect.features.messages.service import Announcer, MessagePurge, Poster, SenderNames, TimelineView
 from secureconnect.features.presence.module import module as presence_module
 from secureconnect.features.presence.rules import PresenceTimes
 from secureconnect.features.presence.service import Devices, PresenceService
@@ -256,6 +257,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         messages=cast("Messages", messages),
     )
 
+    purged: list[Purged] = [files.readers, MessagePurge(), cast("Purged", polls)]
     admin = wire_admin(
         settings,
         stores,
@@ -269,7 +271,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         bots=bots,
         mail=mail,
         hub=hub,
-        purged=[],
+        purged=purged,
     )
 
     modules = [
@@ -303,6 +305,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             views=views,
             neighbours=conversations,
             pictures=files.avatars,
+            purged=purged,
             limits=ConversationLimits(
                 settings.conversations.max_members,
                 settings.conversations.max_per_user,
@@ -340,15 +343,14 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             times=times,
         ),
     ]
-    limiter = RateLimiter(
-        stores.cache, settings.rate_limits.rows(), metrics, enabled=settings.rate_limits.enabled
-    )
     return Product(
         modules=modules,
         hub=hub,
         timers=timers,
         background=background,
-        limiter=limiter,
+        limiter=RateLimiter(
+            stores.cache, settings.rate_limits.rows(), metrics, enabled=settings.rate_limits.enabled
+        ),
         access=Bearers(access, bot_access),
         accounts=accounts,
         tickets=tickets,

@@ -198,6 +198,7 @@ def _personal(op: Operations) -> None:
         sa.PrimaryKeyConstraint("user_id", "message_id"),
         sqlite_with_rowid=False,
     )
+    op.create_index("hidden_messages_message_id_idx", "hidden_messages", ["message_id"])
     op.create_table(
         "scheduled_messages",
         id_("scheduled_id"),

@@ -6,8 +6,22 @@ from sqlalchemy import Connection, Table, func, select
 
 from secureconnect.features.conversations.store.tables import conversations
 from secureconnect.features.conversations.tasks import erase_deleted
+from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.timeline import tables
+from secureconnect.infra.timeline.base import Trimmed
 from tests.unit.conversations.world import World, caller
+
+
+class Told:
+    """A feature that keeps something about messages."""
+
+    def __init__(self) -> None:
+        self.conversations: set[str] = set()
+        self.messages: list[tuple[str, ...]] = []
+
+    def purged_in(self, tx: WriteTx, trimmed: Trimmed) -> None:
+        self.conversations.add(trimmed.conversation_id)
+        self.messages.append(trimmed.message_ids)
 
 
 def _count(table: Table, conn: Connection) -> int:
@@ -36,8 +50,8 @@ async def test_a_deleted_group_is_erased(w: World) -> None:
     before = await _rows(w)
 
     await w.cases.endings.delete(caller(a), gone)
-    batches = []
-    while erased := await erase_deleted(w.database, w.timeline, batch=3):
+    batches, told = [], Told()
+    while erased := await erase_deleted(w.database, w.timeline, [told], batch=3):
         batches.append(erased)
 
     after = await _rows(w)
@@ -50,9 +64,11 @@ async def test_a_deleted_group_is_erased(w: World) -> None:
         "conversations": 1,
     }
     assert [event.seq for event in await w.log(kept)] == [1, 2]
+    assert [len(ids) for ids in told.messages] == [2, 3, 2]
+    assert told.conversations == {gone}
 
 
 async def test_nothing_deleted_is_nothing_to_do(w: World) -> None:
     a, b = await w.people("a", "b")
     await w.group(a, b)
-    assert await erase_deleted(w.database, w.timeline, batch=3) == 0
+    assert await erase_deleted(w.database, w.timeline, [], batch=3) == 0

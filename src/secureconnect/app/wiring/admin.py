@@ -9,7 +9,7 @@ from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.fanout.hub import Hub
-from secureconnect.features.admin.api import Bans, Presences, Probe, Purged
+from secureconnect.features.admin.api import Bans, Presences, Probe
 from secureconnect.features.admin.module import module as admin_module
 from secureconnect.features.admin.service import (
     BanService,
@@ -23,6 +23,7 @@ from secureconnect.features.admin.service import (
 from secureconnect.features.audit.api import Audit
 from secureconnect.features.auth.service import NewPasswords
 from secureconnect.features.bots.api import Bots
+from secureconnect.features.conversations.api import Purged
 from secureconnect.features.conversations.service import ConversationCatalogue
 from secureconnect.features.factors.api import Factors
 from secureconnect.features.files.api import Files

@@ -1,6 +1,6 @@
 """What other features may ask of administration, and what it needs of them."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -9,7 +9,7 @@ from secureconnect.features.users.api import Ban, Status
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["Bans", "Figures", "Presences", "Probe", "Purged"]
+__all__ = ["Bans", "Figures", "Presences", "Probe"]
 
 
 class Bans(Protocol):
@@ -68,10 +68,3 @@ class Probe(Struct, frozen=True):
     name: str
     required: bool
     ask: Callable[[], Awaitable[float | None]]
-
-
-class Purged(Protocol):
-    """Told of messages that retention removes, by each feature that keeps something about messages."""
-
-    def purged_in(self, tx: WriteTx, conversation_id: str, message_ids: Sequence[str]) -> None:
-        """These messages are gone for good with this transaction; forget what is kept about them."""

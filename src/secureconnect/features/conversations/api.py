@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from secureconnect.infra.database.base import WriteTx
-from secureconnect.infra.timeline.base import Statement
+from secureconnect.infra.timeline.base import Statement, Trimmed
 from secureconnect.kit.objects import ConversationObject, ConversationSettings, Message, Time
 from secureconnect.kit.principal import Principal, RequestContext
 
@@ -25,6 +25,7 @@ __all__ = [
     "MyState",
     "Overview",
     "Pictures",
+    "Purged",
     "Reader",
     "Role",
     "Type",
@@ -309,3 +310,10 @@ class Catalogue(Protocol):
 
     def count_in(self, conn: Connection) -> int:
         """How many there are."""
+
+
+class Purged(Protocol):
+    """Told of messages that leave the log for good, by each feature that keeps something about messages."""
+
+    def purged_in(self, tx: WriteTx, trimmed: Trimmed) -> None:
+        """This start of a log goes in this transaction: forget what is kept about its messages."""

@@ -1,8 +1,10 @@
 """What conversations contribute."""
 
+from collections.abc import Sequence
+
 from secureconnect.edge.module import Module
 from secureconnect.features.audit.api import Audit
-from secureconnect.features.conversations.api import Pictures
+from secureconnect.features.conversations.api import Pictures, Purged
 from secureconnect.features.conversations.http import routes
 from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service import FactsCache, Neighbours, Seal, Views, use_cases
@@ -32,6 +34,7 @@ def module(
     views: Views,
     neighbours: Neighbours,
     pictures: Pictures,
+    purged: Sequence[Purged],
     limits: ConversationLimits,
     seal: Seal,
     unseal: Seal,
@@ -40,8 +43,9 @@ def module(
 ) -> Module:
     """Conversations, members, invites. Other features get `neighbours`, sockets `socket.SocketMemberships`.
 
-    `seal` and `unseal` keep invite codes; `public_url` is where their links lead; `allow_http` lets pictures
-    have addresses without TLS (development).
+    `purged` are the features that keep something about messages. `seal` and `unseal` keep invite codes;
+    `public_url` is where their links lead; `allow_http` lets pictures have addresses without TLS
+    (development).
     """
     cases = use_cases(
         database=database,
@@ -65,6 +69,6 @@ def module(
         name="conversations",
         role="auth",
         routes=routes(cases, cursors),
-        tasks=tasks(database, timeline),
+        tasks=tasks(database, timeline, purged),
         start=facts.start,
     )

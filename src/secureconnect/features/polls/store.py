@@ -31,7 +31,7 @@ __all__ = [
     "add_poll",
     "choices_of",
     "close",
-    "delete_poll",
+    "delete_polls",
     "expired",
     "find",
     "find_many",
@@ -258,10 +258,10 @@ def expired(conn: Connection, now: int, limit: int) -> list[PollRecord]:
     return [_record(row) for row in conn.execute(query.order_by(_p.expires_at).limit(limit))]
 
 
-def delete_poll(tx: WriteTx, poll_id: str) -> None:
-    """Forget a poll with its options and votes."""
+def delete_polls(tx: WriteTx, poll_ids: Collection[str]) -> None:
+    """Forget polls with their options and votes; ids of other messages are fine."""
     for table in (poll_votes, poll_options, polls):
-        tx.conn.execute(delete(table).where(table.c.poll_id == poll_id))
+        tx.conn.execute(delete(table).where(table.c.poll_id.in_(poll_ids)))
 
 
 def forget_anonymous(tx: WriteTx, closed_before: int, limit: int) -> int:

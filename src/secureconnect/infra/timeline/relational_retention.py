@@ -103,7 +103,7 @@ def _look(conn: Connection, conversation_id: str, before: int, after_seq: int, l
         files += int(conn.execute(_ATTACHED, {"ids": chunk}).scalar_one())
     for chunk in _chunks(list(edited)):
         size += sum(_size(*row) for row in conn.execute(_VERSION_SIZES, {"ids": chunk}))
-    return _Old(Trimmed(events, last_seq, tuple(ids), files, size), edited)
+    return _Old(Trimmed(conversation_id, events, last_seq, tuple(ids), files, size), edited)
 
 
 def _size(content: str, metadata: str, e2ee: bytes | None) -> int:

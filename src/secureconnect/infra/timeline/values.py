@@ -220,6 +220,7 @@ class Trimmed(msgspec.Struct, frozen=True):
     events and messages take without files.
     """
 
+    conversation_id: str
     events: int
     last_seq: int
     message_ids: tuple[str, ...]

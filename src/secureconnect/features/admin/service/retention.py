@@ -9,10 +9,9 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from secureconnect.features.admin import rules
-from secureconnect.features.admin.api import Purged
 from secureconnect.features.admin.service.trail import Admin, Trail
 from secureconnect.features.audit.api import Audit, AuditEntry
-from secureconnect.features.conversations.api import Catalogue
+from secureconnect.features.conversations.api import Catalogue, Purged
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline.base import Timeline, Trimmed
 from secureconnect.kit.clock import Clock
@@ -22,8 +21,6 @@ __all__ = ["Removed", "Retention", "RetentionLimits"]
 _DAY_MS: Final = 24 * 3600 * 1000
 _BATCH: Final = 1000
 _CONVERSATIONS: Final = 1000
-
-_NOTHING: Final = Trimmed(0, 0, (), 0, 0)
 
 
 class RetentionLimits(Struct, frozen=True):
@@ -148,17 +145,17 @@ class Retention:
     def _stale_in(self, conversation_id: str, now: int, after_seq: int, conn: Connection) -> Trimmed:
         before = self._before_in(conn, conversation_id, now)
         if before is None:
-            return _NOTHING
+            return Trimmed(conversation_id, 0, 0, (), 0, 0)
         return self._timeline.stale_in(conn, conversation_id, before, after_seq=after_seq, limit=_BATCH)
 
     def _trim_in(self, conversation_id: str, now: int, tx: WriteTx) -> Trimmed:
         before = self._before_in(tx.conn, conversation_id, now)
         if before is None:
-            return _NOTHING
+            return Trimmed(conversation_id, 0, 0, (), 0, 0)
         trimmed = self._timeline.trim_in(tx, conversation_id, before, _BATCH)
         if trimmed.message_ids:
             for feature in self._purged:
-                feature.purged_in(tx, conversation_id, trimmed.message_ids)
+                feature.purged_in(tx, trimmed)
         return trimmed
 
     def _before_in(self, conn: Connection, conversation_id: str, now: int) -> int | None:

@@ -12,7 +12,7 @@ from secureconnect.features.files.rules import FileLimits
 from secureconnect.features.files.service.ledger import Ledger
 from secureconnect.features.files.service.objects import Objects
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.infra.timeline.base import Statement
+from secureconnect.infra.timeline.base import Statement, Trimmed
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
 
@@ -20,7 +20,7 @@ __all__ = ["Readers"]
 
 
 class Readers:
-    """Implements `files.api.Files`."""
+    """Implements `files.api.Files`, and `conversations.api.Purged` for what messages attach."""
 
     def __init__(
         self,
@@ -79,6 +79,10 @@ class Readers:
 
     def revoke_in(self, tx: WriteTx, message_id: str) -> None:
         store.revoke_message(tx, message_id)
+
+    def purged_in(self, tx: WriteTx, trimmed: Trimmed) -> None:
+        """See `conversations.api.Purged`."""
+        store.revoke_messages(tx, trimmed.message_ids)
 
     def revoke_conversation_in(self, tx: WriteTx, conversation_id: str, limit: int) -> int:
         return store.revoke_conversation(tx, conversation_id, limit)

@@ -9,6 +9,7 @@ from secureconnect.features.files.store.grants import (
     revoke_conversation,
     revoke_file,
     revoke_message,
+    revoke_messages,
     windows,
 )
 from secureconnect.features.files.store.records import (
@@ -53,6 +54,7 @@ __all__ = [
     "revoke_conversation",
     "revoke_file",
     "revoke_message",
+    "revoke_messages",
     "set_completed",
     "set_gone",
     "set_thumbnail",

@@ -19,6 +19,7 @@ __all__ = [
     "revoke_conversation",
     "revoke_file",
     "revoke_message",
+    "revoke_messages",
     "windows",
 ]
 
@@ -65,6 +66,11 @@ def replace_grants(
 def revoke_message(tx: WriteTx, message_id: str) -> None:
     """The message attaches nothing any more."""
     tx.conn.execute(delete(file_grants).where(_G.message_id == message_id))
+
+
+def revoke_messages(tx: WriteTx, message_ids: Collection[str]) -> None:
+    """These messages attach nothing any more."""
+    tx.conn.execute(delete(file_grants).where(_G.message_id.in_(message_ids)))
 
 
 def revoke_file(tx: WriteTx, file_id: str) -> None:

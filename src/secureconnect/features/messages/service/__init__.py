@@ -11,6 +11,7 @@ from secureconnect.features.messages.service.marking import MarkService
 from secureconnect.features.messages.service.neighbours import Neighbours
 from secureconnect.features.messages.service.pinning import PinService
 from secureconnect.features.messages.service.posting import Poster, Sent
+from secureconnect.features.messages.service.purging import MessagePurge
 from secureconnect.features.messages.service.reacting import Reactions, ReactorsPage, ReactService
 from secureconnect.features.messages.service.reading import EventsPage, MessagesPage, ReadService
 from secureconnect.features.messages.service.receipts import Receipts
@@ -34,6 +35,7 @@ __all__ = [
     "ExpiryService",
     "HistoryService",
     "MarkService",
+    "MessagePurge",
     "MessagesPage",
     "Neighbours",
     "PinService",

@@ -10,6 +10,7 @@ from secureconnect.features.messages.store.mentions import (
     unmention,
 )
 from secureconnect.features.messages.store.pins import Pin, count_pins, list_pins, pin, unpin
+from secureconnect.features.messages.store.purging import forget_messages
 from secureconnect.features.messages.store.scheduled import (
     ScheduledRecord,
     add_scheduled,
@@ -33,6 +34,7 @@ __all__ = [
     "follow",
     "follower",
     "followers",
+    "forget_messages",
     "hidden_among",
     "hide",
     "list_pins",

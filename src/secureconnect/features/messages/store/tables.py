@@ -36,6 +36,7 @@ hidden_messages = Table(
     Column("message_id", String(36), primary_key=True),
     Column("conversation_id", String(36), nullable=False),
     Column("hidden_at", BigInteger, nullable=False),
+    Index("hidden_messages_message_id_idx", "message_id"),
     sqlite_with_rowid=False,
 )
 

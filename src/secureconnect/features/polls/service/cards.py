@@ -9,6 +9,7 @@ from secureconnect.features.polls.rules import PollRecord, percent
 from secureconnect.features.polls.store import OptionRecord
 from secureconnect.features.users.api import Users
 from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.timeline.base import Trimmed
 from secureconnect.kit.clock import rfc3339
 from secureconnect.kit.events import OptionTally
 from secureconnect.kit.objects import Poll, PollOption
@@ -20,7 +21,7 @@ Parts = tuple[PollRecord, list[OptionRecord], set[str]]
 
 
 class Cards:
-    """Implements `messages.api.PollCards`."""
+    """Implements `messages.api.PollCards` and `conversations.api.Purged`."""
 
     def __init__(self, database: Database, users: Users) -> None:
         self._database = database
@@ -35,7 +36,11 @@ class Cards:
         return {poll.poll_id: poll for poll in await self.shown(found)}
 
     def delete_in(self, tx: WriteTx, poll_id: str) -> None:
-        store.delete_poll(tx, poll_id)
+        store.delete_polls(tx, [poll_id])
+
+    def purged_in(self, tx: WriteTx, trimmed: Trimmed) -> None:
+        """See `conversations.api.Purged`."""
+        store.delete_polls(tx, trimmed.message_ids)
 
     async def shown(self, found: Sequence[Parts]) -> list[Poll]:
         """Polls with the names of their creators, in the same order."""

@@ -80,7 +80,7 @@ class CloseService:
                     self._close_in(tx, poll, None, "expired", now)
                 except GuardChanged:
                     # The conversation is gone, and what is left of it goes with its log.
-                    store.delete_poll(tx, poll_id)
+                    store.delete_polls(tx, [poll_id])
                 return True
 
             closed += await self._database.write(close)
