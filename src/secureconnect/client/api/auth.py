@@ -108,6 +108,36 @@ class AuthApi:
         data = await self._http.call("POST", "/v1/auth/reauthenticate", Json, json={"password": password})
         return part(data, "authenticated_at", Moment)
 
+    async def request_password_reset(self, email: str) -> None:
+        """Let a token that sets a new password be mailed, if an account has this address. Nothing tells."""
+        body = {"email": email}
+        await self._http.call("POST", "/v1/auth/password-reset/request", Nothing, json=body, login=False)
+
+    async def reset_password(self, token: str, new_password: str) -> None:
+        """Set the password with the mailed token; all sessions of the account end.
+
+        Raises:
+            Unauthorized: `INVALID_TOKEN`: unknown, used or too old.
+            InvalidRequest: the password is too weak; the token stays good.
+        """
+        body = {"token": token, "new_password": new_password}
+        route = "/v1/auth/password-reset/confirm"
+        await self._http.call("POST", route, Nothing, json=body, login=False, once=True)
+
+    async def verify_email(self, token: str) -> None:
+        """Prove the address of a new account with the mailed token.
+
+        Raises:
+            Unauthorized: `INVALID_TOKEN`: unknown, used or too old.
+        """
+        body = {"token": token}
+        await self._http.call("POST", "/v1/auth/verify-email", Nothing, json=body, login=False, once=True)
+
+    async def resend_verification(self, email: str) -> None:
+        """Let that token be mailed again, if an account needs it. Nothing tells."""
+        body = {"email": email}
+        await self._http.call("POST", "/v1/auth/verify-email/resend", Nothing, json=body, login=False)
+
     async def _enter(self, route: str, body: dict[str, Any]) -> AuthResult:
         data = await self._http.call("POST", route, msgspec.Raw, json=body, login=False)
         answer = decode(data, _Answer)

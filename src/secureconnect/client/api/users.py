@@ -46,6 +46,26 @@ class UsersApi:
         body = {"old_password": old, "new_password": new}
         await self._http.call("POST", "/v1/users/me/password", Nothing, json=body, once=True)
 
+    async def change_email(self, new_email: str, password: str) -> None:
+        """Let a token be mailed to the new address, and a notice to the present one.
+
+        Raises:
+            InvalidCredentials: wrong password.
+            Conflict: the address is taken.
+        """
+        body = {"new_email": new_email, "password": password}
+        await self._http.call("POST", "/v1/users/me/email", Nothing, json=body)
+
+    async def confirm_email(self, token: str) -> User:
+        """Take the new address with the mailed token; all other sessions end.
+
+        Raises:
+            Unauthorized: `INVALID_TOKEN`: unknown, used, too old, or of somebody else.
+            Conflict: the address was taken meanwhile.
+        """
+        body = {"token": token}
+        return await self._http.call("POST", "/v1/users/me/email/verify", User, json=body)
+
     async def delete_account(self) -> Moment:
         """Delete one's account; returns when it is erased.
 
