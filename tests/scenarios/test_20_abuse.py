@@ -149,6 +149,7 @@ async def use_everything(a: Person, b: Person, admin: Person) -> list[str]:
         invite = (await a.post(f"/v1/conversations/{g}/invites", {}, headers=headers)).ok(201)
         (await admin.post(f"/v1/invites/{invite['code']}/join", {}, headers=headers)).ok()
         hidden += [ticket, invite["code"]]
+        hidden += await use_bots(a, g, headers)
     async with ws(a) as chat:
         await chat.command("token_refresh", access_token=a.access)
     return [*hidden, a.access, a.refresh]
@@ -161,6 +162,21 @@ async def second_factors(b: Person) -> list[str]:
     waiting = (await log_in(b))["mfa_token"]
     entered = (await verify(b.url, (await log_in(b))["mfa_token"], codes[0], "recovery_code")).ok()
     return [given_up, app.secret, *codes, waiting, entered["access_token"], entered["refresh_token"]]
+
+
+async def use_bots(a: Person, g: str, headers: dict[str, str]) -> list[str]:
+    """Make and renew a bot's token and a webhook, and use them; returns what is secret of it."""
+    body = {"username": f"b{secrets.token_hex(6)}_bot", "display_name": "B", "scopes": ["messages:read"]}
+    made = (await a.post("/v1/bots", body, headers=headers)).ok(201)
+    path = f"/v1/bots/{made['bot']['user_id']}/token"
+    tokens = [made["token"], (await a.post(path, headers=headers)).ok()["token"]]
+    (await request(a.url, "GET", "/v1/sync", token=tokens[1])).ok()
+    path = f"/v1/conversations/{g}/webhooks"
+    hook = (await a.post(path, {"name": "N"}, headers=headers)).ok(201)["webhook"]
+    path = f"{path}/{hook['webhook_id']}/rotate"
+    urls = [hook["url"], (await a.post(path, headers=headers)).ok()["webhook"]["url"]]
+    (await request(a.url, "POST", urls[1][urls[1].index("/v1/") :], {"text": "hello"})).ok(201)
+    return [token.removeprefix("scb_") for token in tokens] + [url.rpartition("/")[2] for url in urls]
 
 
 def readable(files: list[Path], secrets_: list[str]) -> list[str]:
