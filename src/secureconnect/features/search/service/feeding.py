@@ -126,10 +126,8 @@ class Feeder:
         pause, failing_since, prepared = _RETRY_FIRST, 0.0, False
         while True:
             try:
-                if not prepared:
-                    await self._prepare()
-                    prepared = True
-                await self._step()
+                await (self._step() if prepared else self._prepare())
+                prepared = True
             except Exception as error:
                 if not failing_since:
                     failing_since = time.monotonic()
@@ -173,7 +171,8 @@ class Feeder:
             await self._catch_up(self._behind)
         elif self._waiting:
             await self._pause(_LINGER)
-            await self._write()
+            if self._behind is None:  # else what was dropped comes first
+                await self._write()
         elif self._progress.older_than is not None:
             await self._add_older(self._progress.older_than)
         else:
