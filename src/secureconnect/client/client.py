@@ -12,12 +12,15 @@ from secureconnect.client.api.admin import AdminApi
 from secureconnect.client.api.auth import AuthApi
 from secureconnect.client.api.bots import BotsApi
 from secureconnect.client.api.conversations import ConversationsApi
+from secureconnect.client.api.factors import FactorsApi, PasskeysApi
 from secureconnect.client.api.friends import BlocksApi, FriendsApi
 from secureconnect.client.api.invites import InvitesApi
+from secureconnect.client.api.later import DraftsApi, ScheduledApi
 from secureconnect.client.api.messages import MessagesApi
 from secureconnect.client.api.polls import PollsApi
 from secureconnect.client.api.presence import PresenceApi
 from secureconnect.client.api.reports import ReportsApi
+from secureconnect.client.api.threads import ThreadsApi
 from secureconnect.client.api.tickets import TicketsApi
 from secureconnect.client.api.users import UsersApi
 from secureconnect.client.api.webhooks import WebhooksApi
@@ -85,12 +88,17 @@ class Client:
             self._url, tokens=self._credentials, retry=self._retry, transport=transport, sleep=sleep
         )
         self.auth = AuthApi(self._http, self._credentials)
+        self.factors = FactorsApi(self._http)
+        self.passkeys = PasskeysApi(self._http)
         self.users = UsersApi(self._http)
         self.friends = FriendsApi(self._http)
         self.blocks = BlocksApi(self._http)
         self.conversations = ConversationsApi(self._http)
         self.invites = InvitesApi(self._http)
         self.messages = MessagesApi(self._http)
+        self.threads = ThreadsApi(self._http)
+        self.scheduled = ScheduledApi(self._http)
+        self.drafts = DraftsApi(self._http)
         self.polls = PollsApi(self._http)
         self.presence = PresenceApi(self._http)
         self.tickets = TicketsApi(self._http)

@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import msgspec
 
 from secureconnect.client.api.changes import edit_request
-from secureconnect.client.api.messages import Metadata, send_request
+from secureconnect.client.api.messages import Metadata, SendOptions, send_request
 from secureconnect.client.api.request import UNSET, Unset, given
 from secureconnect.client.errors import ApiFailure, ConnectionLost
 from secureconnect.client.frames import Ack, ChangeAck, EditAck, MarkAck, PresenceAck, SendAck
@@ -41,17 +41,7 @@ class Commands:
         self._timeout = timeout
         self._sleep = sleep
 
-    async def send(
-        self,
-        conversation_id: str,
-        content: str,
-        *,
-        client_message_id: str | None = None,
-        message_type: str = "text",
-        metadata: Metadata | None = None,
-        reply_to_message_id: str | None = None,
-        silent: bool = False,
-    ) -> SendAck:
+    async def send(self, conversation_id: str, content: str, **options: Unpack[SendOptions]) -> SendAck:
         """Send a message; when this returns it is on the server's disk.
 
         A send whose outcome is unknown (lost connection, no answer, 5xx) is repeated with the same
@@ -61,15 +51,7 @@ class Commands:
             ApiFailure: the server refuses it, or still cannot take it after some repeats.
             ClientError: the chat has ended.
         """
-        fields = send_request(
-            conversation_id,
-            content,
-            client_message_id=client_message_id,
-            message_type=message_type,
-            metadata=metadata,
-            reply_to_message_id=reply_to_message_id,
-            silent=silent,
-        )
+        fields = send_request(conversation_id, content, options)
         return await self._until_answered("message_send", fields, SendAck)
 
     async def edit(

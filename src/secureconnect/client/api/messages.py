@@ -1,71 +1,57 @@
 """The timeline over HTTP (HTTP reference §9)."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, Unpack
 
 from secureconnect.client.api.changes import MessageChanges
-from secureconnect.client.api.request import UNSET, given, path
+from secureconnect.client.api.request import path
 from secureconnect.client.http import Json, part
 from secureconnect.client.models.base import Moment, Page
 from secureconnect.client.models.conversations import MyState
 from secureconnect.client.models.messages import EventPage, Message, SyncEntry, SyncPage
 from secureconnect.kit.ids import new_id
 
-__all__ = ["MessagesApi", "send_request"]
+__all__ = ["MessagesApi", "Metadata", "SendOptions", "send_request"]
 
 Metadata = Mapping[str, str | int | float | bool]
 
 
-def send_request(
-    conversation_id: str,
-    content: str,
-    *,
-    client_message_id: str | None,
-    message_type: str,
-    metadata: Metadata | None,
-    reply_to_message_id: str | None,
-    silent: bool,
-) -> dict[str, Any]:
+class SendOptions(TypedDict, total=False):
+    """What a send may carry beside its text.
+
+    Ids of files that were uploaded, of the message that is answered, of the root of a thread, and of members
+    to be mentioned; `mention_all` and `mention_here` are for admins. `silent` sends no push.
+    """
+
+    client_message_id: str | None
+    message_type: str
+    metadata: Metadata | None
+    attachments: Sequence[str]
+    reply_to_message_id: str | None
+    thread_root_id: str | None
+    mentions: Sequence[str]
+    mention_all: bool
+    mention_here: bool
+    silent: bool
+
+
+def send_request(conversation_id: str, content: str, options: SendOptions) -> dict[str, Any]:
     """The body of a send, the same over HTTP and on the socket; it always carries a client_message_id."""
-    return given(
-        conversation_id=conversation_id,
-        content=content,
-        message_type=message_type,
-        client_message_id=client_message_id or new_id(),
-        metadata=metadata or UNSET,
-        reply_to_message_id=reply_to_message_id or UNSET,
-        silent=silent or UNSET,
-    )
+    wanted = {name: value for name, value in options.items() if value}
+    key = wanted.pop("client_message_id", None) or new_id()
+    return {"conversation_id": conversation_id, "content": content, "client_message_id": key, **wanted}
 
 
 class MessagesApi(MessageChanges):
     """`client.messages`."""
 
-    async def send(
-        self,
-        conversation_id: str,
-        content: str,
-        *,
-        client_message_id: str | None = None,
-        message_type: str = "text",
-        metadata: Metadata | None = None,
-        reply_to_message_id: str | None = None,
-        silent: bool = False,
-    ) -> Message:
+    async def send(self, conversation_id: str, content: str, **options: Unpack[SendOptions]) -> Message:
         """Send a message; when this returns it is on the server's disk.
 
         Repeats after lost connections carry the same client_message_id, so the message exists once. Pass your
         own id to go on repeating a send that failed with `ConnectionLost`, even from another process.
         """
-        body = send_request(
-            conversation_id,
-            content,
-            client_message_id=client_message_id,
-            message_type=message_type,
-            metadata=metadata,
-            reply_to_message_id=reply_to_message_id,
-            silent=silent,
-        )
+        body = send_request(conversation_id, content, options)
         return await self._http.call("POST", "/v1/messages", Message, json=body, repeatable=True)
 
     async def get(self, message_id: str) -> Message:
