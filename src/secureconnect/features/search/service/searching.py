@@ -21,7 +21,8 @@ from secureconnect.kit.principal import Principal
 
 __all__ = ["SearchPage", "SearchRequest", "SearchService"]
 
-# Looks at the index for one page: more are needed when much of what it gave does not match after all.
+# Looks at the index for one page, each for twice as much: the first is enough unless much of what it gave
+# does not match after all.
 _LOOKS = 4
 
 
@@ -103,8 +104,8 @@ class SearchService:
         await self._feeder.caught_up()
 
         shown: list[_Shown] = []
-        for _ in range(_LOOKS):
-            found = await self._index.find(query, within, below=position, limit=limit + 1 - len(shown))
+        for look in range(_LOOKS):
+            found = await self._index.find(query, within, below=position, limit=limit + 1 << look)
             shown += await self._current(user_id, query, found.hits)
             position = found.rest
             if position is None or len(shown) > limit:
