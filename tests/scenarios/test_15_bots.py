@@ -68,6 +68,7 @@ async def test_b1_a_bot_does_what_its_scopes_say(server: Server, reg: Register, 
 
     found = (await b.get("/v1/users/search?q=" + bot.username)).ok()["users"]
     assert [(user["user_id"], user["is_bot"]) for user in found] == [(bot.user_id, True)]
+    (await b.post(f"/v1/users/{bot.user_id}/friend")).is_error(403, "FORBIDDEN")
     await join(a, g, bot)
     sent = (await send(bot, g, "hello", "k1")).ok(201)
     assert (sent["sender_id"], sent["sender_name"]) == (bot.user_id, "Bot robot")

@@ -18,6 +18,7 @@ __all__ = [
     "across_block",
     "check_may_ask",
     "check_not_oneself",
+    "check_person",
     "check_room_for_friend",
     "check_room_for_request",
     "check_standing",
@@ -91,6 +92,12 @@ def check_not_oneself(caller_id: str, other_id: str) -> None:
     """Raises ApiError `VALIDATION_ERROR` when both are the same."""
     if caller_id == other_id:
         raise invalid("id", "is the caller")
+
+
+def check_person(*, is_bot: bool) -> None:
+    """Raises ApiError `FORBIDDEN` for a bot: it could neither accept nor reject."""
+    if is_bot:
+        raise ApiError(ErrorCode.FORBIDDEN, "Bots have no friends.")
 
 
 def check_may_ask(current: Standing, *, blocked: bool) -> None:

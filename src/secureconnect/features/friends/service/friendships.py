@@ -53,8 +53,10 @@ class Friendships:
         now = self._clock.now()
 
         def work(tx: WriteTx) -> tuple[Friendship, bool]:
-            if other_id not in self._users.active_in(tx.conn, [other_id]):
+            other = self._users.many_in(tx.conn, [other_id]).get(other_id)
+            if other is None or not other.active:
                 raise rules.not_found()
+            rules.check_person(is_bot=other.is_bot)
             existing = store.find_friendship(tx.conn, me, other_id)
             blocked = store.blocked(tx.conn, me, other_id)
             rules.check_may_ask(rules.standing(me, existing), blocked=blocked)
