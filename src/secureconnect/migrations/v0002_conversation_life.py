@@ -1,4 +1,4 @@
-"""What people do inside a conversation: edits, reactions, threads, pins, polls, files, bots, search.
+"""What people do inside a conversation: edits, reactions, threads, pins, polls, files, bots.
 
 Columns that join an existing table have a default in the database, so that rows already there, and the
 statement that sends a plain message, need not name them. A released step never changes.
@@ -16,8 +16,6 @@ __all__ = ["downgrade", "upgrade"]
 _NONE = sa.text("0")
 
 _TABLES = (
-    "search_words",
-    "search_documents",
     "reports",
     "webhooks",
     "bot_tokens",
@@ -84,7 +82,6 @@ def upgrade(op: Operations) -> None:
     _polls(op)
     _files(op)
     _bots(op)
-    _search(op)
 
 
 def downgrade(op: Operations) -> None:
@@ -366,23 +363,3 @@ def _bots(op: Operations) -> None:
         sa.PrimaryKeyConstraint("report_id"),
     )
     op.create_index("reports_status_idx", "reports", ["status", "report_id"])
-
-
-def _search(op: Operations) -> None:
-    op.create_table(
-        "search_documents",
-        sa.Column("document_id", sa.Integer(), nullable=False),
-        id_("message_id"),
-        id_("conversation_id"),
-        number("seq"),
-        text("words"),
-        sa.PrimaryKeyConstraint("document_id"),
-    )
-    op.create_index("search_documents_message_id_key", "search_documents", ["message_id"], unique=True)
-    if op.get_context().dialect.name == "sqlite":
-        op.execute(
-            "CREATE VIRTUAL TABLE search_words USING fts5(words, content='search_documents',"
-            " content_rowid='document_id', tokenize='unicode61 remove_diacritics 0', detail='full')"
-        )
-    else:
-        op.create_table("search_words", number("document_id"), sa.PrimaryKeyConstraint("document_id"))
