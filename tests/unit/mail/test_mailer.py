@@ -210,6 +210,7 @@ async def test_what_is_prepared_later_is_prepared_exactly_once(office: Office) -
     await office.database.write(
         lambda tx: office.mail.prepare_in(tx, "password_reset", "anna@example.test", HERE)
     )
+    office.pass_time(1)
     await office.counted("password_reset", "sent")
     assert prepared == [("anna@example.test", HERE)]
     assert await office.waiting() == 0

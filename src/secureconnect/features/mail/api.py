@@ -138,7 +138,8 @@ class Mailer(Protocol):
         """
 
     def prepare_in(self, tx: WriteTx, what: Preparing, address: str, context: RequestContext) -> None:
-        """Let the preparer of `what` write later. Costs the same whether there is anybody at `address`."""
+        """Let the preparer of `what` write within a second or so. Costs the same whether there is anybody at
+        `address`."""
 
     def prepares(self, what: Preparing, preparer: Preparer) -> None:
         """Who prepares; told once, before anything runs. The transaction may be run again."""

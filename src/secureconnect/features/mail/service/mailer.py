@@ -1,5 +1,6 @@
 """Letters on their way: sealed into the outbox, filled in and handed over, counted."""
 
+import random
 from collections.abc import Callable
 from typing import Literal, Protocol
 
@@ -22,6 +23,7 @@ log = get_logger()
 _SEALED_AS = "outbox mail"
 _AT_ONCE = 8
 _TIMEOUT = 30.0
+_PREPARED_WITHIN = 1.0
 
 
 class MailMetrics(Protocol):
@@ -115,15 +117,19 @@ class MailService:
         self._enqueue_in(tx, template(letter), ready, min(self._max_age, good_for or self._max_age))
 
     def prepare_in(self, tx: WriteTx, what: Preparing, address: str, context: RequestContext) -> None:
-        self._enqueue_in(tx, what, _ToPrepare(what, address, context), self._max_age)
+        # Whether there is much to do then must not show in what else the server answers right after this.
+        delay = random.random() * _PREPARED_WITHIN  # noqa: S311 - spread, not secrecy
+        self._enqueue_in(tx, what, _ToPrepare(what, address, context), self._max_age, delay=delay)
 
     def prepares(self, what: Preparing, preparer: Preparer) -> None:
         assert what not in self._preparers, f"{what} has a preparer"
         self._preparers[what] = preparer
 
-    def _enqueue_in(self, tx: WriteTx, name: str, inside: _Ready | _ToPrepare, max_age: int) -> None:
+    def _enqueue_in(
+        self, tx: WriteTx, name: str, inside: _Ready | _ToPrepare, max_age: int, *, delay: float = 0
+    ) -> None:
         sealed = self._seal(msgspec.json.encode(inside), _SEALED_AS)
-        self._outbox.enqueue_in(tx, Job("mail", _Payload(name, sealed), max_age=max_age))
+        self._outbox.enqueue_in(tx, Job("mail", _Payload(name, sealed), delay=delay, max_age=max_age))
 
     async def _handle(self, work: Work) -> None:
         payload = work.decode(_Payload)
