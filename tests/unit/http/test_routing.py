@@ -1,8 +1,9 @@
 """Finding routes by path."""
 
+import msgspec
 import pytest
 
-from secureconnect.edge.http.routing import Call, Reply, Route, Router, parameters
+from secureconnect.edge.http.routing import Call, Reply, Route, Router, limit_key, parameters
 
 
 async def nothing(_: Call[None, None]) -> Reply:
@@ -77,3 +78,14 @@ def test_a_route_is_declared_once() -> None:
 def test_parameters_have_their_order() -> None:
     assert parameters("/v1/c/{id}/p/{user_id}") == ("id", "user_id")
     assert parameters("/v1/users/me") == ()
+
+
+def test_a_public_route_counts_by_address_or_by_an_id_in_its_path() -> None:
+    """However the id is written; what is none counts by address, so that nobody makes up windows at will."""
+    plain = route("POST", "/v1/hooks/{hook_id}/{secret}")
+    counted = msgspec.structs.replace(plain, limit_by="hook_id")
+    name = "0a1b2c3d-0000-4000-8000-00000000abcd"
+    assert limit_key(plain, (name, "x"), "192.0.2.1") == "192.0.2.1"
+    assert limit_key(counted, (name, "x"), "192.0.2.1") == name
+    assert limit_key(counted, (name.upper(), "y"), "192.0.2.2") == name
+    assert limit_key(counted, ("anything", name), "192.0.2.1") == "192.0.2.1"
