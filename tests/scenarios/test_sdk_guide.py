@@ -9,6 +9,7 @@ import pytest
 
 from secureconnect.client import Client
 from tests.scenarios.conftest import Register
+from tests.scenarios.factors import protect
 from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server
 from tests.scenarios.steps import PASSWORD, Person, group, send
@@ -71,6 +72,15 @@ async def test_collect_goes_on(page: dict[str, Any], server: Server, reg: Regist
         await send(ann, g, "two")
     async with page["remembered"](server.url, tmp_path / "tokens") as client, asyncio.timeout(20):
         assert await page["collect"](client, file, 1) == ["two"]
+
+
+async def test_a_second_factor(page: dict[str, Any], server: Server, reg: Register) -> None:
+    (ann,) = await reg("a")
+    app, _ = await protect(ann)
+    asked = iter([app.wrong, await app.code()])
+    async with Client(server.url) as client:
+        assert await page["enter"](client, ann.username, PASSWORD, lambda: next(asked)) == "User a"
+        assert client.tokens is not None
 
 
 async def test_members_and_careful(page: dict[str, Any], server: Server, reg: Register) -> None:

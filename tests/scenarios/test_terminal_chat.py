@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tests.scenarios.conftest import Register, Serve
+from tests.scenarios.factors import device_of, protect, register_passkey
 from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server, environment
 from tests.scenarios.steps import PASSWORD, Person, stranger
@@ -135,6 +136,32 @@ async def test_two_people_talk_in_their_terminals(server: Server, reg: Register,
         await at_bob.type("/quit")
         assert await at_bob.ends() == 0
         assert await at_ann.ends() == 0
+
+
+async def test_a_second_factor_is_asked_for(server: Server, reg: Register, tmp_path: Path) -> None:
+    (ann,) = await reg("a")
+    app, codes = await protect(ann)
+    async with terminal(ann, tmp_path) as at_ann:
+        await at_ann.sees("a code of your authenticator app, or a recovery code")
+        for wrong in ("x", app.wrong, "no recovery code"):
+            await at_ann.type(wrong)
+            await at_ann.sees("! that code is wrong, or was used before")
+        code = await app.code()
+        await at_ann.type(f"{code[:3]} {code[3:]}")
+        await at_ann.sees("Hello User a.")
+        assert await at_ann.ends() == 0
+    async with terminal(ann, tmp_path) as at_ann:
+        await at_ann.type(codes[0])
+        await at_ann.sees("Hello User a.")
+        assert await at_ann.ends() == 0
+    async with terminal(ann, tmp_path) as at_ann:
+        assert await at_ann.ends() == 1
+        assert "the login needs a code" in at_ann.output
+    bob = (await reg("b"))[0]
+    await register_passkey(bob, device_of(bob))
+    async with terminal(bob, tmp_path) as at_bob:
+        assert await at_bob.ends() == 1
+        assert "asks for a passkey" in at_bob.output
 
 
 async def test_what_is_piped_in_is_delivered_before_the_end(

@@ -35,6 +35,7 @@ from secureconnect.client.errors import (
     TokenExpired,
     Unauthorized,
     Unavailable,
+    WrongCode,
 )
 from secureconnect.client.feed import ConversationReset
 from secureconnect.client.frames import (
@@ -120,5 +121,6 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "User",
+    "WrongCode",
     "walk",
 ]

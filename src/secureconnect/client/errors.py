@@ -4,7 +4,8 @@ ClientError
 ├── ApiFailure                    the server refused; see `code`, the closed list of the error reference
 │   ├── InvalidRequest            400, `details` lists every fault
 │   ├── Unauthorized              401
-│   │   ├── InvalidCredentials        wrong login or password
+│   │   ├── InvalidCredentials        wrong login, password or passkey
+│   │   ├── WrongCode                 wrong or used code of a second factor
 │   │   ├── TokenExpired              the SDK refreshes once by itself before this is seen
 │   │   └── SessionEnded              revoked, or a refresh token was used twice: log in again
 │   ├── Forbidden                 403
@@ -51,6 +52,7 @@ __all__ = [
     "TokenExpired",
     "Unauthorized",
     "Unavailable",
+    "WrongCode",
     "failure",
 ]
 
@@ -102,6 +104,10 @@ class Unauthorized(ApiFailure):
 
 class InvalidCredentials(Unauthorized):
     """Unknown user, wrong password or deleted account; the server does not say which."""
+
+
+class WrongCode(Unauthorized):
+    """A code of a second factor that is wrong or was used before."""
 
 
 class TokenExpired(Unauthorized):
@@ -188,6 +194,7 @@ class EmailVerificationRequired(ClientError):
 
 _BY_CODE: dict[str, type[ApiFailure]] = {
     "INVALID_CREDENTIALS": InvalidCredentials,
+    "MFA_INVALID": WrongCode,
     "TOKEN_EXPIRED": TokenExpired,
     "TOKEN_REVOKED": SessionEnded,
     "TOKEN_REUSED": SessionEnded,

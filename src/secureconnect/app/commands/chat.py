@@ -11,7 +11,7 @@ from secureconnect.app.failure import Failure
 
 if TYPE_CHECKING:
     from secureconnect.app.terminal.console import Console
-    from secureconnect.client import Client, User
+    from secureconnect.client import AuthResult, Client, SecondFactorRequired
 
 __all__ = ["add"]
 
@@ -69,32 +69,47 @@ async def _talk(arguments: argparse.Namespace, console: "Console") -> int:
     except ValueError as error:
         raise Failure(str(error), exit_code=2) from error
     async with client:
-        me = await _enter(client, arguments)
+        me = (await _enter(client, arguments, console)).user
         # The chat first, then the list: nothing that happens between them is missed.
         async with client.chat() as chat:
             console.show(f"Hello {me.display_name}. /help shows what you can do.")
             return await Talk(client, chat, console, Book(client, me)).run()
 
 
-async def _enter(client: "Client", arguments: argparse.Namespace) -> "User":
+async def _enter(client: "Client", arguments: argparse.Namespace, console: "Console") -> "AuthResult":
+    from secureconnect.client import SecondFactorRequired
+
     device = "terminal"
     if arguments.register:
-        result = await client.auth.register(
+        return await client.auth.register(
             email=arguments.email,
             username=arguments.user,
             password=arguments.password,
             display_name=arguments.display_name,
             device_name=device,
         )
-    elif "@" in arguments.user:
-        result = await client.auth.login(
-            email=arguments.user, password=arguments.password, device_name=device
-        )
-    else:
-        result = await client.auth.login(
-            username=arguments.user, password=arguments.password, device_name=device
-        )
-    return result.user
+    name = {"email" if "@" in arguments.user else "username": arguments.user}
+    try:
+        return await client.auth.login(**name, password=arguments.password, device_name=device)
+    except SecondFactorRequired as step:
+        return await _second_step(client, step, console)
+
+
+async def _second_step(client: "Client", step: "SecondFactorRequired", console: "Console") -> "AuthResult":
+    """Ask for codes until one is right or the server has had enough."""
+    from secureconnect.client import InvalidRequest, WrongCode
+
+    if not {"totp", "recovery_code"} & set(step.methods):
+        raise Failure("this account asks for a passkey, which a terminal cannot give")
+    console.show("This account asks for a code of your authenticator app, or a recovery code.")
+    while (code := await console.read("Code: ")) is not None:
+        typed = "".join(code.split())
+        method = "totp" if typed.isdecimal() and len(typed) == 6 else "recovery_code"
+        try:
+            return await client.auth.verify(step.mfa_token, typed, method=method)
+        except (InvalidRequest, WrongCode):
+            console.show("! that code is wrong, or was used before")
+    raise Failure("the login needs a code")
 
 
 def _ask(question: str, option: str) -> str:

@@ -1,5 +1,6 @@
 """Registration, login and sessions (HTTP reference §4)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from secureconnect.client.credentials import Credentials
 from secureconnect.client.errors import EmailVerificationRequired, SecondFactorRequired
 from secureconnect.client.http import Http, Json, decode, part
 from secureconnect.client.models.base import Moment, Page
+from secureconnect.client.models.factors import PasskeyOptions
 from secureconnect.client.models.people import AuthResult, Profile, Session, Tokens, User
 
 __all__ = ["AuthApi"]
@@ -72,6 +74,46 @@ class AuthApi:
         )
         return await self._enter("/v1/auth/login", body)
 
+    async def verify(self, mfa_token: str, code: str, *, method: str = "totp") -> AuthResult:
+        """Finish a login (`SecondFactorRequired`) with a code.
+
+        Args:
+            method: `totp`, or `recovery_code`.
+
+        Raises:
+            WrongCode: another try is possible.
+            Unauthorized: INVALID_TOKEN; log in again.
+        """
+        body = {"mfa_token": mfa_token, "method": method, "code": code}
+        return await self._enter("/v1/auth/mfa/verify", body)
+
+    async def passkey_options(self) -> PasskeyOptions:
+        """Options for `navigator.credentials.get`, to log in or to reauthenticate."""
+        return await self._http.call(
+            "POST", "/v1/auth/passkeys/login/begin", PasskeyOptions, json={}, login=False
+        )
+
+    async def login_with_passkey(
+        self,
+        challenge_id: str,
+        credential: Mapping[str, Any],
+        *,
+        mfa_token: str | None = None,
+        device_name: str | None = None,
+    ) -> AuthResult:
+        """Log in with `PublicKeyCredential.toJSON()`; with `mfa_token` as second step.
+
+        Raises:
+            InvalidCredentials: the passkey, its answer or the challenge is no good.
+        """
+        body = given(
+            challenge_id=challenge_id,
+            credential=dict(credential),
+            mfa_token=mfa_token or UNSET,
+            device_name=device_name or UNSET,
+        )
+        return await self._enter("/v1/auth/passkeys/login/finish", body)
+
     async def refresh(self) -> Tokens:
         """Renew the tokens now. The client does it by itself when the access token expires."""
         await self._credentials.renew(self._credentials.access_token)
@@ -103,9 +145,21 @@ class AuthApi:
         """End all sessions but this one; returns how many there were."""
         return part(await self._http.call("DELETE", "/v1/auth/sessions", Json), "revoked", int)
 
-    async def reauthenticate(self, password: str) -> Moment:
-        """Step up for actions that need a fresh authentication (`ReauthRequired`)."""
-        data = await self._http.call("POST", "/v1/auth/reauthenticate", Json, json={"password": password})
+    async def reauthenticate(
+        self,
+        password: str | None = None,
+        *,
+        code: str | None = None,
+        credential: Mapping[str, Any] | None = None,
+    ) -> Moment:
+        """Step up for actions that need a fresh authentication (`ReauthRequired`), by exactly one of the
+        password, a code of the app, and the answer of a passkey to `passkey_options`."""
+        body = given(
+            password=UNSET if password is None else password,
+            code=UNSET if code is None else code,
+            credential=UNSET if credential is None else dict(credential),
+        )
+        data = await self._http.call("POST", "/v1/auth/reauthenticate", Json, json=body)
         return part(data, "authenticated_at", Moment)
 
     async def request_password_reset(self, email: str) -> None:
