@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 UV ?= $(shell command -v uv || echo $(VENV)/lock/bin/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt docs bench faults lock build clean
+.PHONY: help run test check fmt docs bench browser faults lock build clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ docs: $(VENV)/.ready ## write the generated documents
 
 bench: $(VENV)/.ready-dev ## measure this machine; prints ratios to bare limits of the same run
 	@$(BIN)/python -m bench $(ARGS)
+
+browser: $(VENV)/.ready-dev ## try what needs a real browser, in Chromium (CHROMIUM=path names it)
+	@$(BIN)/python -m pytest -m browser $(ARGS)
 
 faults: $(VENV)/.ready-dev ## the long crash tests: kill -9, full disk
 	@FAULTS=long $(BIN)/python -m pytest -m faults $(ARGS)

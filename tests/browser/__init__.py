@@ -1,0 +1,1 @@
+"""What only a real browser shows. Run by `make browser`; needs Chromium, which `CHROMIUM` may name."""
