@@ -169,7 +169,7 @@ async def test_d12_lists_and_several_downloads(reg: Register) -> None:
 
 async def test_d3_d7_d11_short_lives_and_small_quotas(serve: Serve, reg: Register) -> None:
     """Another size, type, URL or time is refused; a quota holds in a race; what was not completed ends."""
-    storage = {"quota_bytes": 10_000, "upload_ttl": 3, "upload_sweep_interval": 0.5, "max_pending": 12}
+    storage = {"quota_bytes": 10_000, "upload_ttl": 5, "upload_sweep_interval": 0.5, "max_pending": 12}
     async with serve(storage=storage) as server:
         a, b, c = await reg("a", "b", "c", url=server.url)
         admin = await make_admin(server)

@@ -13,6 +13,7 @@ from secureconnect.client.api.auth import AuthApi
 from secureconnect.client.api.bots import BotsApi
 from secureconnect.client.api.conversations import ConversationsApi
 from secureconnect.client.api.factors import FactorsApi, PasskeysApi
+from secureconnect.client.api.files import FilesApi
 from secureconnect.client.api.friends import BlocksApi, FriendsApi
 from secureconnect.client.api.invites import InvitesApi
 from secureconnect.client.api.later import DraftsApi, ScheduledApi
@@ -35,6 +36,7 @@ from secureconnect.client.models.people import Tokens
 from secureconnect.client.realtime import Chat
 from secureconnect.client.reconnector import ConnectionChanged, Reconnector
 from secureconnect.client.retry import Backoff, RetryPolicy
+from secureconnect.client.transfer import Transfer
 
 __all__ = ["Client"]
 
@@ -106,6 +108,8 @@ class Client:
         self.webhooks = WebhooksApi(self._http)
         self.reports = ReportsApi(self._http)
         self.admin = AdminApi(self._http)
+        self._transfer = Transfer(transport)
+        self.files = FilesApi(self._http, self._transfer, self._retry, sleep)
 
     @property
     def tokens(self) -> Tokens | None:
@@ -158,6 +162,7 @@ class Client:
     async def aclose(self) -> None:
         """Close the HTTP connections. Close chats before."""
         await self._credentials.aclose()
+        await self._transfer.aclose()
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:

@@ -74,9 +74,12 @@ class ConversationsApi:
         title: str | Unset | None = UNSET,
         description: str | Unset | None = UNSET,
         avatar_url: str | Unset | None = UNSET,
+        avatar_file_id: str | Unset | None = UNSET,
     ) -> Conversation:
-        """Change the given fields; None clears."""
-        body = given(title=title, description=description, avatar_url=avatar_url)
+        """Change the given fields; None clears. `avatar_file_id` shows a picture made of an own file."""
+        body = given(
+            title=title, description=description, avatar_url=avatar_url, avatar_file_id=avatar_file_id
+        )
         route = path("/v1/conversations/{}", conversation_id)
         return await self._http.call("PATCH", route, Conversation, json=body)
 

@@ -41,6 +41,14 @@ class UsersApi:
         )
         return await self._http.call("PATCH", "/v1/users/me", User, json=body)
 
+    async def set_avatar(self, file_id: str) -> User:
+        """Show a picture made of a completed JPEG, PNG, GIF or WebP of one's own, at most 5 MiB."""
+        return await self._http.call("PUT", "/v1/users/me/avatar", User, json={"file_id": file_id})
+
+    async def remove_avatar(self) -> User:
+        """Show none any more."""
+        return await self._http.call("DELETE", "/v1/users/me/avatar", User)
+
     async def change_password(self, old: str, new: str) -> None:
         """Change the password; all other sessions end."""
         body = {"old_password": old, "new_password": new}

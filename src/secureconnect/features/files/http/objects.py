@@ -86,10 +86,11 @@ class StoredPart(Struct, frozen=True):
 
 
 class UploadState(Struct, frozen=True, kw_only=True):
-    """How far an upload is; uploads in one piece have no parts."""
+    """How far an upload is; uploads in one piece have no parts, and no `part_size`."""
 
     file: File
     expires_at: Time
+    part_size: int | None
     uploaded_parts: list[StoredPart]
 
 

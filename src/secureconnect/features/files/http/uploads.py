@@ -43,6 +43,7 @@ def routes(uploads: Uploads, completion: Completion) -> list[Route]:
             UploadState(
                 file=render_file(file),
                 expires_at=rfc3339(file.expires_at or file.created_at),
+                part_size=file.part_size,
                 uploaded_parts=[StoredPart(part.number, part.size) for part in parts],
             )
         )
