@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 from secureconnect.edge.realtime.frames import json_frame
 from secureconnect.edge.validation import Timestamp
 from secureconnect.features.messages import store
-from secureconnect.features.messages.api import ScheduleNotices
+from secureconnect.features.messages.api import Metadata, ScheduleNotices
 from secureconnect.features.messages.service.sending import SendRequest, SendService
 from secureconnect.features.messages.store import ScheduledRecord
 from secureconnect.features.users.api import Users
@@ -42,7 +42,7 @@ class ScheduleChange(Struct):
     """What is absent stays."""
 
     content: str | UnsetType = UNSET
-    metadata: dict[str, str | int | float | bool] | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
     e2ee: dict[str, object] | UnsetType = UNSET
     send_at: Timestamp | UnsetType = UNSET
 
