@@ -63,6 +63,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         stores.blobs,
         stores.metrics,
         stores.clock,
+        mail_goes_out=lambda: product.mail.reachable,
         draining=lambda: drain.draining,
         metrics_token=settings.observability.metrics_token,
     )

@@ -31,6 +31,7 @@ class Health:
     """Answers /health, /livez, /readyz and /metrics.
 
     Args:
+        mail_goes_out: False since mail could not be handed over, until it can.
         draining: True once the process is stopping.
         metrics_token: when not empty, `/metrics` asks for it.
     """
@@ -42,6 +43,7 @@ class Health:
         metrics: Metrics,
         clock: Clock,
         *,
+        mail_goes_out: Callable[[], bool],
         draining: Callable[[], bool],
         metrics_token: str,
     ) -> None:
@@ -49,6 +51,7 @@ class Health:
         self._blobs = blobs
         self._metrics = metrics
         self._clock = clock
+        self._mail_goes_out = mail_goes_out
         self._draining = draining
         self._token = metrics_token
 
@@ -77,17 +80,21 @@ class Health:
         database, objects = await asyncio.gather(
             self._probe("database", self._database.ping), self._probe("object_store", self._blobs.ping)
         )
+        # A mail server is not asked for the sake of asking: the last mail says how it is.
+        mail = Dependency("up", None) if self._mail_goes_out() else Dependency("down", None, "mails wait")
         # The timeline lives in the relational store; everything else is part of this process.
         dependencies = {
             "database": database,
             "timeline": database,
             "redis": Dependency("disabled", None),
             "object_store": objects,
+            "mail": mail,
             "sfu": Dependency("disabled", None),
         }
         up = database.status == "up" and not self._draining()
+        whole = objects.status == mail.status == "up"
         body = {
-            "status": ("ready" if objects.status == "up" else "degraded") if up else "unavailable",
+            "status": ("ready" if whole else "degraded") if up else "unavailable",
             "service": SERVICE,
             "timestamp": rfc3339(self._clock.now()),
             "dependencies": dependencies,

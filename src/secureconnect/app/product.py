@@ -48,6 +48,7 @@ from secureconnect.features.friends.module import module as friends_module
 from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Relations as Friends
 from secureconnect.features.mail.module import module as mail_module
+from secureconnect.features.mail.service import MailService
 from secureconnect.features.messages.api import Messages, Online, PollCards
 from secureconnect.features.messages.service import Announcer, MessagePurge, Poster, SenderNames, TimelineView
 from secureconnect.features.presence.module import module as presence_module
@@ -87,6 +88,7 @@ class Product(Struct, frozen=True):
     memberships: SocketMemberships
     view: TimelineView
     hasher: PasswordHasher
+    mail: MailService
 
 
 def assemble_product(settings: Settings, stores: Stores) -> Product:
@@ -358,4 +360,5 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         memberships=memberships,
         view=view,
         hasher=hasher,
+        mail=mail,
     )
