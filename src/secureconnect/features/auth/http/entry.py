@@ -189,7 +189,12 @@ def routes(accounts: Accounts, login: Login, factors: SecondFactors, users: User
             row="login",
             body=LoginBody,
             returns={200: AuthResult | MfaRequired},
-            errors=(ErrorCode.INVALID_CREDENTIALS, ErrorCode.ACCOUNT_LOCKED),
+            errors=(
+                ErrorCode.INVALID_CREDENTIALS,
+                ErrorCode.ACCOUNT_LOCKED,
+                ErrorCode.ACCOUNT_BANNED,
+                ErrorCode.EMAIL_NOT_VERIFIED,
+            ),
         ),
         Route(
             method="POST",

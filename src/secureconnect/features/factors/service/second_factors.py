@@ -55,7 +55,8 @@ class SecondFactorService:
             assert entered is not None, "pending logins are those of active accounts"
             return entered
 
-        with self._entrance.counted(method, context):
+        waiting = await self._database.lookup(lambda conn: self._steps.pending_in(conn, mfa_token))
+        with self._entrance.counted(method, context, waiting.user_id if waiting else None):
             return settled(await self._database.write(work))
 
     async def reauthenticate(
