@@ -10,6 +10,7 @@ import pytest
 from secureconnect.client import Client
 from tests.scenarios.conftest import Register
 from tests.scenarios.factors import protect
+from tests.scenarios.files import picture
 from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server
 from tests.scenarios.steps import PASSWORD, Person, group, send
@@ -81,6 +82,20 @@ async def test_a_second_factor(page: dict[str, Any], server: Server, reg: Regist
     async with Client(server.url) as client:
         assert await page["enter"](client, ann.username, PASSWORD, lambda: next(asked)) == "User a"
         assert client.tokens is not None
+
+
+async def test_files(page: dict[str, Any], server: Server, reg: Register, tmp_path: Path) -> None:
+    ann, bob = await reg("a", "b")
+    g = (await group(ann, [bob]))["conversation_id"]
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(picture())
+    async with Client(server.url) as one, Client(server.url) as other:
+        await one.auth.login(username=ann.username, password=PASSWORD)
+        await other.auth.login(username=bob.username, password=PASSWORD)
+        await page["share"](one, g, photo)
+        assert await page["save"](other, g, tmp_path) == ["photo.png"]
+        (sent,) = (await other.files.of_conversation(g)).items
+        assert (tmp_path / sent.file.file_id).read_bytes() == photo.read_bytes()
 
 
 async def test_members_and_careful(page: dict[str, Any], server: Server, reg: Register) -> None:
