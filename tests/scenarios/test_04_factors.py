@@ -15,10 +15,13 @@ from tests.scenarios.factors import (
     register_passkey,
     verify,
 )
+from tests.scenarios.mail import mailed
 from tests.scenarios.metrics import metric
 from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server
 from tests.scenarios.steps import ISSUED, Answer, Person, request
+
+CHANGED = "The second factor of your account changed"
 
 
 async def finish(url: str, device: Authenticator, **fields: str) -> Answer:
@@ -53,6 +56,8 @@ async def test_f1_a_second_factor_is_on_once_confirmed(server: Server, admin: Pe
     assert (await a.get("/v1/auth/mfa")).ok()["recovery_codes_left"] == 10
     (await a.post("/v1/auth/mfa/totp/setup")).is_error(409, "CONFLICT")
     await audited(admin, "mfa_enabled", actor_id=a.user_id)
+    letter = await mailed(server, a.email, CHANGED)
+    assert setup["secret"] not in letter.as_string()
 
 
 async def test_f2_a_password_leads_to_the_second_step(server: Server, reg: Register) -> None:
@@ -114,6 +119,7 @@ async def test_f4_switched_off_again(server: Server, admin: Person, reg: Registe
     (await a.delete("/v1/auth/mfa/totp", {"code": await app.code()})).is_error(404, "NOT_FOUND")
     (await a.post("/v1/auth/mfa/recovery-codes")).is_error(404, "NOT_FOUND")
     await audited(admin, "mfa_disabled", actor_id=a.user_id)
+    await mailed(server, a.email, CHANGED, 2)
 
 
 async def test_f5_passkeys(server: Server, admin: Person, reg: Register) -> None:
@@ -168,6 +174,7 @@ async def test_f5_passkeys(server: Server, admin: Person, reg: Register) -> None
     assert "access_token" in await log_in(a)
     await audited(admin, "passkey_added", actor_id=a.user_id)
     await audited(admin, "passkey_removed", actor_id=a.user_id)
+    await mailed(server, a.email, CHANGED, 2)
 
 
 async def test_a24_stepping_up_without_a_password(serve: Serve, reg: Register) -> None:
