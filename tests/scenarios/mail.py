@@ -3,8 +3,9 @@
 import asyncio
 from email.message import EmailMessage
 
-from tests.mailbox import parse
+from tests.mailbox import parse, token_of
 from tests.scenarios.server import Server
+from tests.scenarios.steps import ISSUED
 
 __all__ = ["mailed", "mails"]
 
@@ -24,5 +25,7 @@ async def mailed(server: Server, to: str, subject: str, count: int = 1) -> Email
             found = [mail for mail in mails(server, to) if mail["Subject"] == subject]
             if len(found) >= count:
                 assert len(found) == count, [mail["Subject"] for mail in found]
+                if "token=" in found[-1].as_string():
+                    ISSUED.add(token_of(found[-1]))  # no log may hold it
                 return found[-1]
             await asyncio.sleep(0.02)

@@ -33,8 +33,14 @@ GET /v1/auth/profile
 GET DELETE /v1/auth/sessions
 DELETE /v1/auth/sessions/{session_id}
 POST /v1/auth/reauthenticate
+POST /v1/auth/password-reset/request
+POST /v1/auth/password-reset/confirm
+POST /v1/auth/verify-email
+POST /v1/auth/verify-email/resend
 GET PATCH /v1/users/me
 POST /v1/users/me/password
+POST /v1/users/me/email
+POST /v1/users/me/email/verify
 GET /v1/users/search
 GET /v1/users/{id}
 GET /v1/users/{id}/mutual-friends
