@@ -450,6 +450,19 @@ async def test_a_stopping_server_takes_nothing_new(tmp_path: Path) -> None:
         assert await refusal(line) == (503, "SHUTTING_DOWN")
 
 
+async def test_a_stop_that_cannot_wait_tells_the_client(store: Store) -> None:
+    stopping = False
+    store.application.edge = object_edge(store.blobs, draining=lambda: stopping)
+    line = await store.server.line()
+    line.send(upload_head(await store.put(5), 5) + b"hel")
+    await until(lambda: store.lie() != [])
+    stopping = True
+    for task in store.server.server.server_state.tasks:  # what uvicorn does when its time is over
+        task.cancel()
+    assert await refusal(line) == (503, "SHUTTING_DOWN")
+    assert store.lie() == []
+
+
 async def test_a_full_disk_is_the_stores_fault(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> int:
         raise OSError(28, "No space left on device")

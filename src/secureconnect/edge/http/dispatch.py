@@ -176,6 +176,9 @@ class HttpEdge:
             reply = await route.handler(
                 Intake(scope["method"], rest, query, headers, body.length, body.chunks())
             )
+        except asyncio.CancelledError:
+            self._refuse_when_draining()  # a transfer longer than `server.shutdown_grace`
+            raise
         finally:
             exchange.receiving = body.unread
         data = self._answers.success(exchange, reply.data) if reply.flow is None else b""
