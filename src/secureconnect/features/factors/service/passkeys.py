@@ -9,7 +9,7 @@ from secureconnect.features.factors import rules, store
 from secureconnect.features.factors.service.challenges import Challenge, Challenges
 from secureconnect.features.factors.service.changes import Changes
 from secureconnect.features.factors.service.outcome import settled
-from secureconnect.features.factors.service.relying_party import Refused, RelyingParty
+from secureconnect.features.factors.service.relying_party import Refused, Registered, RelyingParty
 from secureconnect.features.users.api import Users
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.telemetry.log import get_logger
@@ -150,7 +150,7 @@ class Passkeys:
 
         await self._database.write(work)
 
-    async def _verify(self, challenge: Challenge, credential: dict[str, Any]) -> Any:
+    async def _verify(self, challenge: Challenge, credential: dict[str, Any]) -> Registered | ApiError:
         try:
             return await asyncio.to_thread(
                 self._relying_party.verify_registration, credential, challenge.challenge
