@@ -13,8 +13,7 @@ from secureconnect.features.files.http.objects import (
     RefusalCode,
     WantDownloads,
 )
-from secureconnect.features.files.service import Downloads
-from secureconnect.infra.blobs.base import SignedRequest
+from secureconnect.features.files.service import Downloads, Link
 from secureconnect.kit.clock import rfc3339
 from secureconnect.kit.errors import ApiError, ErrorCode
 
@@ -75,8 +74,8 @@ def routes(downloads: Downloads) -> list[Route]:
     ]
 
 
-def _answer(file_id: str, answer: SignedRequest | ApiError) -> FileDownload:
-    if isinstance(answer, SignedRequest):
-        return FileDownload(file_id=file_id, download_url=answer.url, error_code=None)
-    code = next(name for name in get_args(RefusalCode) if name == answer.code.name)
-    return FileDownload(file_id=file_id, download_url=None, error_code=code)
+def _answer(file_id: str, answer: Link | ApiError) -> FileDownload:
+    if isinstance(answer, ApiError):
+        code = next(name for name in get_args(RefusalCode) if name == answer.code.name)
+        return FileDownload(file_id=file_id, download_url=None, error_code=code)
+    return FileDownload(file_id=file_id, download_url=answer.url, error_code=None)

@@ -4,7 +4,7 @@ from secureconnect.features.files.service.attached import AttachedFiles, Sent
 from secureconnect.features.files.service.avatars import Avatars
 from secureconnect.features.files.service.cases import FileCases, build_cases
 from secureconnect.features.files.service.completion import Completion, GivenPart
-from secureconnect.features.files.service.downloads import Downloads, Variant
+from secureconnect.features.files.service.downloads import Downloads, Link, Variant
 from secureconnect.features.files.service.expiry import Expiry
 from secureconnect.features.files.service.journal import Caller, FileMetrics
 from secureconnect.features.files.service.ledger import Removal
@@ -27,6 +27,7 @@ __all__ = [
     "Filter",
     "GivenPart",
     "Library",
+    "Link",
     "Objects",
     "PartUrl",
     "Readers",

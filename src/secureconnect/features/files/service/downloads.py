@@ -15,9 +15,11 @@ from secureconnect.infra.blobs.base import Blobs, SignedRequest
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.errors import ApiError, ErrorCode
 
-__all__ = ["Download", "Downloads", "Variant"]
+__all__ = ["Download", "Downloads", "Link", "Variant"]
 
 Variant = Literal["original", "thumbnail"]
+#: Where to GET something, and until when.
+Link = SignedRequest
 
 
 class Download(Struct, frozen=True):
