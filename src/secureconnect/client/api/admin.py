@@ -1,9 +1,17 @@
-"""Server administration (HTTP reference §17): the audit log, signing keys and reports."""
+"""Server administration (HTTP reference §17): figures, the audit log, signing keys, reports, retention."""
 
 from datetime import datetime
 
+from secureconnect.client.api.admin_users import AdminUsersApi
 from secureconnect.client.api.request import path
 from secureconnect.client.http import Http, Json, part
+from secureconnect.client.models.administration import (
+    ConversationEntry,
+    QueueState,
+    RetentionReport,
+    ServerHealth,
+    ServerStats,
+)
 from secureconnect.client.models.base import Page
 from secureconnect.client.models.bots import Report
 from secureconnect.client.models.operations import AuditPage, AuditRecord, KeyRotation
@@ -12,10 +20,36 @@ __all__ = ["AdminApi"]
 
 
 class AdminApi:
-    """`client.admin`; only for users with the role `admin`."""
+    """`client.admin`; only for users with the role `admin`. Accounts are `client.admin.users`."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
+        self.users = AdminUsersApi(http)
+
+    async def stats(self) -> ServerStats:
+        """The server in figures."""
+        return await self._http.call("GET", "/v1/admin/stats", ServerStats)
+
+    async def health(self) -> ServerHealth:
+        """How the components stand, asked within the last 5 seconds."""
+        return await self._http.call("GET", "/v1/admin/health", ServerHealth)
+
+    async def queues(self) -> list[QueueState]:
+        """What waits to be done."""
+        return part(await self._http.call("GET", "/v1/admin/queues", Json), "queues", list[QueueState])
+
+    async def conversations(
+        self, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page[ConversationEntry]:
+        """All conversations, those made last first."""
+        return await self._http.page(
+            "/v1/admin/conversations", "conversations", ConversationEntry, cursor=cursor, limit=limit
+        )
+
+    async def run_retention(self, *, dry_run: bool = True) -> RetentionReport:
+        """Remove events that are older than their conversations keep them, or say what would go."""
+        body = {"dry_run": dry_run}
+        return await self._http.call("POST", "/v1/admin/retention/run", RetentionReport, json=body, once=True)
 
     async def audit_logs(
         self,

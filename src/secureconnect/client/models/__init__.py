@@ -1,5 +1,15 @@
 """The objects of the HTTP reference, as immutable values."""
 
+from secureconnect.client.models.administration import (
+    AdminUser,
+    AdminUserPage,
+    Component,
+    ConversationEntry,
+    QueueState,
+    RetentionReport,
+    ServerHealth,
+    ServerStats,
+)
 from secureconnect.client.models.base import Model, Moment, Page, walk
 from secureconnect.client.models.bots import Bot, NewBot, Posted, Report, Webhook
 from secureconnect.client.models.conversations import (
@@ -52,14 +62,18 @@ from secureconnect.client.models.people import (
 
 __all__ = [
     "Added",
+    "AdminUser",
+    "AdminUserPage",
     "Attachment",
     "AuditPage",
     "AuditRecord",
     "AuthResult",
     "Block",
     "Bot",
+    "Component",
     "Conversation",
     "ConversationCore",
+    "ConversationEntry",
     "Download",
     "DownloadAnswer",
     "EarlierVersion",
@@ -88,12 +102,16 @@ __all__ = [
     "Privacy",
     "Profile",
     "PublicUser",
+    "QueueState",
     "Quota",
     "Reaction",
     "Reactor",
     "Reply",
     "Report",
+    "RetentionReport",
     "SentFile",
+    "ServerHealth",
+    "ServerStats",
     "Session",
     "Settings",
     "SyncEntry",
