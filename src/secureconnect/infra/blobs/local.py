@@ -34,6 +34,7 @@ from secureconnect.infra.blobs.base import (
 )
 from secureconnect.infra.blobs.local_files import (
     Disk,
+    Opened,
     Pouring,
     UploadEnded,
     make_directory,
@@ -112,12 +113,13 @@ class LocalBlobs:
             if isinstance(grant, PartGrant):
                 return await self._multipart.receive(grant, chunks)
             place, fresh = self._place(grant.key), self._incoming / secrets.token_hex(16)
-            descriptor = await self._disk.run(self._open_incoming, grant.key, place, fresh)
+            file = Opened()
             try:
-                await self._disk.pour(Pouring(), descriptor, 0, grant.size, chunks)
-                return await self._disk.run(self._admit, grant.key, descriptor, fresh, place)
+                await self._disk.run(self._open_incoming, file, grant.key, place, fresh)
+                await self._disk.pour(Pouring(), file.descriptor, 0, grant.size, chunks)
+                return await self._disk.run(self._admit, grant.key, file.descriptor, fresh, place)
             finally:
-                os.close(descriptor)
+                file.close()
                 await self._disk.run(partial(fresh.unlink, missing_ok=True))
 
     async def open(self, key: str) -> OpenObject:
@@ -126,8 +128,14 @@ class LocalBlobs:
         Raises:
             ObjectMissing: there is none.
         """
+        file = Opened()
         with self._measuring.operation("get"):
-            return await self._disk.run(self._open, key)
+            try:
+                status = await self._disk.run(self._open, file, key)
+            except BaseException:
+                file.close()
+                raise
+        return OpenObject(status.st_size, _etag(status), file.descriptor)
 
     async def piece(self, opened: OpenObject, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset` on."""
@@ -239,10 +247,10 @@ class LocalBlobs:
     def _ticket(self, key: str) -> Path:
         return self._tickets / hashlib.sha256(check_key(key).encode()).hexdigest()
 
-    def _open_incoming(self, key: str, place: Path, fresh: Path) -> int:
+    def _open_incoming(self, file: Opened, key: str, place: Path, fresh: Path) -> None:
         if not self._ticket(key).exists() or place.exists():
             raise UploadEnded("The URL was used already, or its upload is over.")
-        return os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        file.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
 
     def _admit(self, key: str, descriptor: int, fresh: Path, place: Path) -> str:
         os.fsync(descriptor)
@@ -255,13 +263,12 @@ class LocalBlobs:
         sync_directory(place.parent)
         return _etag(os.fstat(descriptor))
 
-    def _open(self, key: str) -> OpenObject:
+    def _open(self, file: Opened, key: str) -> os.stat_result:
         try:
-            descriptor = os.open(self._place(key), os.O_RDONLY)
+            file.open(self._place(key), os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
             raise ObjectMissing from None
-        status = os.fstat(descriptor)
-        return OpenObject(status.st_size, _etag(status), descriptor)
+        return os.fstat(file.descriptor)
 
     def _stat(self, place: Path) -> ObjectStat | None:
         try:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from secureconnect.infra.blobs.base import StoreAnswer
 
-__all__ = ["Disk", "Pouring", "UploadEnded", "make_directory", "sync_directory"]
+__all__ = ["Disk", "Opened", "Pouring", "UploadEnded", "make_directory", "sync_directory"]
 
 T = TypeVar("T")
 
@@ -40,6 +40,24 @@ def make_directory(path: Path, root: Path) -> None:
     with suppress(FileExistsError):
         path.mkdir(mode=0o700)
     sync_directory(path.parent)
+
+
+class Opened:
+    """A file that a thread opens and the event loop closes, even when nobody waits for the thread."""
+
+    __slots__ = ("descriptor",)
+
+    def __init__(self) -> None:
+        self.descriptor = -1
+
+    def open(self, path: Path, flags: int) -> None:
+        """Open it. Blocks."""
+        self.descriptor = os.open(path, flags, 0o600)
+
+    def close(self) -> None:
+        """Close it, if it was opened."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
 
 
 class Pouring:

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from secureconnect.infra.blobs.base import Part, PartsRefused, UploadMissing
-from secureconnect.infra.blobs.local_files import Disk, Pouring, UploadEnded, sync_directory
+from secureconnect.infra.blobs.local_files import Disk, Opened, Pouring, UploadEnded, sync_directory
 from secureconnect.infra.blobs.local_urls import PartGrant
 
 __all__ = ["MAX_PARTS", "LocalMultipart"]
@@ -88,16 +88,16 @@ class LocalMultipart:
         Raises:
             UploadEnded: the upload is over, or the same part was begun anew meanwhile.
         """
-        upload, pouring = self._upload(grant.upload_id), Pouring()
-        async with upload.lock:
-            former = upload.pouring.get(grant.number)
-            if former is not None:
-                await former.stop()
-            descriptor, offset = await self._disk.run(self._open_part, grant)
-            upload.pouring[grant.number] = pouring
+        upload, pouring, file = self._upload(grant.upload_id), Pouring(), Opened()
         try:
-            await self._disk.pour(pouring, descriptor, offset, grant.size, chunks)
-            await self._disk.run(os.fdatasync, descriptor)
+            async with upload.lock:
+                former = upload.pouring.get(grant.number)
+                if former is not None:
+                    await former.stop()
+                offset = await self._disk.run(self._open_part, file, grant)
+                upload.pouring[grant.number] = pouring
+            await self._disk.pour(pouring, file.descriptor, offset, grant.size, chunks)
+            await self._disk.run(os.fdatasync, file.descriptor)
             async with upload.lock:
                 if pouring.stopped:
                     raise UploadEnded("The same part is being uploaded anew.")
@@ -105,7 +105,7 @@ class LocalMultipart:
         finally:
             if upload.pouring.get(grant.number) is pouring:
                 del upload.pouring[grant.number]
-            os.close(descriptor)
+            file.close()
 
     def parts(self, key: str, upload_id: str) -> list[Part]:
         """The parts that lie there, by number. Blocks.
@@ -165,7 +165,8 @@ class LocalMultipart:
             raise UploadMissing
         return directory, plan
 
-    def _open_part(self, grant: PartGrant) -> tuple[int, int]:
+    def _open_part(self, file: Opened, grant: PartGrant) -> int:
+        """Open the bytes for writing; returns where the part begins."""
         try:
             directory, plan = self._plan(grant.key, grant.upload_id)
         except UploadMissing:
@@ -176,8 +177,8 @@ class LocalMultipart:
             mark.unlink()
         # Whatever happens now, the part does not count before it was written anew.
         sync_directory(directory)
-        descriptor = os.open(directory / _BYTES, os.O_WRONLY)
-        return descriptor, (grant.number - 1) * plan.part_size
+        file.open(directory / _BYTES, os.O_WRONLY)
+        return (grant.number - 1) * plan.part_size
 
     def _mark(self, grant: PartGrant) -> str:
         directory = self._directory / grant.upload_id
