@@ -46,7 +46,7 @@ class Desk:
     def open(self) -> RelationalOutbox:
         """As another process on the same store would."""
         outbox = RelationalOutbox(
-            self.database, self.clock, self.gauges, alone=True, poll=3600, chance=lambda: 0.5
+            self.database, self.clock, self.gauges, alone=True, poll=3600, grace=0.2, chance=lambda: 0.5
         )
         outbox.handle("mail", self._handle, at_once=2, timeout=20, gave_up=self._gave_up)
         return outbox
@@ -356,6 +356,29 @@ async def test_a_lost_lease_finishes_nothing(desk: Desk) -> None:
         await lost.wait()
     await desk.outbox.stop()
     assert (await desk.mail()).pending == 1
+
+
+async def test_a_stop_lets_attempts_end_and_gives_the_others_back(desk: Desk) -> None:
+    hold = asyncio.Event()
+
+    async def work_on(work: Work) -> None:
+        if work.payload == b'{"slow":true}':
+            await asyncio.Event().wait()
+        await hold.wait()
+
+    desk.answer = work_on
+    await desk.outbox.start()
+    await desk.add({"slow": True})
+    await desk.add({"slow": False})
+    await desk.attempts(2)
+    stopping = asyncio.create_task(desk.outbox.stop())
+    await asyncio.sleep(0)
+    hold.set()
+    await stopping
+    rows = await desk.database.read(
+        lambda conn: conn.exec_driver_sql("SELECT payload, attempts, lease_until FROM outbox").fetchall()
+    )
+    assert [tuple(row) for row in rows] == [('{"slow":true}', 0, None)]
 
 
 async def test_what_a_killed_process_held_is_done_by_the_next(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """One lane per kind of job: takes what is due, runs it, and says what became of it."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ import msgspec
 
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.outbox import tables
-from secureconnect.infra.outbox.base import Ending, GaveUp, Gone, Handler, Kind, RetryLater, Work
+from secureconnect.infra.outbox.base import Ending, GaveUp, Gone, Handler, Kind, LeaseLost, RetryLater, Work
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
@@ -68,6 +69,7 @@ class Lane:
         self._loop: asyncio.Task[None] | None = None
         self._done: set[tuple[str, int]] = set()
         self._last_lease = 0
+        self._stopping = False
 
     def start(self) -> None:
         """Begin."""
@@ -75,7 +77,11 @@ class Lane:
 
     async def stop(self, grace: float) -> None:
         """Take no more, let running attempts end within `grace` seconds, give the others back."""
+        self._stopping = True
+        self._woken.set()
         if self._loop is not None:
+            # Not cancelled at once: it may be taking jobs, which nobody would run.
+            await asyncio.wait([self._loop], timeout=grace)
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
         if self._running:
@@ -102,7 +108,7 @@ class Lane:
         self._done.add((work.job_id, work.lease))
 
     async def _serve(self) -> None:
-        while True:
+        while not self._stopping:
             self._woken.clear()
             try:
                 pause = await self._take()
@@ -112,12 +118,10 @@ class Lane:
             except Exception:
                 log.exception("outbox failed", job_kind=self._rules.kind)
                 pause = _TROUBLE
-            if pause > 0:
-                try:
+            if pause > 0 and not self._stopping:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._woken.wait()
-                except TimeoutError:
-                    pass
 
     async def _take(self) -> float:
         """Start what is due, as far as there is room; returns the seconds until there may be more to do."""
@@ -174,6 +178,8 @@ class Lane:
             return self._failing(work, "failed", error.reason)
         except RetryLater as error:
             return self._retrying(work, error.reason, error.after)
+        except LeaseLost:
+            return self._finishing(work)  # which finds that it is somebody else's
         except TimeoutError:
             return self._retrying(work, "no answer in time", None)
         except ApiError as error:

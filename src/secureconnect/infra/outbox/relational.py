@@ -22,7 +22,6 @@ __all__ = ["OutboxMetrics", "RelationalOutbox"]
 
 _COUNT_EVERY = 5.0
 _COUNT_AT_MOST_EVERY = 1.0
-_GRACE = 5.0
 _FAILED_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 _BATCH = 1000
 
@@ -41,6 +40,7 @@ class RelationalOutbox:
         alone: no other process runs jobs of this store: what is leased or postponed at the start was so by
             a process that is gone, and is tried at once.
         poll: seconds after which lanes look although nobody woke them.
+        grace: seconds that running attempts get when the outbox stops.
         chance: random numbers in 0…1, for jitter.
     """
 
@@ -52,6 +52,7 @@ class RelationalOutbox:
         *,
         alone: bool,
         poll: float = 10,
+        grace: float = 5,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
@@ -59,6 +60,7 @@ class RelationalOutbox:
         self._metrics = metrics
         self._alone = alone
         self._poll = poll
+        self._grace = grace
         self._chance = chance
         self._lanes: dict[Kind, Lane] = {}
         self._counting: asyncio.Task[None] | None = None
@@ -150,11 +152,11 @@ class RelationalOutbox:
         self._counting = asyncio.create_task(self._count(), name="outbox counts")
 
     async def stop(self) -> None:
-        """Take no more; running attempts get a few seconds, others are given back."""
+        """Take no more; running attempts may end, those that do not are given back."""
         if self._counting is not None:
             self._counting.cancel()
             await asyncio.gather(self._counting, return_exceptions=True)
-        await asyncio.gather(*(lane.stop(_GRACE) for lane in self._lanes.values()))
+        await asyncio.gather(*(lane.stop(self._grace) for lane in self._lanes.values()))
 
     async def purge(self) -> int:
         """Forget jobs that were given up a week ago; returns how many."""
