@@ -15,6 +15,7 @@ from secureconnect.edge.realtime.session.resume import Outcome
 from secureconnect.edge.realtime.settings import PROTOCOL
 from secureconnect.features.conversations.api import Conversation, MyState
 from secureconnect.features.drafts.service import Draft
+from secureconnect.features.notifications.api import Notification
 from secureconnect.features.users.api import Status
 from secureconnect.kit.errors import Detail, ErrorCode
 from secureconnect.kit.events import KINDS
@@ -131,6 +132,13 @@ class ScheduledFailed(Struct, kw_only=True, tag_field="type", tag="scheduled_fai
     code: str
 
 
+class NotificationFrame(Struct, kw_only=True, tag_field="type", tag="notification"):
+    """An entry of the inbox is new or grew."""
+
+    notification: Notification
+    unread_count: int
+
+
 class ConversationAdded(Struct, kw_only=True, tag_field="type", tag="conversation_added"):
     """The user was added or joined; comes before the first event of the conversation."""
 
@@ -187,6 +195,7 @@ SERVER_FRAMES: dict[str, type[Struct]] = {
         DraftFrame,
         ThreadStateFrame,
         ScheduledFailed,
+        NotificationFrame,
         ConversationAdded,
         ConversationRemoved,
         TokenExpiring,

@@ -17,7 +17,9 @@ from secureconnect.app.wiring.factors import wire_factors
 from secureconnect.app.wiring.files import wire_files
 from secureconnect.app.wiring.mail import wire_mail
 from secureconnect.app.wiring.messages import wire_messages
+from secureconnect.app.wiring.notifications import wire_follower, wire_notifications
 from secureconnect.app.wiring.polls import wire_polls
+from secureconnect.app.wiring.presence import wire_presence
 from secureconnect.app.wiring.recovery import wire_mail_flows
 from secureconnect.app.wiring.reports import wire_reports
 from secureconnect.app.wiring.search import wire_search
@@ -51,10 +53,8 @@ from secureconnect.features.mail.module import module as mail_module
 from secureconnect.features.mail.service import MailService
 from secureconnect.features.messages.api import Messages, Online, PollCards
 from secureconnect.features.messages.service import Announcer, MessagePurge, Poster, SenderNames, TimelineView
-from secureconnect.features.presence.module import module as presence_module
-from secureconnect.features.presence.rules import PresenceTimes
-from secureconnect.features.presence.service import Devices, PresenceService
-from secureconnect.features.presence.service import Relations as Sight
+from secureconnect.features.notifications.service import Teller
+from secureconnect.features.notifications.service.frames import Frames
 from secureconnect.features.search.service import Feeder
 from secureconnect.features.sessions.module import module as sessions_module
 from secureconnect.features.sessions.service import (
@@ -98,6 +98,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     development = settings.server.environment == "development"
     statuses, factors, online, polls, messages = Late(), Late(), Late(), Late(), Late()
     timers, background = Timers(clock), Background()
+    teller = Teller(Frames(bus, timers), None, metrics, clock)
 
     mail = wire_mail(settings, stores)
     audit = AuditService(database, metrics, clock, retention_days=settings.audit.retention_days)
@@ -140,6 +141,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         metrics,
         clock,
         SessionLimits(auth.access_ttl, auth.refresh_ttl, auth.max_sessions, auth.issuer),
+        teller,
     )
     bot_access = wire_bot_access(settings, stores, users)
     tickets = Tickets(database, bot_access, clock, access_ttl=auth.access_ttl)
@@ -161,7 +163,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             auth.lockout_account_failures,
         ),
     )
-    alerts = AlertService(users, sessions, audit, mail, None, clock, new_devices=auth.notify_new_device)
+    alerts = AlertService(users, sessions, audit, mail, teller, clock, new_devices=auth.notify_new_device)
     bars = [ban_bar(users, clock)]
     if auth.email_verification == "required":
         bars.append(verification_bar)
@@ -209,10 +211,13 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     view = TimelineView(database, timeline, names, cast("PollCards", polls))
     announcer = Announcer(bus, names, clock, metrics)
     feeder = Feeder(stores.search, timeline, clock)
-    timeline.listen(tell_each(announcer.committed, feeder.committed))
     facts = FactsCache(database, timeline, bus, friends, clock)
     views = Views(database, timeline, users, view, clock, unread_cap=settings.messaging.unread_cap)
     conversations = Neighbours(database, timeline, bus, clock, facts, views)
+    follower = wire_follower(
+        stores, teller, conversations, cast("Messages", messages), users, cast("Online", online)
+    )
+    timeline.listen(tell_each(announcer.committed, feeder.committed, follower.committed))
     memberships = SocketMemberships(conversations, Listing(database, views))
     hub = Hub(
         bus=bus,
@@ -222,11 +227,16 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         clock=clock,
         background=background,
     )
-    times = PresenceTimes(
-        settings.presence.ttl, settings.presence.offline_grace, settings.presence.min_interval
+    presence, presence_module = wire_presence(
+        settings,
+        stores,
+        users=users,
+        friends=friends,
+        conversations=conversations,
+        hub=hub,
+        timers=timers,
+        background=background,
     )
-    sight = Sight(database, users, friends, conversations)
-    presence = PresenceService(Devices(stores.cache), sight, users, bus, clock, times)
     statuses.source = online.source = presence
     files, file_modules = wire_files(
         settings, stores, background=background, audit=audit, users=users, conversations=conversations
@@ -247,6 +257,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         poster=poster,
         announcer=announcer,
         view=view,
+        notices=teller,
     )
 
     bots, bot_modules = wire_bots(
@@ -290,6 +301,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             cursors=cursors,
             limits=FriendLimits(settings.friends.max, settings.friends.max_pending),
             pair_changed=[conversations.pair_changed],
+            notices=teller,
         ),
         sessions_module(sessions, tickets, keyring, access, memberships, cursors),
         auth_module(accounts, login, lockout, flows.recovery, flows.addresses, factor_parts.logins, users),
@@ -324,6 +336,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         polls_module,
         wire_search(stores, feeder, users, conversations, cast("Messages", messages)),
         wire_drafts(settings, stores, conversations, files.readers),
+        wire_notifications(settings, stores, users, follower),
         *bot_modules,
         wire_reports(
             stores,
@@ -334,16 +347,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             bans=admin.bans,
         ),
         *admin.modules,
-        presence_module(
-            presence=presence,
-            relations=sight,
-            sockets=hub,
-            bus=bus,
-            clock=clock,
-            timers=timers,
-            background=background,
-            times=times,
-        ),
+        presence_module,
     ]
     return Product(
         modules=modules,

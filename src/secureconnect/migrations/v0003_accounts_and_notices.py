@@ -16,6 +16,7 @@ _TABLES = (
     "push_deliveries",
     "push_tokens",
     "notification_preferences",
+    "notification_progress",
     "notifications",
     "outbox",
     "oidc_identities",
@@ -117,6 +118,8 @@ def _notices(op: Operations) -> None:
         text("body"),
         text("data"),
         text("fold_key", optional=True),
+        id_("conversation_id", optional=True),
+        number("seq", optional=True),
         count("count"),
         flag("is_read"),
         flag("is_pushed"),
@@ -136,6 +139,24 @@ def _notices(op: Operations) -> None:
         unique=True,
         sqlite_where=sa.text("fold_key IS NOT NULL AND NOT is_read"),
         postgresql_where=sa.text("fold_key IS NOT NULL AND NOT is_read"),
+    )
+    # Reading a conversation reads what was told of it.
+    op.create_index(
+        "notifications_conversation_id_idx",
+        "notifications",
+        ["user_id", "conversation_id", "seq"],
+        sqlite_where=sa.text("conversation_id IS NOT NULL AND NOT is_read"),
+        postgresql_where=sa.text("conversation_id IS NOT NULL AND NOT is_read"),
+    )
+    op.create_index("notifications_updated_at_idx", "notifications", ["updated_at"])
+    # Up to which event each conversation was told of.
+    op.create_table(
+        "notification_progress",
+        id_("conversation_id"),
+        number("seq"),
+        time("at"),
+        sa.PrimaryKeyConstraint("conversation_id"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "notification_preferences",

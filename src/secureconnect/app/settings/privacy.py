@@ -16,7 +16,7 @@ class PrivacySettings(Section, frozen=True):
 
 
 class RetentionSettings(Section, frozen=True):
-    """How long messages stay where a conversation does not say it; 0 means for good."""
+    """How long messages stay where a conversation does not say it, with 0 for good; and other things."""
 
     default_days: Annotated[
         int, about("age at which events of conversations without an own limit go", unit="d", ge=0, le=36_500)
@@ -24,3 +24,6 @@ class RetentionSettings(Section, frozen=True):
     max_days: Annotated[
         int, about("no conversation keeps its events for longer; 0 means no bound", unit="d", ge=0, le=36_500)
     ] = 0
+    notifications_days: Annotated[
+        int, about("age at which entries of inboxes go", unit="d", ge=1, le=36_500)
+    ] = 90

@@ -7,7 +7,7 @@ from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.audit.api import Audit
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.files.api import Files
-from secureconnect.features.messages.api import PollCards, ScheduleNotices
+from secureconnect.features.messages.api import MessageNotices, PollCards
 from secureconnect.features.messages.module import module
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import (
@@ -38,7 +38,7 @@ def wire_messages(
     poster: Poster,
     announcer: Announcer,
     view: TimelineView,
-    notices: ScheduleNotices | None = None,
+    notices: MessageNotices | None = None,
 ) -> tuple[Module, Neighbours]:
     """The feature, and what other features are told of it."""
     messaging = settings.messaging

@@ -13,12 +13,14 @@ from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = [
     "FOR_GOOD",
+    "Audience",
     "Catalogue",
     "CatalogueEntry",
     "Conversation",
     "Conversations",
     "Facts",
     "LatestMessages",
+    "Listener",
     "Marks",
     "Member",
     "MemberFact",
@@ -130,6 +132,27 @@ class CatalogueEntry(Struct, frozen=True):
     created_at: int
     is_e2ee_enabled: bool
     message_retention_days: int
+
+
+class Listener(NamedTuple):
+    """A member as one who may be told of what happens. `muted_until` in ms."""
+
+    user_id: str
+    visible_from: int
+    last_read_seq: int
+    muted_until: int | None
+
+    def is_muted(self, now: int) -> bool:
+        """Whether the member wants to hear nothing at `now` (ms)."""
+        return self.muted_until is not None and self.muted_until > now
+
+
+class Audience(Struct, frozen=True):
+    """Everybody in a conversation; direct ones have no title."""
+
+    type: Type
+    title: str | None
+    listeners: Sequence[Listener]
 
 
 class Reader(NamedTuple):
@@ -258,6 +281,9 @@ class Conversations(Protocol):
 
     async def readers(self, conversation_id: str, *, after: str | None, limit: int) -> list[Reader]:
         """Members and their marks, ascending by user id, above the id `after`."""
+
+    def audience_in(self, conn: Connection, conversation_id: str) -> Audience | None:
+        """Everybody in a conversation, within a transaction; None when it is gone."""
 
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         """The user's own place in a conversation. Raises like `member`."""

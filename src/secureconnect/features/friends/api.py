@@ -5,15 +5,23 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from secureconnect.features.users.api import UserRecord
 from secureconnect.infra.database.base import WriteTx
 
-__all__ = ["Friends", "PairChanged"]
+__all__ = ["FriendNotices", "Friends", "PairChanged"]
 
 PairChanged = Callable[[WriteTx, str, str], None]
 """Called with two users in the transaction that sets or lifts a block between them, whoever did it.
 
 It belongs to a unit of work: it only touches its transaction and may be called again.
 """
+
+
+class FriendNotices(Protocol):
+    """Tells users of requests; offered by notifications."""
+
+    def friend_requested_in(self, tx: WriteTx, user_id: str, asker: UserRecord) -> None:
+        """`asker` asks `user_id` for friendship, in the transaction of the request."""
 
 
 class Friends(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from secureconnect.edge.module import Module
 from secureconnect.features.audit.api import Audit
-from secureconnect.features.friends.api import PairChanged
+from secureconnect.features.friends.api import FriendNotices, PairChanged
 from secureconnect.features.friends.http import routes
 from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Blocks, Friendships, PairLog, People
@@ -27,10 +27,11 @@ def module(
     cursors: Cursors,
     limits: FriendLimits,
     pair_changed: Sequence[PairChanged] = (),
+    notices: FriendNotices | None = None,
 ) -> Module:
     """Other people, friends and blocks. Other features get `service.Relations` instead."""
     log = PairLog(audit, bus)
     people = People(database, users)
-    friendships = Friendships(database, users, log, clock, limits)
+    friendships = Friendships(database, users, log, clock, limits, notices)
     blocks = Blocks(database, users, log, clock, pair_changed)
     return Module(name="friends", role="auth", routes=routes(people, friendships, blocks, cursors))

@@ -16,13 +16,13 @@ from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = [
     "DeleteReason",
+    "MessageNotices",
     "Messages",
     "Metadata",
     "MetadataValue",
     "Online",
     "Outgoing",
     "PollCards",
-    "ScheduleNotices",
     "refusal",
     "stored_metadata",
 ]
@@ -137,6 +137,11 @@ class Messages(Protocol):
     def hidden_in(self, conn: Connection, user_id: str, message_ids: Collection[str]) -> set[str]:
         """Those of `message_ids` that the user deleted for itself."""
 
+    def called_in(
+        self, conn: Connection, conversation_id: str, first: int, last: int
+    ) -> Mapping[int, set[str]]:
+        """Whom the messages from seq `first` to `last` mention, by seq; `*` is everybody."""
+
 
 class PollCards(Protocol):
     """Polls as members see them; offered by `polls`."""
@@ -155,8 +160,11 @@ class Online(Protocol):
         """Those of `user_ids` whose effective status is `online`."""
 
 
-class ScheduleNotices(Protocol):
-    """Tells authors what became of what they scheduled; offered by notifications."""
+class MessageNotices(Protocol):
+    """What inboxes have to know of messages; offered by notifications."""
+
+    def read_in(self, tx: WriteTx, user_id: str, conversation_id: str, seq: int) -> None:
+        """The user has read a conversation up to `seq`, in the transaction that moves the mark."""
 
     def schedule_failed_in(
         self, tx: WriteTx, user_id: str, scheduled_id: str, conversation_id: str, code: ErrorCode

@@ -93,6 +93,7 @@ class Metrics:
         self._redis_seconds = histogram("redis_command_duration_seconds", "Redis commands.", "command")
         self._messages = counter("messages", "Committed messages and polls.", "type")
         self._events = counter("timeline_events", "Committed events.", "kind")
+        self._notifications = counter("notifications", "Entries of inboxes.", "type")
         self._polls = counter("polls", "Polls asked.", "poll_type")
         self._poll_votes = counter("poll_votes", "Votes given, changed or withdrawn.")
         self._append_failures = counter("timeline_append_failures", "Appends that failed.", "reason")
@@ -262,6 +263,9 @@ class Metrics:
 
     def append_failed(self, reason: str) -> None:
         self._append_failures.labels(reason).inc()
+
+    def notified(self, type_: str) -> None:
+        self._notifications.labels(type_).inc()
 
     def poll_created(self, poll_type: str) -> None:
         self._polls.labels(poll_type).inc()

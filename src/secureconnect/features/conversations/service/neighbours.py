@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from secureconnect.edge.realtime.frames import json_frame
 from secureconnect.features.conversations import rules, store
-from secureconnect.features.conversations.api import Facts, Marks, Member, MyState, Overview, Reader
+from secureconnect.features.conversations.api import Audience, Facts, Marks, Member, MyState, Overview, Reader
 from secureconnect.features.conversations.service.facts import FactsCache
 from secureconnect.features.conversations.service.seats import seat_in
 from secureconnect.features.conversations.service.views import Views, muted_until
@@ -132,6 +132,12 @@ class Neighbours:
         return await self._database.read(
             lambda conn: store.readers(conn, conversation_id, after=after, limit=limit)
         )
+
+    def audience_in(self, conn: Connection, conversation_id: str) -> Audience | None:
+        record = store.find(conn, conversation_id)
+        if record is None:
+            return None
+        return Audience(record.type, record.title, store.listeners(conn, conversation_id))
 
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         return await self._views.my_state(await self.member(conversation_id, user_id))

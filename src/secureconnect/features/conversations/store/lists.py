@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
-from secureconnect.features.conversations.api import Member, Reader, Role, Type
+from secureconnect.features.conversations.api import Listener, Member, Reader, Role, Type
 from secureconnect.features.conversations.store.records import (
     MEMBER,
     RECORD,
@@ -27,6 +27,7 @@ __all__ = [
     "first_members",
     "list_participants",
     "list_seats",
+    "listeners",
     "overview_seats",
     "participant",
     "readers",
@@ -143,6 +144,16 @@ def list_participants(
             or_(_P.joined_at > after[0], and_(_P.joined_at == after[0], _P.user_id > after[1]))
         )
     return [ParticipantRow(*row) for row in conn.execute(query)]
+
+
+def listeners(conn: Connection, conversation_id: str) -> list[Listener]:
+    """All members, for those who tell them something."""
+    rows = conn.execute(
+        select(_P.user_id, _P.first_visible_seq, _P.cleared_seq, _P.last_read_seq, _P.muted_until).where(
+            _P.conversation_id == conversation_id
+        )
+    )
+    return [Listener(row[0], max(row[1], row[2] + 1), row[3], row[4]) for row in rows]
 
 
 def readers(conn: Connection, conversation_id: str, *, after: str | None, limit: int) -> list[Reader]:

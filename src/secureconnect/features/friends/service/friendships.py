@@ -5,6 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from secureconnect.features.friends import rules, store
+from secureconnect.features.friends.api import FriendNotices
 from secureconnect.features.friends.rules import FriendLimits, Friendship
 from secureconnect.features.friends.service.pairs import PairLog
 from secureconnect.features.users.api import PublicUser, Users
@@ -32,13 +33,20 @@ class Friendships:
     """
 
     def __init__(
-        self, database: Database, users: Users, log: PairLog, clock: Clock, limits: FriendLimits
+        self,
+        database: Database,
+        users: Users,
+        log: PairLog,
+        clock: Clock,
+        limits: FriendLimits,
+        notices: FriendNotices | None = None,
     ) -> None:
         self._database = database
         self._users = users
         self._log = log
         self._clock = clock
         self._limits = limits
+        self._notices = notices
 
     async def ask(
         self, caller: Principal, context: RequestContext, other_id: str
@@ -53,7 +61,8 @@ class Friendships:
         now = self._clock.now()
 
         def work(tx: WriteTx) -> tuple[Friendship, bool]:
-            other = self._users.many_in(tx.conn, [other_id]).get(other_id)
+            known = self._users.many_in(tx.conn, [me, other_id])
+            other = known.get(other_id)
             if other is None or not other.active:
                 raise rules.not_found()
             rules.check_person(is_bot=other.is_bot)
@@ -68,6 +77,8 @@ class Friendships:
             asked = Friendship(*store.pair_of(me, other_id), me, "pending", now, now)
             store.insert_friendship(tx, asked)
             self._log.record_in(tx, "friend_requested", caller, context, other_id)
+            if self._notices is not None:
+                self._notices.friend_requested_in(tx, other_id, known[me])
             return asked, False
 
         friendship, accepted = await self._database.write(work)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from secureconnect.features.audit.api import Audit
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.files.api import Files
-from secureconnect.features.messages.api import PollCards, ScheduleNotices
+from secureconnect.features.messages.api import MessageNotices, PollCards
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service.changing import Changes
 from secureconnect.features.messages.service.deleting import DeleteService, Eraser
@@ -76,7 +76,7 @@ def use_cases(
     limits: MessageLimits,
     max_pins: int,
     max_scheduled: int,
-    notices: ScheduleNotices | None,
+    notices: MessageNotices | None,
 ) -> UseCases:
     """The use cases over these stores and neighbours."""
     reading = ReadService(timeline, conversations, view, cursors)
@@ -88,7 +88,7 @@ def use_cases(
         sending=sending,
         reading=reading,
         syncing=SyncService(timeline, conversations, view, cursors, clock, unread_cap=limits.unread_cap),
-        marking=MarkService(database, timeline, conversations, users, receipts, clock),
+        marking=MarkService(database, timeline, conversations, users, receipts, clock, notices),
         editing=EditService(timeline, changes, files, names, clock, limits),
         deleting=deleting,
         reacting=ReactService(timeline, changes, reading, users, cursors, clock),

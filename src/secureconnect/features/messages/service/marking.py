@@ -1,10 +1,11 @@
 """How far members have read and received."""
 
 from secureconnect.features.conversations.api import Conversations, Marks, MyState
+from secureconnect.features.messages.api import MessageNotices
 from secureconnect.features.messages.rules import check_member, shows_receipts
 from secureconnect.features.messages.service.receipts import Receipt, ReceiptKind, Receipts
 from secureconnect.features.users.api import Users
-from secureconnect.infra.database.base import Database
+from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline.base import Timeline
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
@@ -24,6 +25,7 @@ class MarkService:
         users: Users,
         receipts: Receipts,
         clock: Clock,
+        notices: MessageNotices | None = None,
     ) -> None:
         self._database = database
         self._timeline = timeline
@@ -31,6 +33,7 @@ class MarkService:
         self._users = users
         self._receipts = receipts
         self._clock = clock
+        self._notices = notices
 
     async def read(
         self, caller: Principal, conversation_id: str, seq: int, *, connection_id: str | None = None
@@ -46,8 +49,7 @@ class MarkService:
         seq = await self._reached(caller, conversation_id, seq)
         now = self._clock.now()
         marks = await self._database.write(
-            lambda tx: self._conversations.advance_read_in(tx, conversation_id, caller.user_id, seq, now),
-            brief=True,
+            lambda tx: self._read_in(tx, conversation_id, caller.user_id, seq, now), brief=True
         )
         if not _members_only(marks).moved:
             return await self._conversations.my_state(conversation_id, caller.user_id)
@@ -55,6 +57,12 @@ class MarkService:
         return await self._conversations.tell_my_state(
             conversation_id, caller.user_id, except_connection=connection_id
         )
+
+    def _read_in(self, tx: WriteTx, conversation_id: str, user_id: str, seq: int, now: int) -> Marks | None:
+        marks = self._conversations.advance_read_in(tx, conversation_id, user_id, seq, now)
+        if marks is not None and marks.moved and self._notices is not None:
+            self._notices.read_in(tx, user_id, conversation_id, marks.last_read_seq)
+        return marks
 
     async def read_message(self, caller: Principal, conversation_id: str, message_id: str) -> MyState:
         """Like `read`, up to a message of the conversation.

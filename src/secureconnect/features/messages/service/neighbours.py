@@ -1,6 +1,6 @@
 """What other features are told."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -57,3 +57,8 @@ class Neighbours:
 
     def hidden_in(self, conn: Connection, user_id: str, message_ids: Collection[str]) -> set[str]:
         return set(store.hidden_among(conn, user_id, message_ids))
+
+    def called_in(
+        self, conn: Connection, conversation_id: str, first: int, last: int
+    ) -> Mapping[int, set[str]]:
+        return store.called(conn, conversation_id, first, last)

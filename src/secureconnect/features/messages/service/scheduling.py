@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 from secureconnect.edge.realtime.frames import json_frame
 from secureconnect.edge.validation import Timestamp
 from secureconnect.features.messages import store
-from secureconnect.features.messages.api import Metadata, ScheduleNotices
+from secureconnect.features.messages.api import MessageNotices, Metadata
 from secureconnect.features.messages.service.sending import SendRequest, SendService
 from secureconnect.features.messages.store import ScheduledRecord
 from secureconnect.features.users.api import Users
@@ -74,7 +74,7 @@ class ScheduleService:
         database: Database,
         sending: SendService,
         users: Users,
-        notices: ScheduleNotices | None,
+        notices: MessageNotices | None,
         bus: Bus,
         cursors: Cursors,
         clock: Clock,

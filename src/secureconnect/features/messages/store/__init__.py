@@ -4,6 +4,7 @@ from secureconnect.features.messages.store.followers import follow, follower, fo
 from secureconnect.features.messages.store.hidden import hidden_among, hide
 from secureconnect.features.messages.store.mentions import (
     EVERYBODY,
+    called,
     mention,
     mention_counts,
     remention,
@@ -26,6 +27,7 @@ __all__ = [
     "Pin",
     "ScheduledRecord",
     "add_scheduled",
+    "called",
     "change_scheduled",
     "claim_due",
     "count_pending",

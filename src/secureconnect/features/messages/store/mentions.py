@@ -8,7 +8,7 @@ from secureconnect.features.messages.store.tables import mentions
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.timeline.base import Statement
 
-__all__ = ["EVERYBODY", "mention", "mention_counts", "remention", "unmention"]
+__all__ = ["EVERYBODY", "called", "mention", "mention_counts", "remention", "unmention"]
 
 #: The user_id of a mention of all members.
 EVERYBODY = "*"
@@ -81,3 +81,16 @@ def mention_counts(conn: Connection, user_id: str, marks: Mapping[str, int], cap
             if seq > marks[conversation_id] and sender_id != user_id:
                 found.setdefault(conversation_id, set()).add(seq)
     return {conversation_id: min(len(seqs), cap) for conversation_id, seqs in found.items()}
+
+
+def called(conn: Connection, conversation_id: str, first: int, last: int) -> dict[int, set[str]]:
+    """Whom the messages from seq `first` to `last` mention, by seq; `EVERYBODY` among them."""
+    found: dict[int, set[str]] = {}
+    rows = conn.execute(
+        select(_m.seq, _m.user_id).where(
+            _m.conversation_id == conversation_id, _m.seq >= first, _m.seq <= last
+        )
+    )
+    for seq, user_id in rows:
+        found.setdefault(seq, set()).add(user_id)
+    return found

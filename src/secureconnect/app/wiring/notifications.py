@@ -1,0 +1,45 @@
+"""How notifications are put together."""
+
+from secureconnect.app.settings import Settings
+from secureconnect.app.stores import Stores
+from secureconnect.edge.module import Module
+from secureconnect.features.conversations.api import Conversations
+from secureconnect.features.messages.api import Messages, Online
+from secureconnect.features.notifications.module import module
+from secureconnect.features.notifications.service import Follower, Inbox, Teller
+from secureconnect.features.users.api import Users
+
+__all__ = ["wire_follower", "wire_notifications"]
+
+
+def wire_follower(
+    stores: Stores,
+    teller: Teller,
+    conversations: Conversations,
+    messages: Messages,
+    users: Users,
+    online: Online,
+) -> Follower:
+    """What tells members of what happened; it has to hear the commits of the timeline."""
+    return Follower(
+        stores.database,
+        stores.timeline,
+        conversations,
+        messages,
+        users,
+        online,
+        teller,
+        stores.clock,
+    )
+
+
+def wire_notifications(settings: Settings, stores: Stores, users: Users, follower: Follower) -> Module:
+    """The feature."""
+    inbox = Inbox(
+        stores.database,
+        users,
+        stores.cursors,
+        stores.clock,
+        kept_days=settings.retention.notifications_days,
+    )
+    return module(inbox, follower)
