@@ -63,11 +63,13 @@ async def test_deletion_ends_reading(w: World) -> None:
     assert [(one.file_id, one.available) for one in message.attachments] == [(file_id, False)]
     assert await refusal(w.cases.library.delete(acting(a), file_id)) == "NOT_FOUND"
     kept = await w.file(a)
-    await w.send(a, group, kept)
+    message_id = await w.send(a, group, kept)
     await w.base.cases.endings.delete(member(a), group)
     assert not await w.reads(b, kept)
-    assert await w.write(lambda tx: w.cases.readers.revoke_conversation_in(tx, group, 10)) == 1
-    assert await w.write(lambda tx: w.cases.readers.revoke_conversation_in(tx, group, 10)) == 0
+    erased = await w.write(lambda tx: w.base.timeline.trim_in(tx, group, 2**62, 100))
+    await w.write(lambda tx: w.cases.readers.purged_in(tx, erased))
+    assert message_id in erased.message_ids
+    assert await w.read(lambda conn: store.messages_with(conn, kept)) == []
 
 
 async def test_what_may_be_attached(w: World) -> None:

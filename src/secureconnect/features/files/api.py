@@ -123,9 +123,6 @@ class Files(Protocol):
     def revoke_in(self, tx: WriteTx, message_id: str) -> None:
         """The message attaches nothing any more."""
 
-    def revoke_conversation_in(self, tx: WriteTx, conversation_id: str, limit: int) -> int:
-        """Drop at most `limit` grants of a conversation that is gone; returns how many."""
-
     def stored_bytes_in(self, conn: Connection) -> int:
         """The bytes of all completed files."""
 

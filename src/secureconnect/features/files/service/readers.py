@@ -84,9 +84,6 @@ class Readers:
         """See `conversations.api.Purged`."""
         store.revoke_messages(tx, trimmed.message_ids)
 
-    def revoke_conversation_in(self, tx: WriteTx, conversation_id: str, limit: int) -> int:
-        return store.revoke_conversation(tx, conversation_id, limit)
-
     def stored_bytes_in(self, conn: Connection) -> int:
         return store.completed_bytes(conn)
 

@@ -16,7 +16,6 @@ __all__ = [
     "grant_statements",
     "messages_with",
     "replace_grants",
-    "revoke_conversation",
     "revoke_file",
     "revoke_message",
     "revoke_messages",
@@ -76,13 +75,6 @@ def revoke_messages(tx: WriteTx, message_ids: Collection[str]) -> None:
 def revoke_file(tx: WriteTx, file_id: str) -> None:
     """No message attaches the file any more."""
     tx.conn.execute(delete(file_grants).where(_G.file_id == file_id))
-
-
-def revoke_conversation(tx: WriteTx, conversation_id: str, limit: int) -> int:
-    """Drop at most `limit` grants of a conversation; returns how many."""
-    key = (_G.file_id, _G.conversation_id, _G.message_id)
-    found = select(*key).where(_G.conversation_id == conversation_id).limit(limit)
-    return tx.conn.execute(delete(file_grants).where(tuple_(*key).in_(found))).rowcount
 
 
 def windows(conn: Connection, file_ids: Collection[str]) -> dict[str, dict[str, int]]:
