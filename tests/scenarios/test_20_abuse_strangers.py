@@ -1,5 +1,6 @@
 """Every route of the OpenAPI document and every command, by a stranger with A's ids: scenario Z1."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.scenarios.conftest import Register
@@ -7,7 +8,7 @@ from tests.scenarios.openapi import Document, Operation, served
 from tests.scenarios.routes import OPEN, stranger_ids
 from tests.scenarios.server import Server
 from tests.scenarios.sockets import bearer, refused
-from tests.scenarios.steps import Person, direct, events, group, request, send, ws
+from tests.scenarios.steps import NIL, Person, direct, events, group, request, send, ws
 
 
 async def test_z1_strangers_get_nothing(server: Server, reg: Register) -> None:
@@ -124,6 +125,10 @@ def value(document: Document, field: dict[str, Any]) -> Any:
         return field["enum"][-1]
     if "properties" in field:
         return example(document, field, {})
+    if field.get("format") == "date-time":
+        return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    if field.get("format") == "uuid":
+        return NIL
     if field["type"] == "array":
         count = field.get("minItems", 0)
         items = [value(document, document.resolve(field["items"])) for _ in range(count)]
