@@ -10,6 +10,7 @@ import pytest
 from tests.faults.stored import check_log, check_membership, read_file
 from tests.scenarios.conftest import Register
 from tests.scenarios.disks import KINDS, SmallFileSystem
+from tests.scenarios.files import begin, complete, put
 from tests.scenarios.server import Server
 from tests.scenarios.steps import Chat, Person, direct, group, request, send, whole_log, ws
 
@@ -95,8 +96,14 @@ async def test_x11_full_and_free_again(kind: str, tmp_path: Path, reg: Register)
         for _ in range(2):
             assert await talk.by_http()
             assert await talk.by_socket()
+            data = bytes(12 << 20)
+            upload = await begin(a, len(data))
             disk.fill(server)
             await talk.until_refused()
+            refused = await put(upload["upload_url"], data, upload["headers"])
+            refused.is_error(503, "STORAGE_UNAVAILABLE")
+            assert refused.headers["retry-after"] == "5"
+            assert list((disk.data_dir / "objects" / ".incoming").iterdir()) == []
             await asyncio.gather(*(talk.by_http() for _ in range(10)))
             await reads(b, talk)
             async with ws(b, resume={g: 0}) as late:
@@ -105,6 +112,8 @@ async def test_x11_full_and_free_again(kind: str, tmp_path: Path, reg: Register)
             assert await talk.by_http()
             assert await talk.by_socket()
             await group(a, [b])
+            assert (await put(upload["upload_url"], data, upload["headers"])).status == 200
+            (await complete(a, upload["file_id"])).ok()
         head = (await send(a, g, "the end")).ok(201)
         talk.acked[head["seq"]] = head["message_id"]
         await theirs.frame(type="event", conversation_id=g, seq=head["seq"])
