@@ -5,19 +5,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from secureconnect.edge.realtime.timers import Timers
+from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import (
     Announcer,
-    MarkService,
-    ReadService,
+    Poster,
     Receipts,
     SenderNames,
-    SyncService,
     TimelineView,
+    UseCases,
+    use_cases,
 )
 from secureconnect.kit.pagination import Cursors
 from secureconnect.kit.principal import Principal
 from tests.unit.conversations.world import World, caller, world
-from tests.unit.messages.fakes import NoMetrics, NoPolls
+from tests.unit.messages.fakes import NO_FILES, NobodyOnline, NoMetrics, NoPolls
 
 __all__ = ["Desk", "by", "desk"]
 
@@ -25,7 +26,7 @@ __all__ = ["Desk", "by", "desk"]
 class Desk:
     """What members can do with messages; `world` holds the rest."""
 
-    def __init__(self, world: World, unread_cap: int) -> None:
+    def __init__(self, world: World, limits: MessageLimits) -> None:
         self.world = world
         names = SenderNames(world.users)
         self.cursors = Cursors(b"key")
@@ -33,17 +34,31 @@ class Desk:
         self.announcer = Announcer(world.bus, names, world.clock, NoMetrics())
         world.timeline.listen(self.announcer.committed)
         self.view = TimelineView(world.database, world.timeline, names, NoPolls())
-        self.reading = ReadService(world.timeline, world.neighbours, self.view, self.cursors)
-        self.syncing = SyncService(
-            world.timeline, world.neighbours, self.view, self.cursors, world.clock, unread_cap=unread_cap
+        poster = Poster(world.timeline, world.neighbours, NO_FILES, NobodyOnline(), names, world.clock)
+        self.cases: UseCases = use_cases(
+            database=world.database,
+            timeline=world.timeline,
+            bus=world.bus,
+            audit=world.trail,
+            clock=world.clock,
+            cursors=self.cursors,
+            users=world.users,
+            conversations=world.neighbours,
+            files=NO_FILES,
+            polls=NoPolls(),
+            names=names,
+            poster=poster,
+            view=self.view,
+            receipts=Receipts(world.bus, self.timers),
+            limits=limits,
+            max_pins=100,
+            max_scheduled=100,
+            notices=None,
         )
-        self.marking = MarkService(
-            world.database,
-            world.timeline,
-            world.neighbours,
-            world.users,
-            Receipts(world.bus, self.timers),
-            world.clock,
+        self.reading, self.syncing, self.marking = (
+            self.cases.reading,
+            self.cases.syncing,
+            self.cases.marking,
         )
 
 
@@ -56,4 +71,4 @@ def by(user_id: str) -> Principal:
 async def desk(path: Path, *, unread_cap: int = 1000) -> AsyncIterator[Desk]:
     """A store in the directory `path` with nobody in it."""
     async with world(path) as made:
-        yield Desk(made, unread_cap)
+        yield Desk(made, MessageLimits(unread_cap=unread_cap))
