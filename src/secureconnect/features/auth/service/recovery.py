@@ -102,7 +102,7 @@ class Recovery:
         self._users.set_password_in(tx, user_id, password_hash, now)
         self._sessions.revoke_all_in(tx, user_id, "password", now=now)
         self._lockout.lift_in(tx, identifier(user_id, ""))
-        self._audit.record_in(tx, _entry("password_reset_completed", user_id, context))
+        self._audit.record_in(tx, _entry("password_reset_completed", user_id, context, actor_id=user_id))
         self._alerts.password_changed_in(tx, record, context)
 
     def _owner_in(self, conn: Connection, token: str) -> UserRecord:
@@ -122,7 +122,8 @@ class Recovery:
         """The outbox's turn: write to whoever has this address. A new token voids older ones."""
         record = self._users.by_email_in(tx.conn, email)
         if record is None or not record.active or record.is_bot:
-            self._audit.record_in(tx, _entry("password_reset_requested", None, context, "no such account"))
+            entry = _entry("password_reset_requested", None, context, failure="no such account")
+            self._audit.record_in(tx, entry)
             return
         self._tokens.void_in(tx, "password_reset", record.user_id)
         token = self._tokens.issue_in(tx, "password_reset", "{}", user_id=record.user_id, seconds=self._ttl)
@@ -132,14 +133,20 @@ class Recovery:
 
 
 def _entry(
-    event: str, user_id: str | None, context: RequestContext, failure: str | None = None
+    event: str,
+    user_id: str | None,
+    context: RequestContext,
+    *,
+    actor_id: str | None = None,
+    failure: str | None = None,
 ) -> AuditEntry:
+    """A record about this user. Whoever asks for a reset is anonymous; who brings the token is the user."""
     return AuditEntry(
         event=event,
         result="failure" if failure else "success",
         reason=failure,
-        actor_id=user_id,
-        actor_type="user" if user_id else "anonymous",
+        actor_id=actor_id,
+        actor_type="user" if actor_id else "anonymous",
         target_type="user",
         target_id=user_id,
         context=context,
