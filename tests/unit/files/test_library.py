@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from secureconnect.features.files import store
 from secureconnect.features.files.service import Filter
+from secureconnect.infra.blobs.base import ObjectStat
 from secureconnect.infra.outbox.base import RetryLater
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.ids import new_time_id
@@ -252,6 +253,25 @@ async def test_an_upload_that_is_verified_does_not_expire(w: World) -> None:
     w.clock.at += 800_000
     sha256 = await hashed(begun.file.object_key)
     assert (await w.complete(a, begun.file.file_id, sha256=sha256)).status == "completed"
+
+
+async def test_an_upload_that_expires_while_it_is_looked_at_has_failed(w: World) -> None:
+    (a,) = await w.base.people("a")
+    begun = await w.begin(a, 1000)
+    assert begun.request is not None
+    w.blobs.upload(begun.request, bytes(1000))
+    stat = w.blobs.stat
+
+    async def slow(key: str) -> ObjectStat | None:
+        found = await stat(key)
+        w.clock.at += 1_000_000
+        assert await w.cases.expiry.sweep() == 1
+        return found
+
+    w.blobs.stat = slow  # type: ignore[method-assign]
+    assert await refusal(w.complete(a, begun.file.file_id)) == "CONFLICT"
+    assert (await w.record(begun.file.file_id)).status == "failed"
+    await w.check_sums()
 
 
 async def test_strays_are_removed_after_a_day(w: World) -> None:
