@@ -4,6 +4,7 @@
 """
 
 import contextlib
+from datetime import UTC, datetime, timedelta
 
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.published import published
@@ -22,6 +23,20 @@ async def every_kind(a: Person, b: Person, c: Person) -> str:
     (await a.post(f"{path}/participants", {"user_ids": [c.user_id]})).ok()
     (await a.put(f"{path}/settings", {"is_e2ee_enabled": True})).ok()
     return str(g)
+
+
+async def every_notice(a: Person, b: Person) -> None:
+    """Cause what A's other sockets are told: a draft, a thread, a message that could not be sent."""
+    g = (await group(b, [a]))["conversation_id"]
+    path = f"/v1/conversations/{g}"
+    later = (datetime.now(UTC) + timedelta(seconds=10.3)).isoformat()
+    body = {"conversation_id": g, "content": "too late", "send_at": later}
+    (await a.post("/v1/messages/scheduled", body)).ok(201)
+    root = (await send(a, g, "root")).ok(201)["message_id"]
+    (await b.put(f"{path}/draft", {"content": "half"})).ok()
+    (await a.put(f"{path}/draft", {"content": "half"})).ok()
+    (await a.put(f"/v1/messages/{root}/thread", {"following": True})).ok()
+    (await b.delete(f"{path}/participants/{a.user_id}")).ok()
 
 
 async def every_command(chat: Chat, a: Person, b: Person, g: str) -> None:
@@ -48,6 +63,7 @@ async def test_every_published_message_is_met(serve: Serve, reg: Register) -> No
         sockets = [await stack.enter_async_context(ws(person)) for person in (a, a, b, b, c)]
         mine, _, theirs, *_ = sockets
         g = await every_kind(a, b, c)
+        await every_notice(a, b)
         d = (await direct(a, b))["conversation_id"]
         await theirs.command("subscribe_presence", user_ids=[a.user_id])
         seq = (await send(b, d, "read this")).ok(201)["seq"]
@@ -59,6 +75,7 @@ async def test_every_published_message_is_met(serve: Serve, reg: Register) -> No
         async with ws(b, resume={g: 1, d: 1}) as again:
             await again.frame(type="event", conversation_id=g, kind="e2ee_mode_changed")
         sockets.append(again)
+        await mine.frame(type="scheduled_failed", timeout=20)
         assert await server.stop() == 0
         for chat in sockets[:-1]:
             assert await chat.close_code() == 4501

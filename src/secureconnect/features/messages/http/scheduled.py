@@ -79,6 +79,7 @@ def routes(service: ScheduleService) -> list[Route]:
             row="messages",
             query=ScheduledQuery,
             returns={200: ScheduledPage},
+            errors=(ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN),
         ),
         Route(
             method="PATCH",

@@ -100,7 +100,7 @@ def use_cases(
         forwarding=ForwardService(database, conversations, files, reading, poster),
         receivers=ReceiverService(conversations, users, reading, cursors),
         scheduling=ScheduleService(
-            database, sending, users, notices, bus, cursors, clock, max_pending=max_scheduled
+            database, sending, conversations, users, notices, bus, cursors, clock, max_pending=max_scheduled
         ),
         expiring=ExpiryService(database, timeline, eraser, clock),
         neighbours=Neighbours(conversations, poster, deleting, eraser, view),

@@ -5,6 +5,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from secureconnect.edge.realtime.frames import json_frame
 from secureconnect.edge.validation import Timestamp
+from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.messages import store
 from secureconnect.features.messages.api import MessageNotices, Metadata
 from secureconnect.features.messages.service.sending import SendRequest, SendService
@@ -73,6 +74,7 @@ class ScheduleService:
         self,
         database: Database,
         sending: SendService,
+        conversations: Conversations,
         users: Users,
         notices: MessageNotices | None,
         bus: Bus,
@@ -83,6 +85,7 @@ class ScheduleService:
     ) -> None:
         self._database = database
         self._sending = sending
+        self._conversations = conversations
         self._users = users
         self._notices = notices
         self._bus = bus
@@ -130,16 +133,18 @@ class ScheduleService:
         cursor: str | None,
         limit: int,
     ) -> ScheduledPage:
-        """The caller's own, the next to go first.
+        """The caller's own, the next to go first; `conversation_id` names one that the caller is in.
 
         Raises:
-            ApiError: `VALIDATION_ERROR`.
+            ApiError: `VALIDATION_ERROR`, `NOT_FOUND`, `FORBIDDEN`.
         """
         scope = ("scheduled", conversation_id or "", status, caller.user_id)
         after: tuple[int, str] | None = None
         if cursor is not None:
             send_at, scheduled_id = self._cursors.decode(scope, cursor)
             after = send_at, scheduled_id
+        if conversation_id is not None:
+            await self._conversations.member(conversation_id, caller.user_id)
         found = await self._database.read(
             lambda conn: store.list_scheduled(
                 conn,
