@@ -33,10 +33,13 @@ _CONTEXT = RequestContext("bench", "127.0.0.1", "bench")
 
 
 class _Nobody:
-    """Nobody is online yet."""
+    """Nobody is online yet, and nobody has a second factor."""
 
     async def visible(self, viewer_id: str, user_ids: Collection[str]) -> Mapping[str, Status]:
         return {}
+
+    async def having(self, user_ids: Collection[str]) -> set[str]:
+        return set()
 
 
 class Account(NamedTuple):
@@ -94,7 +97,7 @@ async def _sessions(settings: Settings, stores: Stores) -> SessionService:
         database,
         bus,
         keyring,
-        UserService(database, bus, audit, clock, _Nobody(), allow_http=True),
+        UserService(database, bus, audit, clock, _Nobody(), _Nobody(), allow_http=True),
         audit,
         metrics,
         clock,

@@ -1,7 +1,5 @@
 """Where a user may search, and from where on."""
 
-from sqlalchemy import Connection
-
 from tests.unit.conversations.world import World, caller
 
 
@@ -15,20 +13,23 @@ async def test_only_what_the_user_may_read(w: World) -> None:
     secret = await w.group(a, b, is_e2ee_enabled=True)
     direct = (await w.direct(a, b)).conversation_id
 
-    async def of(user_id: str, *among: str) -> dict[str, int]:
-        def read(conn: Connection) -> dict[str, int]:
-            return w.neighbours.searchable_in(conn, user_id, among or None)
+    async def readable(user_id: str) -> dict[str, int]:
+        return await w.database.read(lambda conn: w.neighbours.readable_in(conn, user_id))
 
-        return await w.database.read(read)
+    async def searchable(user_id: str, *among: str) -> dict[str, int]:
+        return await w.database.read(lambda conn: w.neighbours.searchable_in(conn, user_id, among))
 
-    assert await of(a) == {whole: 1, joined: 1, direct: 1}
-    assert await of(c) == {joined: 5}
-    assert await of(a, whole, secret, joined) == {whole: 1, joined: 1}
-    assert await of(c, whole) == {}
+    assert await readable(a) == {whole: 1, joined: 1, secret: 1, direct: 1}
+    assert await readable(c) == {joined: 5}
+    assert await readable((await w.people("d"))[0]) == {}
+    assert await searchable(a, whole, secret, joined) == {whole: 1, joined: 1}
+    assert await searchable(c, whole) == {}
+    assert await searchable(a) == {}
     await w.cases.personal.clear(a, joined)
-    assert await of(a, joined) == {joined: 6}
+    assert await searchable(a, joined) == {joined: 6}
+    assert (await readable(a))[joined] == 6
     await w.cases.editing.set_settings(caller(a), secret, {"is_e2ee_enabled": False})
-    assert await of(b, secret) == {secret: 1}
+    assert await searchable(b, secret) == {secret: 1}
     await w.cases.membership.remove(caller(a), secret, b)
-    assert await of(b, secret) == {}
-    assert await of((await w.people("d"))[0]) == {}
+    assert await searchable(b, secret) == {}
+    assert secret not in await readable(b)

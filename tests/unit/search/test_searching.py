@@ -25,14 +25,11 @@ class Conversations:
         self.visible: dict[str, int] = {}
         self.encrypted: set[str] = set()
 
-    def searchable_in(
-        self, conn: Connection, user_id: str, among: Collection[str] | None = None
-    ) -> dict[str, int]:
-        return {
-            key: seq
-            for key, seq in self.visible.items()
-            if (among is None or key in among) and key not in self.encrypted
-        }
+    def readable_in(self, conn: Connection, user_id: str) -> dict[str, int]:
+        return dict(self.visible)
+
+    def searchable_in(self, conn: Connection, user_id: str, among: Collection[str]) -> dict[str, int]:
+        return {key: seq for key, seq in self.visible.items() if key in among and key not in self.encrypted}
 
     async def member(self, conversation_id: str, user_id: str) -> Any:
         if conversation_id not in self.visible:

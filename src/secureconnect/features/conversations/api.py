@@ -267,11 +267,13 @@ class Conversations(Protocol):
     ) -> dict[str, int]:
         """The lowest seq that the user may read in each of `conversation_ids` that it is a member of."""
 
+    def readable_in(self, conn: Connection, user_id: str) -> dict[str, int]:
+        """The lowest seq that the user may read in each of its conversations."""
+
     def searchable_in(
-        self, conn: Connection, user_id: str, conversation_ids: Collection[str] | None = None
+        self, conn: Connection, user_id: str, conversation_ids: Collection[str]
     ) -> dict[str, int]:
-        """The lowest seq that the user may read in each of its conversations that is not encrypted now: in
-        all of them, or in those of the given ones."""
+        """The same of those of `conversation_ids` that are not encrypted now."""
 
     def avatar_in(self, conn: Connection, conversation_id: str) -> str | None:
         """The file that the picture was made of; None without one, or with a picture elsewhere."""

@@ -32,15 +32,15 @@ _AT = (
     " FROM json_each(?) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
     " CROSS JOIN search_documents AS d ON d.conversation = c.number AND d.seq = r.value->>1"
 )
-# New ones: ?2 is the number of the first row, ?3 the step to the next.
+# New ones: ?2 is the number of the first row. Rows ascend, so that pages are filled one after the other.
 _DOCUMENTS = (
     "INSERT INTO search_documents (document_id, message_id, conversation, seq, sent_at)"
-    " SELECT ?2 + ?3 * r.key, r.value->>2, c.number, r.value->>1, r.value->>3"
+    " SELECT ?2 + r.key, r.value->>2, c.number, r.value->>1, r.value->>3"
     " FROM json_each(?1) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
 )
 _TEXTS = (
     "INSERT INTO search_texts (document_id, words)"  # noqa: S608 - names of our own
-    f" SELECT ?2 + ?3 * r.key, r.value->>4 || ' {conversation_facet}' || c.number"
+    f" SELECT ?2 + r.key, r.value->>4 || ' {conversation_facet}' || c.number"
     " FROM json_each(?1) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
 )
 _WORDS = (
@@ -86,7 +86,7 @@ def put(tx: WriteTx, documents: Sequence[Document]) -> None:
     known = _known(tx, rows)
     _replace(tx, [(known[at][0], row) for at, row in enumerate(rows) if at in known and not known[at][1]])
     ((newest,),) = tx.run(_NEWEST)
-    _add(tx, [row for place, row in enumerate(rows) if place not in known], (newest or FIRST_ID - 1) + 1, 1)
+    _add(tx, [row for at, row in enumerate(rows) if at not in known], (newest or FIRST_ID - 1) + 1)
 
 
 def put_older(tx: WriteTx, documents: Sequence[Document]) -> None:
@@ -95,8 +95,9 @@ def put_older(tx: WriteTx, documents: Sequence[Document]) -> None:
         return
     rows = _rows(documents)
     known = _known(tx, rows)
+    new = [row for at, row in enumerate(rows) if at not in known]
     ((oldest,),) = tx.run(_OLDEST)
-    _add(tx, [row for place, row in enumerate(rows) if place not in known], (oldest or FIRST_ID) - 1, -1)
+    _add(tx, new[::-1], (oldest or FIRST_ID) - len(new))
 
 
 def drop(tx: WriteTx, gone: Collection[Place]) -> None:
@@ -167,14 +168,14 @@ def _replace(tx: WriteTx, changed: Sequence[tuple[int, _Row]]) -> None:
     _note_days(tx, [(document_id, row[3]) for document_id, row in changed])
 
 
-def _add(tx: WriteTx, rows: Sequence[_Row], first_id: int, step: int) -> None:
+def _add(tx: WriteTx, rows: Sequence[_Row], first_id: int) -> None:
     if not rows:
         return
-    batch, last_id = _json(rows), first_id + step * (len(rows) - 1)
-    tx.run(_DOCUMENTS, (batch, first_id, step))
-    tx.run(_TEXTS, (batch, first_id, step))
-    tx.run(_WORDS, (min(first_id, last_id), max(first_id, last_id)))
-    _note_days(tx, [(first_id + step * place, row[3]) for place, row in enumerate(rows)])
+    batch = _json(rows)
+    tx.run(_DOCUMENTS, (batch, first_id))
+    tx.run(_TEXTS, (batch, first_id))
+    tx.run(_WORDS, (first_id, first_id + len(rows) - 1))
+    _note_days(tx, [(first_id + at, row[3]) for at, row in enumerate(rows)])
 
 
 def _note_days(tx: WriteTx, sent: Iterable[tuple[int, int]]) -> None:

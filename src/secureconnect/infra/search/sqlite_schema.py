@@ -26,6 +26,8 @@ VERSION: Final = 1
 FIRST_ID: Final = 1 << 27
 
 _LEAD = "§§§§§"
+# Hardly a message is of another type: a facet would cost each of them 19 bytes and leave nothing out.
+_USUAL = (None, "text")
 #: A conversation's facet is this and its number.
 conversation_facet: Final = f"{_LEAD}c"
 
@@ -68,7 +70,7 @@ def facets_of(sender_id: str | None, message_type: str | None, has: frozenset[st
     if sender_id is not None:
         # Twelve digits of a random id; should two users share them, the message itself decides.
         found.append(f"{_LEAD}s{sender_id[:8]}{sender_id[9:13]}")
-    if message_type is not None:
+    if message_type not in _USUAL:
         found.append(f"{_LEAD}t{message_type}")
     return found
 

@@ -117,8 +117,11 @@ class Neighbours:
     ) -> dict[str, int]:
         return store.visible_among(conn, user_id, conversation_ids)
 
+    def readable_in(self, conn: Connection, user_id: str) -> dict[str, int]:
+        return store.readable(conn, user_id)
+
     def searchable_in(
-        self, conn: Connection, user_id: str, conversation_ids: Collection[str] | None = None
+        self, conn: Connection, user_id: str, conversation_ids: Collection[str]
     ) -> dict[str, int]:
         return store.searchable(conn, user_id, conversation_ids)
 

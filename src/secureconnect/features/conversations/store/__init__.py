@@ -69,7 +69,7 @@ from secureconnect.features.conversations.store.rows import (
     set_settings,
     touch,
 )
-from secureconnect.features.conversations.store.searchable import searchable
+from secureconnect.features.conversations.store.searchable import readable, searchable
 from secureconnect.features.conversations.store.statements import (
     move_marks,
     touch_conversation,
@@ -125,6 +125,7 @@ __all__ = [
     "overview_seats",
     "participant",
     "put_out",
+    "readable",
     "readers",
     "remember_removed",
     "revoke_invite",

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, String, case, cast, func, select
+from sqlalchemy import Connection, String, bindparam, case, cast, func, select
 
 from secureconnect.features.conversations.store.tables import conversation_participants, conversations
 
-__all__ = ["searchable"]
+__all__ = ["readable", "searchable"]
 
 _C = conversations.c
 _P = conversation_participants.c
@@ -15,20 +15,25 @@ _P = conversation_participants.c
 _ENCRYPTED = '%"is_e2ee_enabled":true%'
 _FROM = case((_P.cleared_seq >= _P.first_visible_seq, _P.cleared_seq + 1), else_=_P.first_visible_seq)
 # One row for all of them: a user may have thousands, and each row fetched waits for the interpreter's lock.
-_SEARCHABLE = (
-    select(func.aggregate_strings(_P.conversation_id + ":" + cast(_FROM, String), ","))
-    .join_from(conversation_participants, conversations, _C.conversation_id == _P.conversation_id)
-    .where(_C.settings.not_like(_ENCRYPTED))
+_READABLE = select(func.aggregate_strings(_P.conversation_id + ":" + cast(_FROM, String), ",")).where(
+    _P.user_id == bindparam("user")
 )
+_SEARCHABLE = _READABLE.join_from(
+    conversation_participants, conversations, _C.conversation_id == _P.conversation_id
+).where(_P.conversation_id.in_(bindparam("ids", expanding=True)), _C.settings.not_like(_ENCRYPTED))
 
 
-def searchable(
-    conn: Connection, user_id: str, conversation_ids: Collection[str] | None = None
-) -> dict[str, int]:
-    """The lowest seq that the user may read, by conversation: all of its own that are not encrypted now, or
-    those of them that are given."""
-    query = _SEARCHABLE.where(_P.user_id == user_id)
-    if conversation_ids is not None:
-        query = query.where(_P.conversation_id.in_(conversation_ids))
-    pairs = (pair.partition(":") for pair in (conn.execute(query).scalar_one() or "").split(",") if pair)
-    return {conversation_id: int(seq) for conversation_id, _, seq in pairs}
+def readable(conn: Connection, user_id: str) -> dict[str, int]:
+    """The lowest seq that the user may read in each of its conversations."""
+    return _seqs(conn.execute(_READABLE, {"user": user_id}).scalar_one())
+
+
+def searchable(conn: Connection, user_id: str, conversation_ids: Collection[str]) -> dict[str, int]:
+    """The same of those of `conversation_ids` that are not encrypted now."""
+    return _seqs(conn.execute(_SEARCHABLE, {"user": user_id, "ids": list(conversation_ids)}).scalar_one())
+
+
+def _seqs(pairs: str | None) -> dict[str, int]:
+    if not pairs:
+        return {}
+    return {key: int(seq) for key, _, seq in (pair.partition(":") for pair in pairs.split(","))}
