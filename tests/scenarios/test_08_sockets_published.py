@@ -21,8 +21,27 @@ async def every_kind(a: Person, b: Person, c: Person) -> str:
     (await a.patch(f"{path}/participants/{b.user_id}", {"role": "admin"})).ok()
     (await a.delete(f"{path}/participants/{c.user_id}")).ok()
     (await a.post(f"{path}/participants", {"user_ids": [c.user_id]})).ok()
+    await every_change(a, b, g)
     (await a.put(f"{path}/settings", {"is_e2ee_enabled": True})).ok()
     return str(g)
+
+
+async def every_change(a: Person, b: Person, g: str) -> None:
+    """Edit, react, pin, ask, and take it all back."""
+    pins = f"/v1/conversations/{g}/pins"
+    message = (await send(a, g, "x")).ok(201)["message_id"]
+    path = f"/v1/messages/{message}"
+    (await a.patch(path, {"content": "y"})).ok()
+    (await b.post(f"{path}/react", {"emoji": "👍"})).ok(201)
+    (await b.delete(f"{path}/react", {"emoji": "👍"})).ok()
+    (await a.post(pins, {"message_id": message})).ok(201)
+    (await a.delete(f"{pins}/{message}")).ok()
+    (await a.delete(path)).ok()
+    body = {"conversation_id": g, "question": "?", "poll_type": "single", "options": ["1", "2"]}
+    poll = (await a.post("/v1/polls", body)).ok(201)
+    choice = {"poll_id": poll["poll_id"], "option_ids": [poll["options"][0]["option_id"]]}
+    (await b.post("/v1/polls/vote", choice)).ok()
+    (await a.post("/v1/polls/close", {"poll_id": poll["poll_id"]})).ok()
 
 
 async def every_notice(a: Person, b: Person) -> None:
@@ -45,6 +64,15 @@ async def every_command(chat: Chat, a: Person, b: Person, g: str) -> None:
     await chat.command("delivered", conversation_id=g, seq=head)
     await chat.command("read", conversation_id=g, seq=head)
     await chat.command("typing", conversation_id=g, is_typing=True)
+    mine = (await chat.command("message_send", conversation_id=g, content="x"))["message_id"]
+    await chat.command("message_edit", message_id=mine, content="y")
+    await chat.command("reaction_add", message_id=mine, emoji="👍")
+    await chat.command("reaction_remove", message_id=mine, emoji="👍")
+    await chat.command("message_delete", message_id=mine)
+    body = {"conversation_id": g, "question": "?", "poll_type": "single", "options": ["1", "2"]}
+    poll = (await a.post("/v1/polls", body)).ok(201)
+    option_ids = [poll["options"][0]["option_id"]]
+    await chat.command("poll_vote", poll_id=poll["poll_id"], option_ids=option_ids)
     await chat.command("presence_set", status="away", status_text="lunch")
     await chat.command("subscribe_presence", user_ids=[b.user_id])
     await chat.command("unsubscribe_presence", user_ids=[b.user_id])

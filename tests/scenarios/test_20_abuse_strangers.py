@@ -34,6 +34,7 @@ async def test_z1_strangers_get_nothing(server: Server, reg: Register) -> None:
         "mentions": a.user_id,
         "actor_id": a.user_id,
         "target_id": g,
+        "query": "hello",
         **await stranger_ids(a, b, g),
     }
     before = await belongings(a, b, g, pair)
