@@ -1,6 +1,7 @@
 """The timeline over HTTP (HTTP reference §9)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from secureconnect.client.api.changes import MessageChanges
@@ -74,6 +75,37 @@ class MessagesApi(MessageChanges):
             cursor=cursor,
             limit=limit,
             query={"conversation_id": conversation_id, "around": around},
+        )
+
+    async def search(
+        self,
+        query: str,
+        *,
+        conversation_id: str | None = None,
+        sender_id: str | None = None,
+        message_type: str | None = None,
+        has: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Page[Message]:
+        """Messages with words that begin with those of `query`, newest first; both ends of time included.
+
+        `has` is `file`, `image`, `link` or `poll`. Filters may stand in `query` too: `from:username`,
+        `in:<conversation_id>`, `has:…`, `before:` and `after:YYYY-MM-DD`. Encrypted messages are not found.
+        """
+        filters = {
+            "query": query,
+            "conversation_id": conversation_id,
+            "sender_id": sender_id,
+            "message_type": message_type,
+            "has": has,
+            "from": since,
+            "to": until,
+        }
+        return await self._http.page(
+            "/v1/messages/search", "messages", Message, cursor=cursor, limit=limit, query=filters
         )
 
     async def events(
