@@ -193,10 +193,16 @@ async def test_s6_every_command(reg: Register) -> None:
         sent = await ack("message_send", conversation_id=g, content="hi", client_message_id="k")
         assert sent["status"] == 201
         await theirs.frame(type="event", conversation_id=g, seq=sent["seq"], kind="message_created")
+        await change(ack, theirs, sent["message_id"], sent["seq"])
+        body = {"conversation_id": g, "question": "?", "poll_type": "single", "options": ["1", "2"]}
+        poll = (await b.post("/v1/polls", body)).ok(201)
+        option_ids = [poll["options"][0]["option_id"]]
+        voted = await ack("poll_vote", poll_id=poll["poll_id"], option_ids=option_ids)
+        await theirs.frame(type="event", kind="poll_voted", seq=voted["seq"])
 
-        assert await ack("delivered", conversation_id=g, seq=sent["seq"]) == {
-            "last_delivered_seq": sent["seq"]
-        }
+        assert (await ack("delivered", conversation_id=g, seq=sent["seq"]))["last_delivered_seq"] >= sent[
+            "seq"
+        ]
         seq = (await send(b, g, "more")).ok(201)["seq"]
         assert await ack("delivered", conversation_id=g, seq=seq) == {"last_delivered_seq": seq}
         told = await theirs.frame(type="receipt", kind="delivered", seq=seq)
@@ -222,12 +228,30 @@ async def test_s6_every_command(reg: Register) -> None:
         assert len(refs) == len(set(refs)) == len(mine.commands), "one answer each"
 
 
+async def change(ack: Any, theirs: Chat, message_id: str, seq: int) -> None:
+    """The commands that change a message, and the event of each."""
+    edited = await ack("message_edit", message_id=message_id, content="hi there", base_edit_count=0)
+    assert (edited["message_id"], edited["seq"], edited["edit_count"]) == (message_id, seq + 1, 1)
+    for place, (command, fields, kind) in enumerate(
+        (
+            ("reaction_add", {"emoji": "👍"}, "reaction_added"),
+            ("reaction_remove", {"emoji": "👍"}, "reaction_removed"),
+            ("message_delete", {}, "message_deleted"),
+        ),
+        start=seq + 2,
+    ):
+        assert await ack(command, message_id=message_id, **fields) == {"message_id": message_id, "seq": place}
+        told = await theirs.frame(type="event", kind=kind, seq=place)
+        assert told["data"]["message_id"] == message_id
+
+
 async def test_s6_the_document_knows_every_command(server: Server, reg: Register) -> None:
     """The scenario above is complete: these are all commands that are published."""
     document = (await request(server.url, "GET", "/asyncapi.json")).body
     operations = set(document["operations"]) - {"deliver"}
     told = {"hello", "message_send", "read", "delivered", "typing", "token_refresh", "ping"}
-    assert operations == told | {"presence_set", "subscribe_presence", "unsubscribe_presence"}
+    told |= {"presence_set", "subscribe_presence", "unsubscribe_presence", "poll_vote"}
+    assert operations == told | {"message_edit", "message_delete", "reaction_add", "reaction_remove"}
 
 
 async def returns(a: Person, b: Person, g: str, count: int) -> tuple[int, list[int]]:
