@@ -5,16 +5,17 @@ something of one's own back stays possible.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from secureconnect.features.conversations.api import Facts
 from secureconnect.features.messages.api import DeleteReason, refusal
 from secureconnect.features.messages.rules.access import no_message
 from secureconnect.features.messages.rules.content import MessageLimits
-from secureconnect.infra.timeline.base import StoredMessage, StoredReaction
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode
 
 __all__ = [
+    "Reacted",
+    "Said",
     "check_edit",
     "check_may_edit",
     "check_may_pin",
@@ -28,9 +29,47 @@ _REACTIONS_OF_ONE: Final = 20
 _DIFFERENT_REACTIONS: Final = 50
 
 
-def check_may_edit(
-    facts: Facts, message: StoredMessage, user_id: str, now: int, limits: MessageLimits
-) -> None:
+class Said(Protocol):
+    """What decides about changes of a message. Times in milliseconds since the epoch."""
+
+    @property
+    def sender_id(self) -> str | None:
+        """Who said it; None for a webhook."""
+
+    @property
+    def message_type(self) -> str:
+        """`poll` or another type."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether its content is opaque."""
+
+    @property
+    def sent_at(self) -> int:
+        """When it was said."""
+
+    @property
+    def edit_count(self) -> int:
+        """How often it was edited."""
+
+    @property
+    def deleted_at(self) -> int | None:
+        """When it was deleted for everyone."""
+
+
+class Reacted(Protocol):
+    """One emoji on a message; `mine` when the member in question used it."""
+
+    @property
+    def emoji(self) -> str:
+        """The sequence."""
+
+    @property
+    def mine(self) -> bool:
+        """Whether it is the member's too."""
+
+
+def check_may_edit(facts: Facts, message: Said, user_id: str, now: int, limits: MessageLimits) -> None:
     """Raises ApiError unless the member may say something else in this message: `NOT_FOUND`, `FORBIDDEN`,
     `EDIT_WINDOW_EXPIRED`. Whoever may not post may not edit either."""
     if message.deleted_at is not None:
@@ -46,7 +85,7 @@ def check_may_edit(
 
 def check_edit(
     facts: Facts,
-    message: StoredMessage,
+    message: Said,
     limits: MessageLimits,
     *,
     base_edit_count: int | None,
@@ -69,9 +108,7 @@ def check_edit(
         raise ApiError(ErrorCode.LIMIT_REACHED, f"A message is edited at most {limits.max_edits} times.")
 
 
-def delete_reason(
-    facts: Facts, message: StoredMessage, user_id: str, now: int, limits: MessageLimits
-) -> DeleteReason:
+def delete_reason(facts: Facts, message: Said, user_id: str, now: int, limits: MessageLimits) -> DeleteReason:
     """Why the member may delete this message for everyone.
 
     Raises:
@@ -93,7 +130,7 @@ def check_may_react(facts: Facts) -> None:
         raise ApiError(ErrorCode.FORBIDDEN, "Reacting in this conversation is not allowed.")
 
 
-def check_room_for_reaction(reactions: Sequence[StoredReaction], emoji: str) -> None:
+def check_room_for_reaction(reactions: Sequence[Reacted], emoji: str) -> None:
     """Raises ApiError `LIMIT_REACHED` unless the one whose reactions are `mine` may add `emoji`."""
     if sum(one.mine for one in reactions) >= _REACTIONS_OF_ONE:
         raise ApiError(ErrorCode.LIMIT_REACHED, f"At most {_REACTIONS_OF_ONE} reactions of one user.")
@@ -115,5 +152,5 @@ def check_room_for_pin(facts: Facts, pinned: int, max_pins: int) -> None:
         raise ApiError(ErrorCode.LIMIT_REACHED, f"At most {max_pins} pinned messages.")
 
 
-def _over(message: StoredMessage, now: int, window: int) -> bool:
+def _over(message: Said, now: int, window: int) -> bool:
     return window > 0 and now > message.sent_at + window * 1000
