@@ -53,7 +53,7 @@ async def test_d8_members_read_while_they_are_members(reg: Register, admin: Pers
     assert await reads(c, kept)
 
 
-async def test_d9_what_may_be_attached(reg: Register) -> None:
+async def test_d9_what_may_be_attached(reg: Register, admin: Person) -> None:
     """Own completed files, ten at most."""
     a, b = await reg("a", "b")
     g = (await group(a, [b]))["conversation_id"]
@@ -69,6 +69,14 @@ async def test_d9_what_may_be_attached(reg: Register) -> None:
         ([mine] * 11, 400, "VALIDATION_ERROR"),
     ):
         (await send(a, g, "look", attachments=file_ids)).is_error(status, code)
+    denied = await audited(admin, "permission_denied", target_id=foreign, actor_id=a.user_id)
+    assert denied["details"] == {"action": "POST /v1/messages", "code": "NOT_FOUND"}
+    other = await file(b, 5)
+    async with ws(a) as chat:
+        answer = await chat.command("message_send", conversation_id=g, content="look", attachments=[other])
+        assert (answer["type"], answer["code"]) == ("error", "NOT_FOUND")
+    denied = await audited(admin, "permission_denied", target_id=other, actor_id=a.user_id)
+    assert denied["details"]["action"] == "socket message_send"
     assert (await a.get(f"/v1/messages?conversation_id={g}")).ok()["messages"] == []
     ten = [await file(a, 5) for _ in range(10)]
     sent = await attach(a, g, *ten)

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from secureconnect.kit.errors import ErrorCode
+from secureconnect.kit.errors import ApiError
 from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = ["Authenticator", "Denials"]
@@ -29,5 +29,6 @@ class Authenticator(Protocol):
 class Denials(Protocol):
     """Keeps a record of refused access."""
 
-    def denied(self, principal: Principal, context: RequestContext, action: str, code: ErrorCode) -> None:
-        """One 403. `action` is a route template like `GET /v1/…`, or `socket <command>`. Never blocks."""
+    def denied(self, principal: Principal, context: RequestContext, action: str, error: ApiError) -> None:
+        """One `ApiError.denial`. `action` is a route template like `GET /v1/…`, or `socket <command>`. Never
+        blocks."""

@@ -122,6 +122,8 @@ class ApiError(Exception):
         message: English, for developers, without internals and without the offending value.
         details: every fault found; always given with `VALIDATION_ERROR`.
         retry_after: whole seconds to wait before a repeat can succeed.
+        hidden_file: with `NOT_FOUND`, a file that exists and that the caller may not know of: the answer is
+            that of an unknown one, the record that of a refusal.
     """
 
     def __init__(
@@ -131,12 +133,19 @@ class ApiError(Exception):
         *,
         details: Sequence[Detail] = (),
         retry_after: int | None = None,
+        hidden_file: str | None = None,
     ) -> None:
         self.code = code
         self.message = message or code.meaning[:300]
         self.details = tuple(details)
         self.retry_after = retry_after
+        self.hidden_file = hidden_file
         super().__init__(self.message)
+
+    @property
+    def denial(self) -> bool:
+        """Whether the refusal is for want of permission, and is recorded."""
+        return self.code.status == 403 or self.hidden_file is not None
 
     def __repr__(self) -> str:
         return f"ApiError({self.code.name}, {self.message!r})"

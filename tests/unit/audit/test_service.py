@@ -96,14 +96,18 @@ async def test_denials_are_written_soon_and_by_resource(place: Place) -> None:
         ("PATCH /v1/users/me", "other"),
     ):
         before = place.counts[f"denied {resource}"]
-        place.audit.denied(CALLER, CONTEXT, action, ErrorCode.FORBIDDEN)
+        place.audit.denied(CALLER, CONTEXT, action, ApiError(ErrorCode.FORBIDDEN))
         assert place.counts[f"denied {resource}"] == before + 1
-    place.audit.denied(CALLER, CONTEXT, "POST /v1/x", ErrorCode.INSUFFICIENT_SCOPE)
-    await until(lambda: place.counts["permission_denied denied"] == 6)
+    place.audit.denied(CALLER, CONTEXT, "POST /v1/x", ApiError(ErrorCode.INSUFFICIENT_SCOPE))
+    secret = ApiError(ErrorCode.NOT_FOUND, hidden_file="file-1")
+    place.audit.denied(CALLER, CONTEXT, "POST /v1/messages", secret)
+    assert place.counts["denied file"] == 1
+    await until(lambda: place.counts["permission_denied denied"] == 7)
     await until(lambda: place.counts["scope_denied denied"] == 1)
     rows = await place.rows(event="permission_denied")
     assert '{"action":"socket typing","code":"FORBIDDEN"}' in [row.details for row in rows]
     assert {(row.result, row.actor_id, row.session_id) for row in rows} == {("denied", "user-1", "session-1")}
+    assert [row.target_id for row in rows if row.target_type == "file"] == ["file-1"]
     await place.audit.stop()
 
 

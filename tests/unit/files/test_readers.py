@@ -181,7 +181,16 @@ async def test_download_urls(w: World) -> None:
     ] == ["FILE_NOT_READY"]
     given = [entry.actor_id for entry in w.trail.entries if entry.event == "file_download_url"]
     assert given == [b, b, b, b]
-    assert w.audited.count("permission_denied") == 4  # photo before, secret twice, running
+    assert w.audited.count("permission_denied") == w.counts.seen["denied file"] == 2  # secret and running
+    entry = next(entry for entry in w.trail.entries if entry.event == "permission_denied")
+    assert (entry.result, entry.target_id, dict(entry.details)) == (
+        "denied",
+        secret,
+        {"action": "POST /v1/storage/download-urls", "code": "NOT_FOUND"},
+    )
+    with pytest.raises(ApiError) as raised:
+        await url(acting(b), secret, "original")
+    assert raised.value.hidden_file == secret
     w.blobs.down = True
     assert await refusal(url(acting(a), photo, "original")) == "STORAGE_UNAVAILABLE"
 

@@ -221,9 +221,9 @@ class World:
 
 
 def acting(user_id: str) -> Caller:
-    """Somebody with a session, through some route."""
+    """Somebody with a session."""
     known = member(user_id)
-    return Caller(known.principal, known.context, "GET /v1/test")
+    return Caller(known.principal, known.context)
 
 
 @asynccontextmanager

@@ -147,8 +147,8 @@ class House:
         if not self.fresh:
             raise ApiError(ErrorCode.REAUTH_REQUIRED)
 
-    def denied(self, principal: Principal, context: RequestContext, action: str, code: ErrorCode) -> None:
-        self.denied_.append((action, code.name))
+    def denied(self, principal: Principal, context: RequestContext, action: str, error: ApiError) -> None:
+        self.denied_.append((action, error.code.name))
 
     def limited(self, row: str, allowed: bool) -> None:
         pass

@@ -313,8 +313,8 @@ class Denied:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
 
-    def denied(self, principal: Principal, context: RequestContext, action: str, code: ErrorCode) -> None:
-        self.seen.append((action, code.name))
+    def denied(self, principal: Principal, context: RequestContext, action: str, error: ApiError) -> None:
+        self.seen.append((action, error.code.name))
 
 
 class World:

@@ -362,9 +362,9 @@ class HttpEdge:
 
     def _refuse(self, exchange: Exchange, error: ApiError) -> bytes:
         """The envelope of an error; refused access leaves a record."""
-        if error.code.status == 403 and exchange.principal is not None:
+        if error.denial and exchange.principal is not None:
             action = f"{exchange.scope['method']} {exchange.endpoint}"
-            self._denials.denied(exchange.principal, exchange.context, action, error.code)
+            self._denials.denied(exchange.principal, exchange.context, action, error)
         return self._answers.refused(exchange, error)
 
     def _finish(self, exchange: Exchange, status: int, size: int, seconds: float) -> None:

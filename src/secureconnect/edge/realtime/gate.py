@@ -96,7 +96,7 @@ class ChatGate:
             self._check_origin(request)
         except ApiError as error:
             if error.code.status == 403:
-                self._host.denials.denied(principal, context, f"GET {CHAT_PATH}", error.code)
+                self._host.denials.denied(principal, context, f"GET {CHAT_PATH}", error)
             raise
         place = self._places.take(principal.user_id)
         try:

@@ -85,19 +85,23 @@ class AuditService:
         self._queue.append(self._row(entry))
         self._wake.set()
 
-    def denied(self, principal: Principal, context: RequestContext, action: str, code: ErrorCode) -> None:
+    def denied(self, principal: Principal, context: RequestContext, action: str, error: ApiError) -> None:
         segment = action.partition("/v1/")[2].partition("/")[0]
         resource = _RESOURCES.get(segment, "conversation" if action.startswith("socket") else "other")
+        if error.hidden_file is not None:
+            resource = "file"
         self._metrics.denied(resource)
         self.record(
             AuditEntry(
-                event="scope_denied" if code is ErrorCode.INSUFFICIENT_SCOPE else "permission_denied",
+                event="scope_denied" if error.code is ErrorCode.INSUFFICIENT_SCOPE else "permission_denied",
                 result="denied",
                 actor_id=principal.user_id,
                 actor_type=principal.kind,
                 session_id=principal.session_id,
+                target_type="file" if error.hidden_file is not None else None,
+                target_id=error.hidden_file,
                 context=context,
-                details={"action": action, "code": code.name},
+                details={"action": action, "code": error.code.name},
             )
         )
 

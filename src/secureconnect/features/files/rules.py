@@ -211,6 +211,6 @@ def avatar_key(owner_id: str, file_id: str) -> str:
     return f"avatars/{owner_id}/{file_id}"
 
 
-def not_found() -> ApiError:
-    """What is said of unknown files, and of those that the caller may not read."""
-    return ApiError(ErrorCode.NOT_FOUND, "There is no such file.")
+def not_found(hidden: str | None = None) -> ApiError:
+    """What is said of unknown files, and of the file `hidden`, which the caller may not know of."""
+    return ApiError(ErrorCode.NOT_FOUND, "There is no such file.", hidden_file=hidden)

@@ -168,8 +168,8 @@ class Inbox:
     def _fail(self, name: str, ref: str | None, error: ApiError) -> None:
         session = self._session
         session.host.metrics.command(name, ok=False)
-        if error.code.status == 403:
-            session.host.denials.denied(session.principal, self.context, f"socket {name}", error.code)
+        if error.denial:
+            session.host.denials.denied(session.principal, self.context, f"socket {name}", error)
         session.reply(error_frame(ref, error))
         if error.code is ErrorCode.RATE_LIMIT_EXCEEDED:
             self._limited()

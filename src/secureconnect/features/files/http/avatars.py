@@ -21,11 +21,11 @@ def routes(avatars: Avatars, users: Users) -> list[Route]:
         return Reply(render_user(record, status, mfa_enabled=enabled))
 
     async def put(call: Call[SetAvatar, None]) -> Reply:
-        record = await avatars.set_own(caller_of(call, "PUT", _MINE), call.body.file_id)
+        record = await avatars.set_own(caller_of(call), call.body.file_id)
         return await own(record)
 
     async def delete(call: Call[None, None]) -> Reply:
-        record = await avatars.set_own(caller_of(call, "DELETE", _MINE), None)
+        record = await avatars.set_own(caller_of(call), None)
         return await own(record)
 
     async def of_user(call: Call[None, None]) -> Redirect:

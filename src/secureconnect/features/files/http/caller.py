@@ -8,6 +8,6 @@ from secureconnect.features.files.service import Caller
 __all__ = ["caller_of"]
 
 
-def caller_of(call: Call[Any, Any], method: str, path: str) -> Caller:
-    """The caller of the route `method` `path`, and from where."""
-    return Caller(call.caller, call.context, f"{method} {path}")
+def caller_of(call: Call[Any, Any]) -> Caller:
+    """Who acts, and from where."""
+    return Caller(call.caller, call.context)

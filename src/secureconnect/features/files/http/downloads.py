@@ -27,7 +27,7 @@ def routes(downloads: Downloads) -> list[Route]:
     """The routes of downloads."""
 
     async def one(call: Call[None, DownloadQuery]) -> Reply:
-        caller = caller_of(call, "GET", _ONE)
+        caller = caller_of(call)
         file, request = await downloads.url(caller, call.path["file_id"], call.query.variant)
         return Reply(
             DownloadUrl(
@@ -37,7 +37,7 @@ def routes(downloads: Downloads) -> list[Route]:
 
     async def several(call: Call[WantDownloads, None]) -> Reply:
         file_ids = list(dict.fromkeys(call.body.file_ids))
-        caller = caller_of(call, "POST", _SEVERAL)
+        caller = caller_of(call)
         answers = await downloads.urls(caller, file_ids, call.body.variant)
         return Reply(DownloadUrls([_answer(file_id, answer) for file_id, answer in answers]))
 

@@ -41,7 +41,7 @@ def routes(library: Library, paging: Paging) -> list[Route]:
         return Reply(FilePage(files=files, **paging.end(call, page, *place)))
 
     async def delete(call: Call[None, None]) -> Reply:
-        await library.delete(caller_of(call, "DELETE", _ONE), call.path["file_id"])
+        await library.delete(caller_of(call), call.path["file_id"])
         return done("The file is gone.")
 
     async def quota(call: Call[None, None]) -> Reply:

@@ -35,10 +35,10 @@ def routes(uploads: Uploads, completion: Completion) -> list[Route]:
     async def begin(call: Call[BeginUpload, None]) -> Reply:
         body = call.body
         wanted = Wanted(body.file_name, body.file_size, body.content_type, body.is_encrypted, body.sha256)
-        return Reply(_upload(await uploads.begin(caller_of(call, "POST", _BEGIN), wanted)))
+        return Reply(_upload(await uploads.begin(caller_of(call), wanted)))
 
     async def show(call: Call[None, None]) -> Reply:
-        file, parts = await uploads.show(caller_of(call, "GET", _SHOW), call.path["file_id"])
+        file, parts = await uploads.show(caller_of(call), call.path["file_id"])
         return Reply(
             UploadState(
                 file=render_file(file),
@@ -50,7 +50,7 @@ def routes(uploads: Uploads, completion: Completion) -> list[Route]:
 
     async def renew(call: Call[RenewParts, None]) -> Reply:
         body = call.body
-        caller = caller_of(call, "POST", _RENEW)
+        caller = caller_of(call)
         parts, expires_at = await uploads.renew(caller, body.file_id, body.part_numbers)
         return Reply(PartUrlList(parts=_part_urls(parts), expires_at=rfc3339(expires_at)))
 
@@ -59,7 +59,7 @@ def routes(uploads: Uploads, completion: Completion) -> list[Route]:
         parts = None
         if body.parts is not None:
             parts = [GivenPart(part.part_number, part.etag) for part in body.parts]
-        caller = caller_of(call, "POST", _COMPLETE)
+        caller = caller_of(call)
         return Reply(render_file(await completion.complete(caller, body.file_id, parts, body.sha256)))
 
     return [

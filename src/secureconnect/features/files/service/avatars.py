@@ -114,7 +114,7 @@ class Avatars:
         return await self._sign(file.owner_id, file.file_id)
 
     async def make(self, caller: Principal, context: RequestContext, file_id: str) -> None:
-        await self._made(Caller(caller, context, "PATCH /v1/conversations/{id}"), file_id, "avatar_file_id")
+        await self._made(Caller(caller, context), file_id, "avatar_file_id")
 
     def dropped(self, file_id: str) -> None:
         self._background.start(self._dropped(file_id))

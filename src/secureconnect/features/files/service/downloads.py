@@ -21,14 +21,16 @@ Variant = Literal["original", "thumbnail"]
 #: Where to GET something, and until when.
 Link = SignedRequest
 
+# What the record of a refusal names.
+_SEVERAL = "POST /v1/storage/download-urls"
+
 
 class Download(Struct, frozen=True):
-    """What is said of one file, or why nothing is. `foreign`: it exists, and the caller may not know."""
+    """What is said of one file, or why nothing is."""
 
     file_id: str
     file: FileRecord | None
     refused: ApiError | None = None
-    foreign: bool = False
 
 
 class Downloads:
@@ -65,7 +67,10 @@ class Downloads:
         answers: list[tuple[str, SignedRequest | ApiError]] = []
         for one in await self._decide(caller, file_ids, variant):
             if one.refused is not None or one.file is None:
-                answers.append((one.file_id, one.refused or rules.not_found()))
+                refused = one.refused or rules.not_found()
+                answers.append((one.file_id, refused))
+                if refused.denial:
+                    self._journal.denied(caller, one.file_id, _SEVERAL)
             else:
                 answers.append((one.file_id, await self._sign(one.file, variant)))
         return answers
@@ -78,11 +83,7 @@ class Downloads:
                     self._journal.record_in(tx, "file_download_url", caller, one.file)
             return decided
 
-        decided = await self._database.write(work)
-        for one in decided:
-            if one.foreign:
-                self._journal.denied(caller, one.file_id)
-        return decided
+        return await self._database.write(work)
 
     def _judge(
         self, conn: Connection, user_id: str, file_ids: Sequence[str], variant: Variant
@@ -98,7 +99,7 @@ class Downloads:
                 decided.append(Download(file_id, file, ApiError(ErrorCode.FILE_NOT_READY)))
             else:
                 foreign = file.owner_id != user_id and file.status in {"uploading", "completed"}
-                decided.append(Download(file_id, None, rules.not_found(), foreign))
+                decided.append(Download(file_id, None, rules.not_found(file_id if foreign else None)))
         return decided
 
     async def _sign(self, file: FileRecord, variant: Variant) -> SignedRequest:

@@ -17,11 +17,10 @@ __all__ = ["Caller", "FileMetrics", "Journal"]
 
 
 class Caller(Struct, frozen=True):
-    """Who acts, from where, and through which route (`GET /v1/…`)."""
+    """Who acts, and from where."""
 
     principal: Principal
     context: RequestContext
-    action: str
 
     @property
     def user_id(self) -> str:
@@ -60,20 +59,19 @@ class Journal:
         """A file of the caller's own, in any state but deleted.
 
         Raises:
-            ApiError: `NOT_FOUND`; a file of somebody else leaves a record.
+            ApiError: `NOT_FOUND`.
         """
         record = await self._database.lookup(lambda conn: store.find(conn, file_id))
         if record is None or record.status == "deleted":
             raise rules.not_found()
         if record.owner_id != caller.user_id:
-            self.denied(caller, file_id)
-            raise rules.not_found()
+            raise rules.not_found(file_id)
         return record
 
-    def denied(self, caller: Caller, file_id: str) -> None:
-        """The caller asked for a file that exists and may not know it."""
+    def denied(self, caller: Caller, file_id: str, action: str) -> None:
+        """A refusal of one of several files, of which the edge does not hear."""
         self._denials("file")
-        details = {"action": caller.action, "code": ErrorCode.NOT_FOUND.name}
+        details = {"action": action, "code": ErrorCode.NOT_FOUND.name}
         self._audit.record(_entry(caller, "permission_denied", file_id, "denied", None, details))
 
     def rejected(self, error: ApiError) -> None:

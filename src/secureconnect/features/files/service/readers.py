@@ -40,7 +40,10 @@ class Readers:
 
     def attachable_in(self, conn: Connection, user_id: str, file_ids: Sequence[str]) -> list[FileRecord]:
         found = store.find_many(conn, file_ids)
-        files = [file for file_id in file_ids if (file := found.get(file_id)) and file.owner_id == user_id]
+        files = [file for file_id in file_ids if (file := found.get(file_id)) is not None]
+        hidden = next((file.file_id for file in files if file.owner_id != user_id), None)
+        if hidden is not None:
+            raise rules.not_found(hidden)
         if len(files) < len(file_ids) or any(file.status in {"failed", "deleted"} for file in files):
             raise rules.not_found()
         if any(file.status == "uploading" for file in files):
