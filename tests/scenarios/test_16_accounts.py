@@ -8,12 +8,13 @@ from typing import Any
 
 from tests.scenarios.accounts import refresh
 from tests.scenarios.audit import audited
+from tests.scenarios.bots import make_bot
 from tests.scenarios.commands import make_admin
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.mail import mailed
 from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server
-from tests.scenarios.sockets import close_reason
+from tests.scenarios.sockets import close_reason, refused
 from tests.scenarios.steps import NIL, Answer, Person, direct, request, send, ws
 
 REASON = {"reason": "Sent spam to everybody."}
@@ -43,13 +44,14 @@ def told(answer: Answer) -> dict[str, str]:
 
 
 async def test_g3_a_ban_keeps_out_until_it_is_lifted(admin: Person, reg: Register) -> None:
-    """B is out at once, everywhere; only the right password hears why and until when."""
+    """B is out at once, everywhere, and its bot; only the right password hears why and until when."""
     a, b = await reg("a", "b")
-    other = await b.login()
-    async with ws(b) as first, ws(other) as second:
+    other, robot = await b.login(), await make_bot(b, "messages:read")
+    ticket = (await b.post("/v1/ws/tickets", {})).ok(201)["ticket"]
+    async with ws(b) as first, ws(other) as second, ws(robot) as third:
         started = time.monotonic()
         until = (await ban(admin, b, duration=1)).ok()["banned_until"]
-        for chat in (first, second):
+        for chat in (first, second, third):
             assert await chat.close_code(2) == 4004
             assert close_reason(chat.connection.close_reason) == {"code": "banned"}
         assert time.monotonic() - started < 4, "the request itself, and 2 s"
@@ -58,6 +60,8 @@ async def test_g3_a_ban_keeps_out_until_it_is_lifted(admin: Person, reg: Registe
     for person in (b, other):
         (await person.get("/v1/users/me")).is_error(401, "TOKEN_REVOKED")
         (await refresh(b.url, person.refresh)).is_error(401, "INVALID_TOKEN")
+    assert (await robot.get("/v1/sync")).status in {401, 403}
+    (await refused(b.url, f"?ticket={ticket}")).is_error(401, "UNAUTHORIZED")
     answer = await log_in(b)
     answer.is_error(403, "ACCOUNT_BANNED")
     assert told(answer) == {**REASON, "banned_until": until}
@@ -69,6 +73,7 @@ async def test_g3_a_ban_keeps_out_until_it_is_lifted(admin: Person, reg: Registe
     (await ban(admin, b, permanent=True)).is_error(409, "CONFLICT")
     (await unban(admin, b)).ok()
     (await log_in(b)).ok()
+    (await robot.get("/v1/sync")).ok()
     assert await found(a, b)
     (await unban(admin, b)).is_error(404, "NOT_FOUND")
     (await ban(admin, admin, permanent=True)).is_error(400, "VALIDATION_ERROR")
