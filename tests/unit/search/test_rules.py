@@ -16,7 +16,7 @@ from secureconnect.kit.ids import new_id, new_time_id
 
 _DAY = 24 * 3600 * 1000
 _2026 = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-_KEY = new_id()
+_KEY = "0b7c1f6e-3f0a-4c53-9d1c-5f0c2f1d7a01"
 
 
 def message(content: str = "hello", **fields: object) -> StoredMessage:
@@ -66,7 +66,7 @@ def test_parse(text: str, asked: Asked) -> None:
         "after:\u0662\u0660\u0662\u0666-01-01",
         "before:now",
         "from:a from:b",
-        f"in:{new_id()} in:{new_id()}",
+        f"in:{_KEY} in:0b7c1f6e-3f0a-4c53-9d1c-5f0c2f1d7a02",
     ],
 )
 def test_faults(text: str) -> None:
