@@ -30,8 +30,8 @@ from bench.measure import median, table, versions
 from bench.population import Account, populate
 from bench.product import ENVIRONMENT, running
 from bench.verdict import Verdict
-from secureconnect.infra.search.words import wanted
 from secureconnect.kit.ids import new_id
+from secureconnect.kit.words import wanted
 
 _ROOMS = 5_000
 _SEED = 7

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from secureconnect.infra.search.base import Document, Place, Progress, Query, SearchIndex
-from secureconnect.infra.search.words import wanted
 from secureconnect.kit.ids import new_id
+from secureconnect.kit.words import wanted
 
 from .search_worlds import INDEXES, START, Model, Opened, document, everywhere, walk
 

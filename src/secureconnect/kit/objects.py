@@ -12,6 +12,7 @@ __all__ = [
     "ConversationObject",
     "ConversationSettings",
     "Event",
+    "Feature",
     "Id",
     "Message",
     "Poll",
@@ -23,6 +24,9 @@ __all__ = [
 
 Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+Feature = Literal["file", "image", "link", "poll"]
+"""What a search can ask of messages: that they carry a file or an image, hold a link, or are a poll."""
 
 
 class Attachment(Struct, frozen=True):

@@ -7,8 +7,8 @@ import pytest
 
 from secureconnect.infra.search import sqlite_find
 from secureconnect.infra.search.base import Query
-from secureconnect.infra.search.words import wanted
 from secureconnect.kit.ids import new_id
+from secureconnect.kit.words import wanted
 from tests.contract.search_worlds import INDEXES, START, Model, document, walk
 
 

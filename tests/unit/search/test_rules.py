@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secureconnect.features.search.rules import Asked, document_of, matches, parse
+from secureconnect.features.search.rules import Asked, parse
+from secureconnect.features.search.service.comparing import document_of, matches
 from secureconnect.infra.search.base import Query
-from secureconnect.infra.search.words import wanted
 from secureconnect.infra.timeline.base import AttachedFile, StoredMessage
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.ids import new_id, new_time_id
+from secureconnect.kit.words import wanted
 
 _DAY = 24 * 3600 * 1000
 _2026 = 1_767_225_600_000  # 2026-01-01T00:00:00Z

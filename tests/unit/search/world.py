@@ -10,11 +10,11 @@ from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
 from secureconnect.infra.search.base import Document, Place, Progress, Query
 from secureconnect.infra.search.sqlite import SqliteSearchIndex
-from secureconnect.infra.search.words import wanted
 from secureconnect.infra.timeline.base import Edit, NewEvent, NewMessage
 from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.ids import new_id, new_time_id
+from secureconnect.kit.words import wanted
 from secureconnect.migrations import runner
 
 __all__ = ["Index", "World", "world"]

@@ -8,8 +8,8 @@ from secureconnect.edge.http.paging import Cursor
 from secureconnect.edge.http.routing import Call, Reply, Route
 from secureconnect.edge.validation import Timestamp, Uuid
 from secureconnect.features.search.service import SearchPage, SearchRequest, SearchService
-from secureconnect.infra.search.base import Feature
 from secureconnect.kit.errors import ErrorCode
+from secureconnect.kit.objects import Feature
 
 __all__ = ["routes"]
 

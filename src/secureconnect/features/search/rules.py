@@ -1,4 +1,4 @@
-"""What people may type into a search (docs/reference/rules.md §5), and what then counts as a hit."""
+"""What people may type into a search (docs/reference/rules.md §5.1)."""
 
 import re
 from datetime import UTC, datetime
@@ -6,20 +6,18 @@ from typing import Final, get_args
 
 from msgspec import Struct
 
-from secureconnect.infra.search.base import Document, Feature, Query
-from secureconnect.infra.search.words import Wanted, wanted
-from secureconnect.infra.timeline.base import StoredMessage
 from secureconnect.kit.errors import invalid
 from secureconnect.kit.ids import normalise_uuid
+from secureconnect.kit.objects import Feature
+from secureconnect.kit.words import Wanted, wanted
 
-__all__ = ["MYSELF", "Asked", "document_of", "matches", "parse"]
+__all__ = ["MYSELF", "Asked", "parse"]
 
 #: `from:me` is the caller; usernames are longer.
 MYSELF: Final = "me"
 
 _FILTER = re.compile(r"(from|in|has|before|after):(.*)", re.IGNORECASE | re.DOTALL)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_LINK = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 
 
 class Asked(Struct, frozen=True):
@@ -67,49 +65,6 @@ def parse(text: str) -> Asked:
         max(since, default=None),
         min(until, default=None),
     )
-
-
-def document_of(message: StoredMessage) -> Document | None:
-    """What the index is told of a message; None for those that it never holds: encrypted or deleted ones."""
-    if message.is_encrypted or message.deleted_at is not None:
-        return None
-    return Document(
-        message.message_id,
-        message.conversation_id,
-        message.seq,
-        message.sender_id,
-        message.sent_at,
-        message.message_type,
-        _features(message),
-        message.content,
-    )
-
-
-def matches(message: StoredMessage, query: Query) -> bool:
-    """Whether the message, as it is now, is what the query asks for. The index may be behind, or vague."""
-    return (
-        not message.is_encrypted
-        and message.deleted_at is None
-        and (query.sender_id is None or message.sender_id == query.sender_id)
-        and (query.message_type is None or message.message_type == query.message_type)
-        and (query.since is None or message.sent_at >= query.since)
-        and (query.until is None or message.sent_at < query.until)
-        and query.has <= _features(message)
-        and query.wanted.found_in(message.content)
-    )
-
-
-def _features(message: StoredMessage) -> frozenset[Feature]:
-    found: set[Feature] = set()
-    if message.attachments:
-        found.add("file")
-        if any(file.content_type.startswith("image/") for file in message.attachments):
-            found.add("image")
-    if "://" in message.content and _LINK.search(message.content):
-        found.add("link")
-    if message.message_type == "poll":
-        found.add("poll")
-    return frozenset(found)
 
 
 def _one(key: str, values: set[str]) -> str | None:

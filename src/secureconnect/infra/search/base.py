@@ -6,15 +6,14 @@ come back consistent; `Progress` says from where on it must be fed again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from secureconnect.infra.search.words import Wanted
+from secureconnect.kit.objects import Feature
+from secureconnect.kit.words import Wanted
 
-__all__ = ["Document", "Feature", "Found", "Hit", "Place", "Progress", "Query", "SearchIndex"]
-
-Feature = Literal["file", "image", "link", "poll"]
+__all__ = ["Document", "Found", "Hit", "Place", "Progress", "Query", "SearchIndex"]
 
 
 class Place(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Final
 
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.search.base import Document
-from secureconnect.infra.search.words import terms
+from secureconnect.kit.words import terms
 
 __all__ = ["FIRST_ID", "VERSION", "conversation_facet", "create", "facets_of", "stored_words"]
 

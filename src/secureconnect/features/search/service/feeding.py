@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from secureconnect.features.search.rules import document_of
+from secureconnect.features.search.service.comparing import document_of
 from secureconnect.infra.search.base import Document, Place, Progress, SearchIndex
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, StoredEvent, StoredMessage, Timeline

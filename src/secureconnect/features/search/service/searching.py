@@ -8,14 +8,15 @@ from sqlalchemy import Connection
 
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.messages.api import Messages
-from secureconnect.features.search.rules import MYSELF, Asked, matches, parse
+from secureconnect.features.search.rules import MYSELF, Asked, parse
+from secureconnect.features.search.service.comparing import matches
 from secureconnect.features.search.service.feeding import Feeder
 from secureconnect.features.users.api import Users
 from secureconnect.infra.database.base import Database
-from secureconnect.infra.search.base import Feature, Hit, Query, SearchIndex
+from secureconnect.infra.search.base import Hit, Query, SearchIndex
 from secureconnect.infra.timeline.base import StoredMessage, Timeline
 from secureconnect.kit.errors import ApiError, ErrorCode, invalid
-from secureconnect.kit.objects import Message
+from secureconnect.kit.objects import Feature, Message
 from secureconnect.kit.pagination import Cursors
 from secureconnect.kit.principal import Principal
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secureconnect.infra.search.words import fold, terms, wanted
+from secureconnect.kit.words import fold, terms, wanted
 
 _TEXT = st.one_of(
     st.text(max_size=60),
