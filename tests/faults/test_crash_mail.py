@@ -20,7 +20,7 @@ from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server
 from tests.scenarios.steps import Person, register, request, stranger
 
-KILLS = kills(4, 100)
+KILLS = kills(3, 100)
 PEOPLE = 6
 
 
