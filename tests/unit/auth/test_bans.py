@@ -85,3 +85,25 @@ async def test_right_passwords_of_banned_users_lock_nobody(w: World) -> None:
     assert {outcome.code for outcome in outcomes} == {ErrorCode.ACCOUNT_BANNED}
     w.clock.move(seconds=60)
     await w.enter("ann")
+
+
+async def test_the_operator_promotes_nobody_who_cannot_log_in(w: World) -> None:
+    record, _ = await w.join("ann")
+
+    async def promote() -> bool:
+        return await w.accounts.ensure_admin(email=record.email, username="x", password=PASSWORD)
+
+    await ban(w, record.user_id, w.clock.now() + 60_000)
+    with pytest.raises(ApiError) as refusal:
+        await promote()
+    assert refusal.value.code is ErrorCode.CONFLICT
+    w.clock.move(seconds=60)
+    accounts = AccountRegistry(w.database, w.users, w.clock)
+    await w.database.write(lambda tx: accounts.delete_in(tx, record.user_id, 1, w.clock.now()))
+    with pytest.raises(ApiError):
+        await promote()
+    await w.database.write(lambda tx: accounts.restore_in(tx, record.user_id, w.clock.now()))
+    assert await promote() is False
+    found = await w.users.get(record.user_id)
+    assert found is not None
+    assert found.role == "admin"

@@ -146,7 +146,8 @@ class Accounts:
         """Make a server admin (True), or promote the active user with this e-mail (False).
 
         Raises:
-            ApiError: `VALIDATION_ERROR`, or `CONFLICT` naming `username`.
+            ApiError: `VALIDATION_ERROR`, or `CONFLICT` naming `username`, or `email` when its user is deleted or
+                banned.
         """
         now = self._clock.now()
         record = await self._users.by_login(email=email)
@@ -189,6 +190,10 @@ class Accounts:
         return True
 
     def _promote(self, user_id: str, now: int, tx: WriteTx) -> None:
+        record = self._users.many_in(tx.conn, [user_id])[user_id]
+        if not record.active or self._users.ban_of_in(tx.conn, user_id, now) is not None:
+            details = [Detail("email", "its user is deleted or banned")]
+            raise ApiError(ErrorCode.CONFLICT, "Only active users become server admins.", details=details)
         self._users.set_role_in(tx, user_id, "admin", now)
         self._audit.record_in(
             tx,
