@@ -146,8 +146,8 @@ class Accounts:
         """Make a server admin (True), or promote the active user with this e-mail (False).
 
         Raises:
-            ApiError: `VALIDATION_ERROR`, or `CONFLICT` naming `username`, or `email` when its user is deleted or
-                banned.
+            ApiError: `VALIDATION_ERROR`, or `CONFLICT` naming `username`, or `email` when its user is deleted
+                or banned.
         """
         now = self._clock.now()
         record = await self._users.by_login(email=email)
