@@ -8,7 +8,7 @@ from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.edge.module import Module
 from secureconnect.features.audit.api import Audit
-from secureconnect.features.auth.api import Alerts, Entrance
+from secureconnect.features.auth.api import Alerts, Continued, Entrance
 from secureconnect.features.factors.module import module
 from secureconnect.features.factors.service import (
     Assertions,
@@ -46,11 +46,12 @@ def wire_factors(
     entrance: Entrance,
     alerts: Alerts,
     audit: Audit,
+    continued: Continued | None = None,
 ) -> FactorParts:
-    """Stands on auth's entrance; login itself stands on it."""
+    """Stands on auth's entrance; login itself stands on it. `continued` ends logins that began elsewhere."""
     database, clock = stores.database, stores.clock
     party = relying_party(settings)
-    steps, challenges = Steps(users, tokens), Challenges(tokens)
+    steps, challenges = Steps(users, tokens, continued), Challenges(tokens)
     changes = Changes(sessions, audit, alerts, steps, clock)
     codes = Codes(entrance, audit, stores.sealer, clock)
     assertions = Assertions(database, entrance, party, challenges, steps, clock)

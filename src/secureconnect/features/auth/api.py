@@ -20,14 +20,17 @@ __all__ = [
     "AssertionCredential",
     "AuthResult",
     "Bar",
+    "Continued",
     "Entered",
     "Entrance",
     "FactorMethod",
     "LoginMethod",
+    "MfaRequired",
     "Passwords",
     "SecondFactors",
     "SecondStep",
     "auth_result",
+    "login_result",
 ]
 
 FactorMethod = Literal["totp", "recovery_code", "passkey"]
@@ -45,7 +48,7 @@ class Entered(NamedTuple):
 
 
 class SecondStep(Struct, frozen=True):
-    """The password was right, and the login goes on with `mfa_token` and one of `methods`.
+    """The first proof was right, and the login goes on with `mfa_token` and one of `methods`.
 
     `expires_in` is in seconds.
     """
@@ -66,6 +69,15 @@ class AuthResult(Struct, frozen=True, kw_only=True):
     session_id: Id
 
 
+class MfaRequired(Struct, frozen=True, kw_only=True):
+    """The first proof was right; no session before one of the methods, within `expires_in` seconds."""
+
+    mfa_required: Literal[True] = True
+    mfa_token: str
+    methods: list[FactorMethod]
+    expires_in: int
+
+
 async def auth_result(users: Users, entered: Entered) -> AuthResult:
     """What the end of a login answers."""
     tokens = entered.tokens
@@ -77,6 +89,15 @@ async def auth_result(users: Users, entered: Entered) -> AuthResult:
         expires_in=tokens.expires_in,
         session_id=tokens.session_id,
     )
+
+
+async def login_result(users: Users, outcome: Entered | SecondStep) -> AuthResult | MfaRequired:
+    """What a login answers whose proof may not be enough."""
+    if isinstance(outcome, SecondStep):
+        return MfaRequired(
+            mfa_token=outcome.mfa_token, methods=outcome.methods, expires_in=outcome.expires_in
+        )
+    return await auth_result(users, outcome)
 
 
 class Assertion(Struct):
@@ -110,6 +131,13 @@ class Entrance(Protocol):
 
     def unlocked_in(self, conn: Connection, user_id: str | None, context: RequestContext) -> None:
         """Raises ApiError `ACCOUNT_LOCKED` while a lock holds for this account and address."""
+
+    def allowed_in(self, conn: Connection, record: UserRecord) -> None:
+        """Ask everything that may keep out who proved to be this user; `admit_in` does so by itself.
+
+        Raises:
+            ApiError: `ACCOUNT_BANNED`, `EMAIL_NOT_VERIFIED`.
+        """
 
     def admit_in(
         self,
@@ -155,6 +183,13 @@ class Entrance(Protocol):
         """
 
 
+class Continued(Protocol):
+    """What a login still has to do when its second step is done; offered by whoever asked for the step."""
+
+    def continue_in(self, tx: WriteTx, user_id: str, then: str, context: RequestContext) -> None:
+        """The step that was asked for with `then` is done."""
+
+
 class Alerts(Protocol):
     """Tells the owner of an account, by mail and by a `security` notification, what happened to it."""
 
@@ -163,14 +198,21 @@ class Alerts(Protocol):
 
 
 class SecondFactors(Protocol):
-    """What an account needs besides its password."""
+    """What an account needs besides its password, or besides single sign-on."""
 
     def ask_in(
-        self, tx: WriteTx, user_id: str, *, password_hash: str, device_name: str | None
+        self,
+        tx: WriteTx,
+        user_id: str,
+        *,
+        password_hash: str | None,
+        device_name: str | None,
+        then: str | None = None,
     ) -> SecondStep | None:
-        """What a right password leads to; None when the account has no second factor.
+        """What a right first proof leads to; None when the account has no second factor.
 
-        The step works only while `password_hash` stays the stored one.
+        The step works only while `password_hash` stays the stored one; None for an account without password.
+        `then` is handed to `Continued` once the step is done.
         """
 
     async def reauthenticate(

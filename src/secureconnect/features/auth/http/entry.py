@@ -9,10 +9,10 @@ from secureconnect.edge.http.routing import Access, Call, Done, Reply, Route, do
 from secureconnect.features.auth.api import (
     AssertionCredential,
     AuthResult,
-    FactorMethod,
+    MfaRequired,
     SecondFactors,
-    SecondStep,
     auth_result,
+    login_result,
 )
 from secureconnect.features.auth.http.fields import DeviceName, Password, TypedPassword
 from secureconnect.features.auth.service import Accounts, Login
@@ -67,15 +67,6 @@ class Unverified(Struct, frozen=True, kw_only=True):
     email_verification_required: Literal[True] = True
 
 
-class MfaRequired(Struct, frozen=True, kw_only=True):
-    """The password was right; no session before one of the methods, within `expires_in` seconds."""
-
-    mfa_required: Literal[True] = True
-    mfa_token: str
-    methods: list[FactorMethod]
-    expires_in: int
-
-
 class Identity(Struct, frozen=True, kw_only=True):
     """Who the bearer token belongs to."""
 
@@ -123,13 +114,7 @@ def routes(accounts: Accounts, login: Login, factors: SecondFactors, users: User
             password=body.password,
             device_name=body.device_name,
         )
-        if isinstance(entered, SecondStep):
-            return Reply(
-                MfaRequired(
-                    mfa_token=entered.mfa_token, methods=entered.methods, expires_in=entered.expires_in
-                )
-            )
-        return Reply(await auth_result(users, entered))
+        return Reply(await login_result(users, entered))
 
     async def reauthenticate(call: Call[ReauthenticateBody, None]) -> Reply:
         body = call.body

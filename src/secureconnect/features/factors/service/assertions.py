@@ -98,7 +98,7 @@ class Assertions:
                 entered = self._entrance.admit_in(tx, user_id, context, method=_METHOD, device_name=device)
                 if entered is not None:
                     if mfa_token:
-                        self._steps.done_in(tx, mfa_token)
+                        self._steps.done_in(tx, mfa_token, context)
                     return entered
             fault = fault or _Fault("account not active")
             if mfa_token and fault.guess:

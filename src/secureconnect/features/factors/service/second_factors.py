@@ -27,9 +27,17 @@ class SecondFactorService:
         self._assertions = assertions
 
     def ask_in(
-        self, tx: WriteTx, user_id: str, *, password_hash: str, device_name: str | None
+        self,
+        tx: WriteTx,
+        user_id: str,
+        *,
+        password_hash: str | None,
+        device_name: str | None,
+        then: str | None = None,
     ) -> SecondStep | None:
-        return self._steps.ask_in(tx, user_id, password_hash=password_hash, device_name=device_name)
+        return self._steps.ask_in(
+            tx, user_id, password_hash=password_hash, device_name=device_name, then=then
+        )
 
     async def verify(self, context: RequestContext, mfa_token: str, method: CodeMethod, code: str) -> Entered:
         """Finish a login whose password was right with a code.
@@ -48,7 +56,7 @@ class SecondFactorService:
                 if verdict == "wrong":
                     self._steps.wrong_in(tx, mfa_token)
                 return wrong_code()
-            self._steps.done_in(tx, mfa_token)
+            self._steps.done_in(tx, mfa_token, context)
             entered = self._entrance.admit_in(
                 tx, pending.user_id, context, method=method, device_name=pending.device_name
             )

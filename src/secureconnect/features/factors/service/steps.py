@@ -5,44 +5,57 @@ import hashlib
 import msgspec
 from sqlalchemy import Connection
 
-from secureconnect.features.auth.api import FactorMethod, SecondStep
+from secureconnect.features.auth.api import Continued, FactorMethod, SecondStep
 from secureconnect.features.factors import rules, store
 from secureconnect.features.sessions.api import OneTimeTokens
 from secureconnect.features.users.api import Users
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.principal import RequestContext
 
 __all__ = ["Pending", "Steps", "ended", "methods_in"]
 
 
 class _Payload(msgspec.Struct):
-    """`proof` names the password that was right."""
+    """`proof` names the password that the account had, `then` what is left to do afterwards."""
 
     proof: str
     device_name: str | None
+    then: str | None = None
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """A login whose password was right."""
+    """A login whose first proof was right."""
 
     user_id: str
     device_name: str | None
 
 
 class Steps:
-    """Issues and redeems `mfa_token`s."""
+    """Issues and redeems `mfa_token`s.
 
-    def __init__(self, users: Users, tokens: OneTimeTokens) -> None:
+    Args:
+        continued: hears of steps that are done and were asked for with `then`.
+    """
+
+    def __init__(self, users: Users, tokens: OneTimeTokens, continued: Continued | None = None) -> None:
         self._users = users
         self._tokens = tokens
+        self._continued = continued
 
     def ask_in(
-        self, tx: WriteTx, user_id: str, *, password_hash: str, device_name: str | None
+        self,
+        tx: WriteTx,
+        user_id: str,
+        *,
+        password_hash: str | None,
+        device_name: str | None,
+        then: str | None = None,
     ) -> SecondStep | None:
         methods = methods_in(tx.conn, user_id)
         if not methods:
             return None
-        payload = msgspec.json.encode(_Payload(_proof(password_hash), device_name)).decode()
+        payload = msgspec.json.encode(_Payload(_proof(password_hash), device_name, then)).decode()
         token = self._tokens.issue_in(tx, "mfa", payload, user_id=user_id, seconds=rules.STEP_SECONDS)
         return SecondStep(token, methods, rules.STEP_SECONDS)
 
@@ -55,7 +68,7 @@ class Steps:
         payload = msgspec.json.decode(row.payload, type=_Payload)
         record = self._users.many_in(conn, [row.user_id]).get(row.user_id)
         stored = self._users.password_hash_in(conn, row.user_id)
-        if record is None or not record.active or stored is None or _proof(stored) != payload.proof:
+        if record is None or not record.active or _proof(stored) != payload.proof:
             return None
         return Pending(row.user_id, payload.device_name)
 
@@ -63,9 +76,13 @@ class Steps:
         """One wrong answer more."""
         self._tokens.failed_in(tx, "mfa", mfa_token)
 
-    def done_in(self, tx: WriteTx, mfa_token: str) -> None:
-        """The token is used up."""
-        self._tokens.take_in(tx, "mfa", mfa_token)
+    def done_in(self, tx: WriteTx, mfa_token: str, context: RequestContext) -> None:
+        """The token is used up, and what the login had left to do is done."""
+        taken = self._tokens.take_in(tx, "mfa", mfa_token)
+        then = msgspec.json.decode(taken.payload, type=_Payload).then if taken is not None else None
+        if taken is not None and taken.user_id is not None and then is not None:
+            assert self._continued is not None, "whoever asks with `then` is there to continue"
+            self._continued.continue_in(tx, taken.user_id, then, context)
 
     def void_in(self, tx: WriteTx, user_id: str) -> None:
         """Whoever waits starts again."""
@@ -74,7 +91,7 @@ class Steps:
 
 def ended() -> ApiError:
     """The refusal of a token."""
-    return ApiError(ErrorCode.INVALID_TOKEN, "The login has to start again with the password.")
+    return ApiError(ErrorCode.INVALID_TOKEN, "The login has to start again from the beginning.")
 
 
 def methods_in(conn: Connection, user_id: str) -> list[FactorMethod]:
@@ -92,5 +109,5 @@ def methods_in(conn: Connection, user_id: str) -> list[FactorMethod]:
     return methods
 
 
-def _proof(password_hash: str) -> str:
-    return hashlib.sha256(password_hash.encode()).hexdigest()
+def _proof(password_hash: str | None) -> str:
+    return hashlib.sha256((password_hash or "").encode()).hexdigest()

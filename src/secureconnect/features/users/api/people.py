@@ -77,12 +77,12 @@ class UserRecord(Struct, frozen=True):
 
 
 class NewUser(Struct, frozen=True):
-    """A user to be stored; `password_hash` is an Argon2id encoding."""
+    """A user to be stored; `password_hash` is an Argon2id encoding, None for who logs in elsewhere."""
 
     user_id: str
     email: str
     username: str
-    password_hash: str
+    password_hash: str | None
     display_name: str
     role: Literal["user", "admin"]
     created_at: int
