@@ -1,8 +1,10 @@
 """Password reset: tokens that work once, and what they end."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from secureconnect.features.mail.api import EmailChange, PasswordChanged, PasswordReset
 from secureconnect.kit.errors import ApiError
@@ -104,3 +106,32 @@ async def test_a_reset_ends_a_change_of_address_that_waits(w: World) -> None:
     with pytest.raises(ApiError) as error:
         await w.addresses.confirm_change(caller, HERE, change)
     assert error.value.code.name == "INVALID_TOKEN"
+
+
+async def test_a_request_itself_looks_nothing_up(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does, and so its time, cannot depend on who has an account: the outbox looks later."""
+    await w.join("anna")
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        w.post, "prepare_in", lambda tx, what, address, context: asked.append((what, address))
+    )
+    ran: list[str] = []
+
+    def note(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+        ran.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        for address in ("anna@example.test", "nobody@example.test"):
+            await w.recovery.request(address, HERE)
+            await w.addresses.ask_again(address, HERE)
+        assert ran == []
+        await w.users.by_login(email="anna@example.test")
+        assert ran, "a look-up would have been heard"
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert asked == [
+        (what, address)
+        for address in ("anna@example.test", "nobody@example.test")
+        for what in ("password_reset", "email_verify")
+    ]
