@@ -7,6 +7,8 @@
     secrets/            0700, files 0600, made at the first start
         master_key      32 random bytes in base64, unless given by settings
         cursor_key      32 random bytes in base64
+        vapid_key       the private key of Web Push, 32 bytes in base64
+    push.jsonl          pushes to apps, until a provider is configured
     lock                held while a process serves the directory
 """
 
@@ -15,6 +17,7 @@ import binascii
 import fcntl
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +27,7 @@ import msgspec
 
 from secureconnect.app.failure import Failure
 from secureconnect.app.settings import Settings
+from secureconnect.infra.push.vapid import new_scalar, scalar_of
 
 __all__ = ["DataDirectory", "DirectoryLock", "open_data_dir"]
 
@@ -40,6 +44,7 @@ class DataDirectory(msgspec.Struct, frozen=True):
     master_key: bytes
     previous_master_keys: tuple[bytes, ...]
     cursor_key: bytes
+    vapid_key: bytes
 
     def __repr__(self) -> str:
         return f"DataDirectory({str(self.path)!r})"
@@ -79,6 +84,9 @@ def open_data_dir(settings: Settings) -> DataDirectory:
             master_key=master_key,
             previous_master_keys=tuple(map(base64.b64decode, settings.secrets.previous_master_keys)),
             cursor_key=_key(keys / "cursor_key"),
+            vapid_key=scalar_of(settings.push.vapid_private_key)
+            if settings.push.vapid_private_key
+            else _key(keys / "vapid_key", new_scalar),
         )
     except OSError as error:
         raise Failure(
@@ -146,13 +154,17 @@ def _master_key(path: Path, database: Path) -> bytes:
     return _key(path)
 
 
-def _key(path: Path) -> bytes:
+def _random_key() -> bytes:
+    return secrets.token_bytes(_KEY_BYTES)
+
+
+def _key(path: Path, make: Callable[[], bytes] = _random_key) -> bytes:
     """The key in `path`, made when there is none; whole or not there, even after a power cut."""
     if not path.exists():
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.write(descriptor, base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
+            os.write(descriptor, base64.b64encode(make()) + b"\n")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

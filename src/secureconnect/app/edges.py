@@ -64,6 +64,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         stores.metrics,
         stores.clock,
         mail_goes_out=lambda: product.mail.reachable,
+        pushes_go_out=lambda: product.push.reachable,
         draining=lambda: drain.draining,
         metrics_token=settings.observability.metrics_token,
     )

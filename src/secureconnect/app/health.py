@@ -32,6 +32,7 @@ class Health:
 
     Args:
         mail_goes_out: False since mail could not be handed over, until it can.
+        pushes_go_out: the same of pushes to apps.
         draining: True once the process is stopping.
         metrics_token: when not empty, `/metrics` asks for it.
     """
@@ -44,6 +45,7 @@ class Health:
         clock: Clock,
         *,
         mail_goes_out: Callable[[], bool],
+        pushes_go_out: Callable[[], bool],
         draining: Callable[[], bool],
         metrics_token: str,
     ) -> None:
@@ -52,6 +54,7 @@ class Health:
         self._metrics = metrics
         self._clock = clock
         self._mail_goes_out = mail_goes_out
+        self._pushes_go_out = pushes_go_out
         self._draining = draining
         self._token = metrics_token
 
@@ -80,8 +83,9 @@ class Health:
         database, objects = await asyncio.gather(
             self._probe("database", self._database.ping), self._probe("object_store", self._blobs.ping)
         )
-        # A mail server is not asked for the sake of asking: the last mail says how it is.
+        # These are not asked for the sake of asking: what went out last says how they are.
         mail = Dependency("up", None) if self._mail_goes_out() else Dependency("down", None, "mails wait")
+        push = Dependency("up", None) if self._pushes_go_out() else Dependency("down", None, "pushes wait")
         # The timeline lives in the relational store; everything else is part of this process.
         dependencies = {
             "database": database,
@@ -89,10 +93,11 @@ class Health:
             "redis": Dependency("disabled", None),
             "object_store": objects,
             "mail": mail,
+            "push": push,
             "sfu": Dependency("disabled", None),
         }
         up = database.status == "up" and not self._draining()
-        whole = objects.status == mail.status == "up"
+        whole = objects.status == mail.status == push.status == "up"
         body = {
             "status": ("ready" if whole else "degraded") if up else "unavailable",
             "service": SERVICE,

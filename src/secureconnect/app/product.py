@@ -20,9 +20,11 @@ from secureconnect.app.wiring.messages import wire_messages
 from secureconnect.app.wiring.notifications import wire_follower, wire_notifications
 from secureconnect.app.wiring.polls import wire_polls
 from secureconnect.app.wiring.presence import wire_presence
+from secureconnect.app.wiring.push import wire_push
 from secureconnect.app.wiring.recovery import wire_mail_flows
 from secureconnect.app.wiring.reports import wire_reports
 from secureconnect.app.wiring.search import wire_search
+from secureconnect.app.wiring.sessions import wire_sessions
 from secureconnect.edge.limits import RateLimiter
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.background import Background
@@ -55,16 +57,11 @@ from secureconnect.features.messages.api import Messages, Online, PollCards
 from secureconnect.features.messages.service import Announcer, MessagePurge, Poster, SenderNames, TimelineView
 from secureconnect.features.notifications.service import Teller
 from secureconnect.features.notifications.service.frames import Frames
+from secureconnect.features.push.service import Deliverer
+from secureconnect.features.push.service.queueing import LoggedIn
 from secureconnect.features.search.service import Feeder
 from secureconnect.features.sessions.module import module as sessions_module
-from secureconnect.features.sessions.service import (
-    Access,
-    KeyRing,
-    OneTime,
-    SessionLimits,
-    SessionService,
-    Tickets,
-)
+from secureconnect.features.sessions.service import OneTime, Tickets
 from secureconnect.features.users.api import FactorOwners, Statuses
 from secureconnect.features.users.module import module as users_module
 from secureconnect.features.users.service import UserService
@@ -89,6 +86,7 @@ class Product(Struct, frozen=True):
     view: TimelineView
     hasher: PasswordHasher
     mail: MailService
+    push: Deliverer
 
 
 def assemble_product(settings: Settings, stores: Stores) -> Product:
@@ -96,9 +94,10 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     database, bus, clock, metrics = stores.database, stores.bus, stores.clock, stores.metrics
     timeline, cursors = stores.timeline, stores.cursors
     development = settings.server.environment == "development"
-    statuses, factors, online, polls, messages = Late(), Late(), Late(), Late(), Late()
+    statuses, factors, online, polls, messages, logged_in = (Late() for _ in range(6))
     timers, background = Timers(clock), Background()
-    teller = Teller(Frames(bus, timers), None, metrics, clock)
+    push = wire_push(settings, stores, cast("LoggedIn", logged_in))
+    teller = Teller(Frames(bus, timers), push.queue, metrics, clock)
 
     mail = wire_mail(settings, stores)
     audit = AuditService(database, metrics, clock, retention_days=settings.audit.retention_days)
@@ -114,35 +113,10 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     friends = Friends(database)
 
     auth = settings.auth
-    keyring = KeyRing(
-        database,
-        stores.sealer,
-        clock,
-        rotation_days=auth.key_rotation_days,
-        access_ttl=auth.access_ttl,
+    keyring, access, sessions = wire_sessions(
+        settings, stores, users=users, audit=audit, notices=teller, ends=[push.devices]
     )
-    access = Access(
-        database,
-        bus,
-        keyring,
-        users,
-        clock,
-        issuer=auth.issuer,
-        revocation_cache_ttl=auth.revocation_cache_ttl,
-        reauth_max_age=auth.reauth_max_age,
-        admin_mfa_required=auth.admin_mfa_required,
-    )
-    sessions = SessionService(
-        database,
-        bus,
-        keyring,
-        users,
-        audit,
-        metrics,
-        clock,
-        SessionLimits(auth.access_ttl, auth.refresh_ttl, auth.max_sessions, auth.issuer),
-        teller,
-    )
+    logged_in.source = sessions
     bot_access = wire_bot_access(settings, stores, users)
     tickets = Tickets(database, bot_access, clock, access_ttl=auth.access_ttl)
     hasher = PasswordHasher(
@@ -215,7 +189,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     views = Views(database, timeline, users, view, clock, unread_cap=settings.messaging.unread_cap)
     conversations = Neighbours(database, timeline, bus, clock, facts, views)
     follower = wire_follower(
-        stores, teller, conversations, cast("Messages", messages), users, cast("Online", online)
+        settings, stores, teller, conversations, cast("Messages", messages), users, cast("Online", online)
     )
     timeline.listen(tell_each(announcer.committed, feeder.committed, follower.committed))
     memberships = SocketMemberships(conversations, Listing(database, views))
@@ -283,6 +257,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         presences=presence,
         bots=bots,
         mail=mail,
+        push=push.deliverer,
         hub=hub,
         purged=purged,
     )
@@ -337,6 +312,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         wire_search(stores, feeder, users, conversations, cast("Messages", messages)),
         wire_drafts(settings, stores, conversations, files.readers),
         wire_notifications(settings, stores, users, follower),
+        push.module,
         *bot_modules,
         wire_reports(
             stores,
@@ -365,4 +341,5 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         view=view,
         hasher=hasher,
         mail=mail,
+        push=push.deliverer,
     )

@@ -41,6 +41,7 @@ class Stores(Struct, frozen=True):
     outbox: RelationalOutbox
     blobs: Blobs
     search: SearchIndex
+    vapid_key: bytes
 
 
 @contextlib.asynccontextmanager
@@ -83,6 +84,7 @@ async def open_stores(
             RelationalOutbox(database, clock, metrics, alone=True),
             blobs,
             SqliteSearchIndex(search),
+            data_dir.vapid_key,
         )
     finally:
         await bus.close()

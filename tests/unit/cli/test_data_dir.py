@@ -45,6 +45,7 @@ def test_the_first_start_makes_everything_private(path: Path) -> None:
     assert {file.name: mode(file) for file in (path / "secrets").iterdir()} == {
         "master_key": 0o600,
         "cursor_key": 0o600,
+        "vapid_key": 0o600,
     }
     assert made.database == path / "secureconnect.db"
     assert len(made.master_key) == len(made.cursor_key) == 32

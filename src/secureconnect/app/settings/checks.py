@@ -2,13 +2,16 @@
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from secureconnect.app.settings.model import SQLITE, Settings
 from secureconnect.app.settings.production import production_faults
+from secureconnect.infra.push.fcm_account import read_account
+from secureconnect.infra.push.pem import read_p256
+from secureconnect.infra.push.vapid import read_private_key
 from secureconnect.kit.urls import is_web_url
 
 __all__ = ["Fault", "check"]
@@ -30,6 +33,7 @@ def check(settings: Settings, roles: Sequence[str] = ()) -> Iterator[Fault]:
     yield from _public_address(settings)
     yield from _times(settings)
     yield from _mail(settings)
+    yield from _push(settings)
     yield from _stores(settings, roles)
     if settings.production:
         yield from (Fault(*fault) for fault in production_faults(settings))
@@ -101,6 +105,28 @@ def _mail(settings: Settings) -> Iterator[Fault]:
     if bool(mail.username) != bool(mail.password):
         missing = "mail.password" if mail.username else "mail.username"
         yield Fault(missing, "is needed too: mail.username and mail.password go together")
+
+
+def _push(settings: Settings) -> Iterator[Fault]:
+    """A provider is named with everything it needs, or not at all."""
+    push = settings.push
+    apns = {
+        name: getattr(push, name) for name in ("apns_key", "apns_key_id", "apns_team_id", "apns_bundle_id")
+    }
+    if any(apns.values()):
+        missing = [name for name, value in apns.items() if not value]
+        yield from (Fault(f"push.{name}", "is needed too for APNs") for name in missing)
+    readers: list[tuple[str, str, Callable[[str], object]]] = [
+        ("fcm_credentials", push.fcm_credentials, read_account),
+        ("apns_key", push.apns_key, read_p256),
+        ("vapid_private_key", push.vapid_private_key, read_private_key),
+    ]
+    for name, value, read in readers:
+        if value:
+            try:
+                read(value)
+            except ValueError as error:
+                yield Fault(f"push.{name}", str(error))
 
 
 def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:

@@ -52,6 +52,8 @@ class RateLimitSettings(Section, frozen=True):
     files: Annotated[int, about("the rest of `/v1/storage`", ge=0, le=_MAX)] = 20
     notifications: Annotated[int, about("`/v1/notifications`", ge=0, le=_MAX)] = 50
     notifications_read_all: Annotated[int, about("`/v1/notifications/read-all`", ge=0, le=_MAX)] = 20
+    push_tokens: Annotated[int, about("`/v1/push/…`", ge=0, le=_MAX)] = 30
+    push_test: Annotated[int, about("`/v1/push/test`", ge=0, le=_MAX)] = 5
     ws_connect: Annotated[int, about("socket upgrades", ge=0, le=_MAX)] = 30
     ws_tickets: Annotated[int, about("`/v1/ws/tickets`", ge=0, le=_MAX)] = 30
     admin_stats: Annotated[int, about("`/v1/admin/stats`, health, queues", ge=0, le=_MAX)] = 30

@@ -25,6 +25,7 @@ from secureconnect.app.settings.product import (
     MessagingSettings,
     PresenceSettings,
 )
+from secureconnect.app.settings.push import PushSettings
 from secureconnect.app.settings.storage import StorageSettings
 from secureconnect.edge.realtime.settings import RealtimeSettings
 
@@ -43,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True):
     redis: RedisSettings = RedisSettings()
     object_store: ObjectStoreSettings = ObjectStoreSettings()
     mail: MailSettings = MailSettings()
+    push: PushSettings = PushSettings()
     auth: AuthSettings = AuthSettings()
     conversations: ConversationSettings = ConversationSettings()
     messaging: MessagingSettings = MessagingSettings()

@@ -27,3 +27,9 @@ class RetentionSettings(Section, frozen=True):
     notifications_days: Annotated[
         int, about("age at which entries of inboxes go", unit="d", ge=1, le=36_500)
     ] = 90
+    push_token_days: Annotated[
+        int, about("how long a device that takes no pushes is remembered", unit="d", ge=1, le=36_500)
+    ] = 180
+    push_delivery_days: Annotated[
+        int, about("how long it is known what became of pushes", unit="d", ge=1, le=365)
+    ] = 7

@@ -51,6 +51,8 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield "mail is written to files and reaches nobody: set mail.backend=smtp"
     elif settings.mail.tls == "none":
         yield "mail goes to the server unencrypted: set mail.tls"
+    if not settings.push.fcm_credentials and not settings.push.apns_key:
+        yield "pushes to apps go to a file and reach nobody: set push.fcm_credentials or push.apns_key"
     if not settings.auth.admin_mfa_required:
         yield "a password alone makes somebody server admin: set auth.admin_mfa_required"
     observability = settings.observability
@@ -66,6 +68,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
         ("redis.url", _password(settings.redis.url)),
         ("object_store.secret_key", settings.object_store.secret_key),
         ("mail.password", settings.mail.password),
+        ("push.vapid_private_key", settings.push.vapid_private_key),
         ("observability.metrics_token", settings.observability.metrics_token),
     ]
     return ((name, secret) for name, secret in found if secret)

@@ -30,6 +30,7 @@ from secureconnect.features.files.api import Files
 from secureconnect.features.mail.service import MailService
 from secureconnect.features.privacy.module import module as privacy_module
 from secureconnect.features.privacy.service import Deletion
+from secureconnect.features.push.service import Deliverer
 from secureconnect.features.sessions.api import Sessions
 from secureconnect.features.users.service import AccountRegistry, UserService
 from secureconnect.infra.crypto.hashing import PasswordHasher
@@ -72,6 +73,7 @@ def wire_admin(
     presences: Presences,
     bots: Bots,
     mail: MailService,
+    push: Deliverer,
     hub: Hub,
     purged: Sequence[Purged],
 ) -> AdminParts:
@@ -113,7 +115,7 @@ def wire_admin(
         files=files,
         presences=presences,
         figures=_Figures(hub, users),
-        health=HealthWatch(_probes(stores, mail), clock),
+        health=HealthWatch(_probes(stores, mail, push), clock),
         trail=trail,
         clock=clock,
     )
@@ -136,7 +138,7 @@ def wire_admin(
     )
 
 
-def _probes(stores: Stores, mail: MailService) -> list[Probe]:
+def _probes(stores: Stores, mail: MailService, push: Deliverer) -> list[Probe]:
     """What the server stands on, by the names that `/readyz` uses too."""
 
     async def timeline() -> float:
@@ -153,5 +155,6 @@ def _probes(stores: Stores, mail: MailService) -> list[Probe]:
         Probe("redis", False, unused),
         Probe("object_store", False, stores.blobs.ping),
         Probe("mail", False, mail.ping),
+        Probe("push", False, push.ping),
         Probe("sfu", False, unused),
     ]

@@ -1,5 +1,7 @@
 """How notifications are put together."""
 
+from collections.abc import Collection
+
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.edge.module import Module
@@ -12,7 +14,15 @@ from secureconnect.features.users.api import Users
 __all__ = ["wire_follower", "wire_notifications"]
 
 
+class _NobodyOnline:
+    """For servers that push to whoever is online too."""
+
+    async def online_among(self, user_ids: Collection[str]) -> set[str]:  # noqa: ARG002 - as in the protocol
+        return set()
+
+
 def wire_follower(
+    settings: Settings,
     stores: Stores,
     teller: Teller,
     conversations: Conversations,
@@ -27,7 +37,7 @@ def wire_follower(
         conversations,
         messages,
         users,
-        online,
+        online if settings.push.suppress_when_online else _NobodyOnline(),
         teller,
         stores.clock,
     )

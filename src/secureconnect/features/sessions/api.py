@@ -1,5 +1,6 @@
 """What other features may do with sessions."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -9,7 +10,16 @@ from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.objects import Id
 from secureconnect.kit.principal import Principal, RequestContext
 
-__all__ = ["BotTokens", "OneTimeToken", "OneTimeTokens", "Purpose", "RevokeReason", "Sessions", "Tokens"]
+__all__ = [
+    "BotTokens",
+    "OneTimeToken",
+    "OneTimeTokens",
+    "Purpose",
+    "RevokeReason",
+    "SessionEnds",
+    "Sessions",
+    "Tokens",
+]
 
 Purpose = Literal[
     "password_reset",
@@ -71,6 +81,13 @@ class Sessions(Protocol):
     ) -> bool:
         """Whether the user had sessions before, but none from this address and none on this device. A device
         is known by its name and its user agent together."""
+
+
+class SessionEnds(Protocol):
+    """Told of sessions that end before their time, by each feature that binds something to them."""
+
+    def ended_in(self, tx: WriteTx, session_ids: Sequence[str]) -> None:
+        """These sessions are revoked, in this transaction."""
 
 
 class OneTimeToken(Struct, frozen=True):

@@ -110,6 +110,9 @@ class Metrics:
         self._audit = counter("audit_events", "Audit records.", "event", "result")
         self._presence = gauge("presence_online", "Users with an open socket on this process.")
         self._emails = counter("emails", "Mails that came to an end.", "kind", "result")
+        self._pushes = counter(
+            "push_notifications", "Pushes that came to an end.", "provider", "kind", "result"
+        )
         self._outbox_pending = gauge("outbox_pending", "Durable jobs that wait.", "kind")
         self._outbox_age = gauge(
             "outbox_oldest_age_seconds", "How long ago the first waiting job was due.", "kind"
@@ -313,6 +316,9 @@ class Metrics:
 
     def emailed(self, kind: str, result: str) -> None:
         self._emails.labels(kind, result).inc()
+
+    def pushed(self, provider: str, kind: str, result: str) -> None:
+        self._pushes.labels(provider, kind, result).inc()
 
     def outbox(self, kind: str, pending: int, oldest_age: float) -> None:
         self._outbox_pending.labels(kind).set(pending)

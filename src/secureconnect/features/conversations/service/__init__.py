@@ -1,5 +1,6 @@
 """Use cases, one file each, and what they share: seats, facts, journal, views."""
 
+from secureconnect.features.conversations.service.badges import Badges
 from secureconnect.features.conversations.service.cases import UseCases, use_cases
 from secureconnect.features.conversations.service.catalogue import ConversationCatalogue
 from secureconnect.features.conversations.service.creation import Creation, Wanted
@@ -16,6 +17,7 @@ from secureconnect.features.conversations.service.roles import Roles
 from secureconnect.features.conversations.service.views import Views
 
 __all__ = [
+    "Badges",
     "Caller",
     "ConversationCatalogue",
     "Creation",

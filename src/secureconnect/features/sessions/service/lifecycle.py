@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.sessions import store
-from secureconnect.features.sessions.api import RevokeReason, Tokens
+from secureconnect.features.sessions.api import RevokeReason, SessionEnds, Tokens
 from secureconnect.features.sessions.service.access import AUDIENCE
 from secureconnect.features.sessions.service.keyring import KeyRing
 from secureconnect.features.users.api import Notices, Users
@@ -70,6 +70,7 @@ class SessionService:
         clock: Clock,
         limits: SessionLimits,
         notices: Notices | None = None,
+        ends: Sequence[SessionEnds] = (),
     ) -> None:
         self._database = database
         self._bus = bus
@@ -80,6 +81,7 @@ class SessionService:
         self._clock = clock
         self._limits = limits
         self._notices = notices
+        self._ends = ends
 
     def start_in(
         self,
@@ -210,6 +212,10 @@ class SessionService:
     def authenticated_in(self, tx: WriteTx, session_id: str, now: int) -> None:
         store.touch(tx, session_id, {"authenticated_at": now})
 
+    def live_in(self, conn: Connection, user_id: str, now: int) -> list[str]:
+        """The ids of the user's live sessions."""
+        return store.live_ids(conn, user_id, now)
+
     def active_users_in(self, conn: Connection, since: int) -> int:
         return store.active_users(conn, since)
 
@@ -299,6 +305,8 @@ class SessionService:
         self, tx: WriteTx, user_id: str, session_ids: Sequence[str], reason: RevokeReason, now: int
     ) -> None:
         store.revoke(tx, session_ids, reason, now)
+        for listener in self._ends:
+            listener.ended_in(tx, session_ids)
         close = _CLOSE_BANNED if reason == "ban" else _CLOSE_REVOKED
 
         def tell() -> None:

@@ -1,0 +1,51 @@
+"""The tables of pushes and every query on them."""
+
+from secureconnect.features.push.store.deliveries import (
+    Delivery,
+    acknowledge,
+    list_deliveries,
+    mark_delivery,
+    purge_deliveries,
+    queue_delivery,
+)
+from secureconnect.features.push.store.tokens import (
+    Token,
+    active_tokens,
+    add_token,
+    count_active,
+    deactivate,
+    end_sessions,
+    find_token,
+    forget_inactive,
+    list_tokens,
+    purge_tokens,
+    remove_all,
+    remove_token,
+    token_failed,
+    token_of_hash,
+    token_worked,
+)
+
+__all__ = [
+    "Delivery",
+    "Token",
+    "acknowledge",
+    "active_tokens",
+    "add_token",
+    "count_active",
+    "deactivate",
+    "end_sessions",
+    "find_token",
+    "forget_inactive",
+    "list_deliveries",
+    "list_tokens",
+    "mark_delivery",
+    "purge_deliveries",
+    "purge_tokens",
+    "queue_delivery",
+    "remove_all",
+    "remove_token",
+    "token_failed",
+    "token_of_hash",
+    "token_worked",
+]
