@@ -26,6 +26,8 @@ class Jobs:
 
     def start(self) -> None:
         """Begin; the first turn of each comes after a part of its period, so that not all come together."""
+        for task in self._tasks:
+            self._metrics.expect_job(task.name)
         self._running = [asyncio.create_task(self._repeat(task), name=task.name) for task in self._tasks]
 
     async def stop(self) -> None:

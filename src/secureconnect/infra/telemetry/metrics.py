@@ -310,6 +310,12 @@ class Metrics:
 
     # The process
 
+    def expect_job(self, name: str) -> None:
+        """A job will run: its series are there from the start."""
+        for result in ("ok", "error"):
+            self._jobs.labels(name, result)
+        self._job_seconds.labels(name)
+
     def job(self, name: str, result: str, seconds: float) -> None:
         self._jobs.labels(name, result).inc()
         self._job_seconds.labels(name).observe(seconds)
