@@ -23,6 +23,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "edge.realtime",
         "edge.validation",
     ),
+    # What the feature keeps about one person, for exports and erasure.
+    "belongings": ("own", "apis", "infra.*.base", "infra.database.personal"),
     "http": ("own", "apis", "edge.http", "edge.realtime.base", "edge.validation"),
     "socket": ("own", "apis", "infra.bus.base", "edge.realtime", "edge.validation"),
     "tasks": ("own", "apis", "infra.*.base", "infra.telemetry", "edge.module"),

@@ -19,6 +19,7 @@ __all__ = [
     "Conversation",
     "Conversations",
     "Facts",
+    "Horizons",
     "LatestMessages",
     "Listener",
     "Marks",
@@ -70,6 +71,18 @@ class Facts(Struct, frozen=True):
     members: Mapping[str, MemberFact]
     blocked: bool
     wake: bool
+
+
+class Horizons(Protocol):
+    """From where on members may read: nothing below comes before their eyes, whatever refers to it (G7)."""
+
+    def visible_from_in(
+        self, conn: Connection, user_id: str, conversation_ids: Collection[str]
+    ) -> dict[str, int]:
+        """The lowest seq that the user may read, for those of the conversations that it is a member of."""
+
+    def known_to_all(self, conversation_id: str, seq: int) -> bool:
+        """Whether every member may read what stands at `seq`; False while that is not known. Never waits."""
 
 
 class Member(Struct, frozen=True):
@@ -258,6 +271,10 @@ class Conversations(Protocol):
 
     async def overviews(self, user_id: str, *, after: str | None, limit: int) -> list[Overview]:
         """The user's conversations, ascending by id, above the id `after`; archived and hidden ones too."""
+
+    async def ever_in(self, user_id: str, *, after: str | None, limit: int) -> list[str]:
+        """Conversations that the user is a member of or was one, ascending by id, above the id `after`;
+        deleted ones are left out."""
 
     async def memberships_among(self, user_id: str, conversation_ids: Collection[str]) -> set[str]:
         """Those of `conversation_ids` that the user is a member of now, for whoever read something first."""

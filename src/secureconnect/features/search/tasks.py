@@ -21,9 +21,11 @@ class Sweeper:
         self._index = index
         self._timeline = timeline
         self._after: str | None = None
+        self.done = False
 
     async def sweep(self) -> int:
-        """Look at the next conversations of the index; returns how many documents went."""
+        """Look at the next conversations of the index; returns how many documents went. After the last ones
+        it is `done`, and begins anew."""
         known = await self._index.conversations(after=self._after, limit=_CONVERSATIONS)
         heads = await self._timeline.heads(known)
         dropped = 0
@@ -34,8 +36,10 @@ class Sweeper:
                 continue
             dropped += await self._index.forget(conversation_id, first_seq, _DOCUMENTS)
             if dropped >= _DOCUMENTS:
+                self.done = False
                 return dropped  # there is more: this page once again
         self._after = max(known) if len(known) == _CONVERSATIONS else None
+        self.done = self._after is None
         return dropped
 
 

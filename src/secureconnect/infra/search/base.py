@@ -129,3 +129,7 @@ class SearchIndex(Protocol):
     async def tidy(self) -> int:
         """One bounded step of the upkeep that keeps searches fast; returns how much it did, 0 when nothing
         is left to do."""
+
+    async def expunge(self) -> int:
+        """One bounded step towards holding nothing of dropped documents, not even on the disk; returns how
+        much it did, 0 when nothing is left to do."""

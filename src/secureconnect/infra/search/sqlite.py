@@ -85,6 +85,9 @@ class SqliteSearchIndex:
         """
         return await self._database.write(_merge)
 
+    async def expunge(self) -> int:
+        return await self._database.write(_merge_all)
+
 
 def _read_progress(conn: Connection) -> Progress | None:
     if conn.exec_driver_sql("PRAGMA user_version").scalar_one() != VERSION:
@@ -98,5 +101,13 @@ def _merge(tx: WriteTx) -> int:
     if len(sizes) < 2 or (len(sizes) <= _MANY_SEGMENTS and 4 * sum(sizes[1:]) < sizes[0]):
         return 0
     # A negative number merges whatever is there, level or not.
+    tx.run("INSERT INTO search_words (search_words, rank) VALUES ('merge', ?)", (-_MERGED_PAGES,))
+    return _MERGED_PAGES
+
+
+def _merge_all(tx: WriteTx) -> int:
+    """Terms are dropped for good where all segments become one."""
+    if len(tx.run(_SEGMENTS)) < 2:
+        return 0
     tx.run("INSERT INTO search_words (search_words, rank) VALUES ('merge', ?)", (-_MERGED_PAGES,))
     return _MERGED_PAGES

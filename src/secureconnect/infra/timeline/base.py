@@ -17,6 +17,7 @@ from secureconnect.infra.timeline.values import (
     PREVIEW,
     Appended,
     AttachedFile,
+    Deeds,
     Edit,
     Head,
     NewEvent,
@@ -38,6 +39,7 @@ __all__ = [
     "Appended",
     "AttachedFile",
     "CommitListener",
+    "Deeds",
     "Edit",
     "GuardChanged",
     "Head",
@@ -261,3 +263,14 @@ class Timeline(Protocol):
 
     async def purge_dedup(self, older_than: int) -> int:
         """Forget client_message_ids used before `older_than` (ms), in small batches; returns how many."""
+
+    async def deeds(self, conversation_id: str, user_id: str, *, after_seq: int, limit: int) -> Deeds:
+        """What `user_id` did in the first `limit` events above `after_seq`, whoever's those are."""
+
+    def rewrite_in(self, tx: WriteTx, conversation_id: str, seq: int, data: bytes) -> None:
+        """Replace what an event says, to take somebody's name out of it. Nobody is told."""
+
+    def forget_sends_in(
+        self, tx: WriteTx, conversation_id: str, user_id: str, message_ids: Sequence[str]
+    ) -> None:
+        """Forget the client_message_ids of these messages of a user that will never send again."""

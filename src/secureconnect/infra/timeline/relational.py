@@ -11,6 +11,7 @@ from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline import (
     relational_append,
     relational_changes,
+    relational_personal,
     relational_read,
     relational_retention,
     relational_scan,
@@ -19,6 +20,7 @@ from secureconnect.infra.timeline import (
 from secureconnect.infra.timeline.base import (
     Appended,
     CommitListener,
+    Deeds,
     Edit,
     GuardChanged,
     Head,
@@ -249,3 +251,16 @@ class RelationalTimeline:
 
     async def purge_dedup(self, older_than: int) -> int:
         return await purge_dedup(self._database, older_than)
+
+    async def deeds(self, conversation_id: str, user_id: str, *, after_seq: int, limit: int) -> Deeds:
+        return await self._database.read(
+            lambda conn: relational_personal.deeds(conn, conversation_id, user_id, after_seq, limit)
+        )
+
+    def rewrite_in(self, tx: WriteTx, conversation_id: str, seq: int, data: bytes) -> None:
+        relational_personal.rewrite(tx, conversation_id, seq, data)
+
+    def forget_sends_in(
+        self, tx: WriteTx, conversation_id: str, user_id: str, message_ids: Sequence[str]
+    ) -> None:
+        relational_personal.forget_sends(tx, conversation_id, user_id, message_ids)

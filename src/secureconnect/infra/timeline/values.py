@@ -10,6 +10,7 @@ __all__ = [
     "PREVIEW",
     "Appended",
     "AttachedFile",
+    "Deeds",
     "Edit",
     "Head",
     "NewEvent",
@@ -56,11 +57,12 @@ class AttachedFile(msgspec.Struct, frozen=True):
 
 class Quote(msgspec.Struct, frozen=True):
     """The message that a message answers; `preview` is the beginning of what it says now (≤ 100 characters),
-    empty when that is encrypted or deleted."""
+    empty when that is encrypted or deleted. `seq` is its place."""
 
     message_id: str
     sender_id: str | None
     preview: str
+    seq: int
 
 
 class StoredReaction(msgspec.Struct, frozen=True):
@@ -195,6 +197,18 @@ class Reacted(msgspec.Struct, frozen=True):
     user_id: str
     emoji: str
     reacted_at: int
+
+
+class Deeds(msgspec.Struct, frozen=True):
+    """What one user did in a stretch of a log, ascending: messages that it sent, deleted ones too, and those
+    that it reacted to, be the reactions still there or not.
+
+    The stretch ends with `last_seq`, or with the log when that is None.
+    """
+
+    sent: tuple[str, ...]
+    reacted: tuple[str, ...]
+    last_seq: int | None
 
 
 class Appended(msgspec.Struct, frozen=True):

@@ -107,6 +107,9 @@ class Neighbours:
             for record, member, _ in seats
         ]
 
+    async def ever_in(self, user_id: str, *, after: str | None, limit: int) -> list[str]:
+        return await self._database.read(lambda conn: store.ever_in(conn, user_id, after, limit))
+
     async def memberships_among(self, user_id: str, conversation_ids: Collection[str]) -> set[str]:
         return await self._database.lookup(
             lambda conn: store.memberships_among(conn, user_id, conversation_ids)

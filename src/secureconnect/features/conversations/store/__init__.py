@@ -47,6 +47,7 @@ from secureconnect.features.conversations.store.members import (
     visible,
     visible_among,
 )
+from secureconnect.features.conversations.store.personal import ever_in, forget_former, heirs
 from secureconnect.features.conversations.store.records import (
     DirectExists,
     Invite,
@@ -75,6 +76,7 @@ from secureconnect.features.conversations.store.statements import (
     touch_conversation,
     wake_members,
 )
+from secureconnect.features.conversations.store.tables import conversation_participants, removed_members
 
 __all__ = [
     "Archived",
@@ -93,12 +95,14 @@ __all__ = [
     "catalogue_entry",
     "change",
     "co_members",
+    "conversation_participants",
     "count_all",
     "count_conversations",
     "count_live_invites",
     "count_members",
     "delete_conversation",
     "delete_member",
+    "ever_in",
     "find",
     "find_deleted",
     "find_direct",
@@ -108,7 +112,9 @@ __all__ = [
     "find_seats",
     "first_members",
     "forget_deleted",
+    "forget_former",
     "forget_removed",
+    "heirs",
     "highest_mark",
     "insert_conversation",
     "insert_invite",
@@ -128,6 +134,7 @@ __all__ = [
     "readable",
     "readers",
     "remember_removed",
+    "removed_members",
     "revoke_invite",
     "searchable",
     "set_flags",

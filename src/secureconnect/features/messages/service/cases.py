@@ -46,6 +46,7 @@ class UseCases(NamedTuple):
     marking: MarkService
     editing: EditService
     deleting: DeleteService
+    eraser: Eraser
     reacting: ReactService
     pinning: PinService
     history: HistoryService
@@ -91,6 +92,7 @@ def use_cases(
         marking=MarkService(database, timeline, conversations, users, receipts, clock, notices),
         editing=EditService(timeline, changes, files, names, clock, limits),
         deleting=deleting,
+        eraser=eraser,
         reacting=ReactService(timeline, changes, reading, users, cursors, clock),
         pinning=PinService(
             database, timeline, conversations, changes, view, cursors, clock, max_pins=max_pins

@@ -112,6 +112,16 @@ class ReactService:
 
         return await self._changes.act(user_id, message_id, change)
 
+    def take_back_in(self, tx: WriteTx, message: StoredMessage, user_id: str, now: int) -> int:
+        """Take back whatever a user that is erased put on `message`, read in this transaction for that user;
+        members are told. Returns how many reactions went.
+        """
+        mine = [one.emoji for one in message.reactions if one.mine]
+        for emoji in mine:
+            self._timeline.unreact_in(tx, message.message_id, user_id, emoji)
+            self._told_in(tx, message, ReactionRemoved, user_id, emoji, now)
+        return len(mine)
+
     async def reactors(
         self, caller: Principal, message_id: str, *, emoji: str | None, cursor: str | None, limit: int
     ) -> ReactorsPage:

@@ -17,7 +17,7 @@ from secureconnect.kit.ids import new_time_id
 from secureconnect.kit.objects import Poll
 from secureconnect.kit.principal import Principal
 
-__all__ = ["VoteService", "Voted", "no_poll"]
+__all__ = ["VoteService", "Voted", "no_poll", "vote_event"]
 
 
 class Voted(NamedTuple):
@@ -88,7 +88,7 @@ class VoteService:
                 raise ApiError(ErrorCode.ALREADY_VOTED, "This poll takes one vote for good.")
             store.set_votes(tx, poll, user_id, old, wanted, now)
             ((poll, options, chosen),) = read_parts(tx.conn, user_id, store.find_many(tx.conn, [poll_id]))
-            seq = self._timeline.append_in(tx, _event(poll, (poll, options, chosen), user_id, now))
+            seq = self._timeline.append_in(tx, vote_event(poll, (poll, options, chosen), user_id, now))
             self._conversations.touch_in(tx, poll.conversation_id, now)
             return (poll, options, chosen), seq
 
@@ -99,7 +99,8 @@ class VoteService:
         return Voted(poll, seq)
 
 
-def _event(poll: PollRecord, parts: Parts, user_id: str, now: int) -> NewEvent:
+def vote_event(poll: PollRecord, parts: Parts, user_id: str, now: int) -> NewEvent:
+    """What members are told of a vote that led to `parts`."""
     _, options, chosen = parts
     data = PollVoted(
         poll_id=poll.poll_id,
