@@ -341,7 +341,7 @@ async def test_later_headers_that_take_too_long() -> None:
 
 
 async def test_stray_line_ends_do_not_keep_a_connection() -> None:
-    async with serving(App(), header_timeout=0.05) as place:
+    async with serving(App(), header_timeout=0.5) as place:
         line = await place.line()
         line.send(get("/one"))
         assert (await line.response())[2] == b"/one"
