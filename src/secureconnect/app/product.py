@@ -280,7 +280,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         ),
         sessions_module(sessions, tickets, keyring, access, memberships, cursors),
         auth_module(accounts, login, lockout, flows.recovery, flows.addresses, factor_parts.logins, users),
-        factor_parts.module,
+        *factor_parts.modules,
         conversations_module(
             database=database,
             timeline=timeline,

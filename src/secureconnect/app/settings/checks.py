@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from secureconnect.app.settings.model import SQLITE, Settings
 from secureconnect.app.settings.production import production_faults
+from secureconnect.app.settings.sign_on import sign_on_faults
 from secureconnect.infra.push.fcm_account import read_account
 from secureconnect.infra.push.pem import read_p256
 from secureconnect.infra.push.vapid import read_private_key
@@ -35,6 +36,9 @@ def check(settings: Settings, roles: Sequence[str] = ()) -> Iterator[Fault]:
     yield from _mail(settings)
     yield from _push(settings)
     yield from _stores(settings, roles)
+    auth, development = settings.auth, not settings.production
+    faults = sign_on_faults(auth.oidc_providers, auth.oidc_redirect_uris, development=development)
+    yield from (Fault(*fault) for fault in faults)
     if settings.production:
         yield from (Fault(*fault) for fault in production_faults(settings))
 

@@ -8,9 +8,10 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from secureconnect.app.settings.model import Settings
-from secureconnect.kit.settings import is_secret
+from secureconnect.app.settings.tables import table_of
+from secureconnect.kit.settings import Section, is_secret
 
-__all__ = ["Field", "catalogue", "parse", "section_types", "section_values", "sentence"]
+__all__ = ["Field", "catalogue", "parse", "section_types", "section_values", "sentence", "table_fields"]
 
 
 class Field(NamedTuple):
@@ -30,6 +31,11 @@ class Field(NamedTuple):
     def name(self) -> str:
         """`section.key`."""
         return f"{self.section}.{self.key}"
+
+    @property
+    def table(self) -> type[Section] | None:
+        """The table that the setting is a list of, if it is one."""
+        return table_of(self.base)
 
     @property
     def variable(self) -> str:
@@ -64,6 +70,17 @@ def section_values(section: msgspec.Struct) -> dict[str, Any]:
     return {field.encode_name: getattr(section, field.name) for field in fields}
 
 
+def table_fields(field: Field) -> list[Field]:
+    """The keys of the tables of a setting; empty for other settings."""
+    if field.table is None:
+        return []
+    hints = typing.get_type_hints(field.table, include_extras=True)
+    return [
+        _field(field.name, key.encode_name, hints[key.name], "" if key.required else key.default)
+        for key in msgspec.structs.fields(field.table)
+    ]
+
+
 def _field(section: str, key: str, annotation: Any, default: Any) -> Field:
     metas = [meta for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
     extra: dict[str, Any] = {name: value for meta in metas for name, value in (meta.extra or {}).items()}
@@ -93,6 +110,11 @@ def parse(field: Field, text: str) -> Any:
             return field.base(stripped)
         except ValueError:
             return text
+    if field.table is not None:
+        try:
+            return msgspec.json.decode(stripped)
+        except msgspec.DecodeError:
+            return text
     if typing.get_origin(field.base) is tuple:
         if stripped.startswith("["):
             try:
@@ -107,6 +129,8 @@ def sentence(field: Field) -> str:
     """What a value must be: `an integer from 0 to 65535`."""
     if typing.get_origin(field.base) is Literal:
         return " or ".join(f'"{choice}"' for choice in typing.get_args(field.base))
+    if field.table is not None:
+        return "a list of tables, in a variable as JSON"
     if typing.get_origin(field.base) is tuple:
         return "a list of texts"
     if field.base is bool:

@@ -11,6 +11,8 @@ from secureconnect.app.settings.fields import Field, catalogue, parse, section_t
 from secureconnect.app.settings.model import Settings
 from secureconnect.app.settings.problems import Origin, Problem, SettingsError
 from secureconnect.app.settings.sources import PREFIX, Given, from_environment, from_file, from_flags
+from secureconnect.app.settings.tables import fault_of, with_secrets
+from secureconnect.kit.settings import Section
 
 __all__ = ["FILE_NAME", "Loaded", "load"]
 
@@ -103,15 +105,27 @@ class _Reader:
             self._refuse(given, "must be the path of a file")
             return
         try:
-            text = Path(given.value).read_text("utf-8")
-        except OSError as error:
-            self._refuse(given, f"{given.value} cannot be read: {error.strerror}")
-        except UnicodeDecodeError:
-            self._refuse(given, f"{given.value} is not UTF-8 text")
+            self._set(field, parse(field, _text_of(given.value)), given.origin)
+        except ValueError as error:
+            self._refuse(given, str(error))
+
+    def _set_tables(self, field: Field, table: type[Section], value: Any, origin: Origin) -> None:
+        try:
+            tables = with_secrets(table, value, _text_of)
+            self._values[field.section][field.key] = msgspec.convert(tables, field.annotation)
+        except msgspec.ValidationError as error:
+            # The value is not shown: it may hold secrets.
+            message = f"must be {sentence(field)}: {fault_of(error)}"
+            self._problems.append(Problem(field.name, origin.where, message))
+        except ValueError as error:
+            self._problems.append(Problem(field.name, origin.where, str(error)))
         else:
-            self._set(field, parse(field, text.removesuffix("\n").removesuffix("\r")), given.origin)
+            self._origins[field.name] = origin
 
     def _set(self, field: Field, value: Any, origin: Origin) -> None:
+        if field.table is not None:
+            self._set_tables(field, field.table, value, origin)
+            return
         try:
             self._values[field.section][field.key] = msgspec.convert(value, field.annotation)
         except msgspec.ValidationError:
@@ -140,6 +154,17 @@ class _Reader:
         if self._problems:
             raise SettingsError(self._problems)
         return Loaded(settings, self._origins)
+
+
+def _text_of(path: str) -> str:
+    """What a secret file holds, without the end of its last line. Raises ValueError that says why not."""
+    try:
+        text = Path(path).read_text("utf-8")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text") from error
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _hint(name: str, known: Mapping[str, object]) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from secureconnect.app.settings.sign_on import OidcProvider
 from secureconnect.kit.settings import Section, about
 
 __all__ = [
@@ -85,6 +86,17 @@ class AuthSettings(Section, frozen=True):
     admin_mfa_required: Annotated[
         bool, about("whether server admins need a second factor for what only they may do")
     ] = False
+    oidc_providers: Annotated[
+        tuple[OidcProvider, ...], about("where people may log in instead of here: single sign-on")
+    ] = ()
+    oidc_redirect_uris: Annotated[
+        tuple[str, ...],
+        about("addresses of applications to which logins at providers may lead back, compared exactly"),
+    ] = ()
+    oidc_signup: Annotated[
+        bool,
+        about("whether who logs in at a provider gets a new account, also with `registration` closed"),
+    ] = True
 
 
 class ConversationSettings(Section, frozen=True):

@@ -68,6 +68,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
         ("redis.url", _password(settings.redis.url)),
         ("object_store.secret_key", settings.object_store.secret_key),
         ("mail.password", settings.mail.password),
+        *(("auth.oidc_providers", provider.client_secret) for provider in settings.auth.oidc_providers),
         ("push.vapid_private_key", settings.push.vapid_private_key),
         ("observability.metrics_token", settings.observability.metrics_token),
     ]

@@ -12,8 +12,11 @@ from secureconnect.app.settings.fields import (
     section_types,
     section_values,
     sentence,
+    table_fields,
 )
 from secureconnect.app.settings.load import Loaded
+from secureconnect.app.settings.tables import hidden
+from secureconnect.kit.settings import Section
 
 __all__ = ["HIDDEN", "document", "effective", "listing"]
 
@@ -67,6 +70,8 @@ def _values(loaded: Loaded) -> Iterator[tuple[Field, Any]]:
 
 
 def _shown(field: Field, value: Any) -> Any:
+    if field.table is not None:
+        return hidden(field.table, value, HIDDEN)
     return HIDDEN if field.secret and value else value
 
 
@@ -85,6 +90,17 @@ def _document() -> Iterator[str]:
         yield "| Key | Default | Unit | Must be | Meaning |"
         yield "|---|---|---|---|---|"
         yield from (_row(field) for field in fields.values())
+        for field in fields.values():
+            if field.table is not None:
+                yield from _table(field, field.table)
+
+
+def _table(field: Field, table: type[Section]) -> Iterator[str]:
+    yield f"\n### [[{field.name}]]\n"
+    yield f"{inspect.getdoc(table)}\n"
+    yield "| Key | Default | Unit | Must be | Meaning |"
+    yield "|---|---|---|---|---|"
+    yield from (_row(key) for key in table_fields(field))
 
 
 def _row(field: Field) -> str:

@@ -1,4 +1,4 @@
-"""How second factors and passkeys are put together."""
+"""How second factors, passkeys and single sign-on are put together."""
 
 from urllib.parse import urlsplit
 
@@ -6,9 +6,10 @@ from msgspec import Struct
 
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
+from secureconnect.app.wiring.oidc import wire_oidc
 from secureconnect.edge.module import Module
 from secureconnect.features.audit.api import Audit
-from secureconnect.features.auth.api import Alerts, Continued, Entrance
+from secureconnect.features.auth.api import Alerts, Entrance
 from secureconnect.features.factors.module import module
 from secureconnect.features.factors.service import (
     Assertions,
@@ -22,6 +23,7 @@ from secureconnect.features.factors.service import (
     SecondFactorService,
     Steps,
 )
+from secureconnect.features.oidc.service import Links
 from secureconnect.features.sessions.api import OneTimeTokens, Sessions
 from secureconnect.features.users.api import Users
 
@@ -31,7 +33,7 @@ __all__ = ["FactorParts", "relying_party", "wire_factors"]
 class FactorParts(Struct, frozen=True):
     """`logins` is what auth asks for the second step, `factors` what everybody else may know and do."""
 
-    module: Module
+    modules: list[Module]
     logins: SecondFactorService
     factors: FactorService
 
@@ -46,24 +48,34 @@ def wire_factors(
     entrance: Entrance,
     alerts: Alerts,
     audit: Audit,
-    continued: Continued | None = None,
 ) -> FactorParts:
-    """Stands on auth's entrance; login itself stands on it. `continued` ends logins that began elsewhere."""
+    """Stands on auth's entrance; login itself stands on it."""
     database, clock = stores.database, stores.clock
-    party = relying_party(settings)
-    steps, challenges = Steps(users, tokens, continued), Challenges(tokens)
+    party, links = relying_party(settings), Links(audit, clock)
+    steps, challenges = Steps(users, tokens, links), Challenges(tokens)
     changes = Changes(sessions, audit, alerts, steps, clock)
     codes = Codes(entrance, audit, stores.sealer, clock)
     assertions = Assertions(database, entrance, party, challenges, steps, clock)
     logins = SecondFactorService(database, entrance, steps, codes, assertions)
+    oidc = wire_oidc(
+        settings,
+        stores,
+        users=users,
+        tokens=tokens,
+        entrance=entrance,
+        factors=logins,
+        links=links,
+        audit=audit,
+    )
+    factors = module(
+        Enrolment(database, users, tokens, entrance, codes, changes),
+        logins,
+        Passkeys(database, users, party, challenges, changes, clock),
+        assertions,
+        users,
+    )
     return FactorParts(
-        module(
-            Enrolment(database, users, tokens, entrance, codes, changes),
-            logins,
-            Passkeys(database, users, party, challenges, changes, clock),
-            assertions,
-            users,
-        ),
+        [factors, oidc],
         logins,
         FactorService(database, tokens, challenges, changes),
     )
