@@ -8,10 +8,8 @@ which glues endings to its words, and emoji.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -31,48 +29,92 @@ _PLAIN = {
     "þ": "th",
 }
 
-# Signs without width of their own that may stand inside a word: they are left out of it. U+0640 only
-# stretches Arabic words.
-_INVISIBLE = (0x00AD, 0x0640, *range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)
-_SELECTORS = (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x1F3FB, 0x1F400))
+# Signs without width of their own that may stand inside a word, and choices between pictures: they are left
+# out. U+0640 only stretches Arabic words.
+_INVISIBLE = frozenset(
+    (
+        *(0x00AD, 0x0640, 0xFEFF),
+        *range(0x200C, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x206A),
+        *range(0xFE00, 0xFE10),
+        *range(0xE0100, 0xE01F0),
+        *range(0x1F3FB, 0x1F400),
+    )
+)
 
 # Written without spaces, or glued together.
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u2600-\u27bf\u2e80-\u2fdf"
-    "\u3005-\u3007\u3021-\u318f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\ua4cf\ua960-\ua9ff\uaa60-\uaadf\uac00-\ud7ff"
-    "\uf900-\ufaff\U0001b000-\U0001b16f\U0001f000-\U0001faff\U00020000-\U0003ffff"
+_UNSPACED = tuple(
+    range(first, last + 1)
+    for first, last in (
+        (0x0E00, 0x0EFF),  # Thai, Lao
+        (0x1000, 0x109F),  # Burmese
+        (0x1100, 0x11FF),  # Hangul
+        (0x1780, 0x17FF),  # Khmer
+        (0x1950, 0x19DF),
+        (0x1A20, 0x1AAF),
+        (0x2600, 0x27BF),  # emoji
+        (0x2E80, 0x2FDF),  # Han
+        (0x3005, 0x3007),
+        (0x3021, 0x318F),  # Kana
+        (0x31A0, 0x31FF),
+        (0x3400, 0x4DBF),
+        (0x4E00, 0xA4CF),
+        (0xA960, 0xA9FF),
+        (0xAA60, 0xAADF),
+        (0xAC00, 0xD7FF),
+        (0xF900, 0xFAFF),
+        (0x1B000, 0x1B16F),
+        (0x1F000, 0x1FAFF),  # emoji
+        (0x20000, 0x3FFFF),
+    )
 )
-_EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
+_EMOJI = (range(0x2600, 0x27C0), range(0x1F000, 0x1FB00))
 
 _ASCII_WORD = re.compile(r"[0-9a-z]+")
-_SIGNS = re.compile(f"([{_UNSPACED}]+)")
+# Stands before each sign of a script without spaces; no text holds it (`kit.text`).
+_MARK = "\x01"
+_MARKED = re.compile(f"((?:{_MARK}.)+)", re.DOTALL)
+
+_REMEMBERED = 20_000
 
 
-class _Rules(NamedTuple):
-    """What the Unicode data of this Python say; gathered when the first text beyond ASCII comes."""
+class _Table(dict[int, str]):
+    """What becomes of each sign, for `str.translate`; found out when the sign is first met."""
 
-    drop: dict[int, str | None]
-    run: re.Pattern[str]
+    def __init__(self, rule: Callable[[str], str]) -> None:
+        super().__init__()
+        self._rule = rule
+
+    def __missing__(self, point: int) -> str:
+        found = self._rule(chr(point))
+        if len(self) < _REMEMBERED:
+            self[point] = found
+        return found
 
 
-@cache
-def _rules() -> _Rules:
-    drop: dict[int, str | None] = dict.fromkeys((*_INVISIBLE, *_SELECTORS))
-    marks: list[str] = []
-    for point in (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0)):
-        sign = chr(point)
-        if unicodedata.category(sign)[0] != "M" or point in drop:
-            continue
-        # Classes 10-36 are Hebrew and Arabic points, those from 200 on accents. Other marks are vowels and
-        # the like, without which a word is another one.
-        place = unicodedata.combining(sign)
-        if place >= 200 or 10 <= place <= 36:
-            drop[point] = None
-        else:
-            marks.append(re.escape(sign))
-    drop.update({ord(letter): plain for letter, plain in _PLAIN.items()})
-    drop[ord("_")] = " "
-    return _Rules(drop, re.compile(f"[\\w{_EMOJI}{''.join(marks)}]+"))
+def _plain(sign: str) -> str:
+    """A sign of a decomposed text without what does not count."""
+    if sign in _PLAIN:
+        return _PLAIN[sign]
+    if ord(sign) in _INVISIBLE:
+        return ""
+    # Classes 10-36 are Hebrew and Arabic points, those from 200 on accents. Other marks are vowels and the
+    # like, without which a word is another one.
+    place = unicodedata.combining(sign)
+    return "" if place >= 200 or 10 <= place <= 36 else sign
+
+
+def _separated(sign: str) -> str:
+    """A sign of a folded text: blank unless it belongs to a word, marked when its script has no spaces."""
+    point = ord(sign)
+    emoji = any(point in some for some in _EMOJI)
+    if not (emoji or sign.isalnum() or unicodedata.category(sign)[0] == "M"):
+        return " "
+    return _MARK + sign if any(point in some for some in _UNSPACED) else sign
+
+
+_plainly, _separately = _Table(_plain), _Table(_separated)
 
 
 def fold(text: str) -> str:
@@ -81,7 +123,7 @@ def fold(text: str) -> str:
         return text.lower()
     # Case folding may bring signs that decompose, and decomposing some that fold.
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return unicodedata.normalize("NFKC", plain.translate(_rules().drop))
+    return unicodedata.normalize("NFKC", plain.translate(_plainly))
 
 
 def _runs(text: str) -> Iterator[tuple[str, bool]]:
@@ -91,11 +133,16 @@ def _runs(text: str) -> Iterator[tuple[str, bool]]:
         for word in _ASCII_WORD.findall(folded):
             yield word, False
         return
-    for run in _rules().run.findall(folded):
+    separated = folded.translate(_separately)
+    if _MARK not in separated:
+        for word in separated.split():
+            yield word, False
+        return
+    for run in separated.split():
         # Every second part is what the pattern matched.
-        for place, part in enumerate(_SIGNS.split(run)):
+        for place, part in enumerate(_MARKED.split(run)):
             if part:
-                yield part, place % 2 == 1
+                yield part.replace(_MARK, ""), place % 2 == 1
 
 
 def terms(text: str) -> set[str]:
