@@ -182,10 +182,10 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     )
 
     names = SenderNames(users)
-    view = TimelineView(database, timeline, names, cast("PollCards", polls))
-    announcer = Announcer(bus, names, clock, metrics)
-    feeder = Feeder(stores.search, timeline, clock)
     facts = FactsCache(database, timeline, bus, friends, clock)
+    view = TimelineView(database, timeline, facts, names, cast("PollCards", polls))
+    announcer = Announcer(bus, names, facts, clock, metrics)
+    feeder = Feeder(stores.search, timeline, clock)
     views = Views(database, timeline, users, view, clock, unread_cap=settings.messaging.unread_cap)
     conversations = Neighbours(database, timeline, bus, clock, facts, views)
     follower = wire_follower(
@@ -280,7 +280,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         ),
         sessions_module(sessions, tickets, keyring, access, memberships, cursors),
         auth_module(accounts, login, lockout, flows.recovery, flows.addresses, factor_parts.logins, users),
-        *factor_parts.modules,
+        factor_parts.module,
         conversations_module(
             database=database,
             timeline=timeline,

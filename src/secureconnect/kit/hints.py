@@ -38,6 +38,7 @@ class EventHint(msgspec.Struct, frozen=True, tag="event"):
 
     `sender_frame` is the variant for the sockets of `actor_id`, or None when both are the same bytes.
     `subject_id` is the user that a membership event is about, `committed_at` seconds since the epoch.
+    `personal`: not every member may see what the frames say, so each one's is read from the store instead.
     """
 
     conversation_id: str
@@ -48,6 +49,7 @@ class EventHint(msgspec.Struct, frozen=True, tag="event"):
     frame: bytes
     sender_frame: bytes | None
     committed_at: float
+    personal: bool = False
 
 
 class ConversationFrame(msgspec.Struct, frozen=True, tag="conv_frame"):

@@ -132,7 +132,7 @@ class World:
             database,
             self.timeline,
             self.users,
-            TimelineView(database, self.timeline, names, NoPolls()),
+            TimelineView(database, self.timeline, self.facts, names, NoPolls()),
             self.clock,
             unread_cap=limits.unread_cap,
         )

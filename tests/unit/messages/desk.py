@@ -31,9 +31,9 @@ class Desk:
         names = SenderNames(world.users)
         self.cursors = Cursors(b"key")
         self.timers = Timers(world.clock)
-        self.announcer = Announcer(world.bus, names, world.clock, NoMetrics())
+        self.announcer = Announcer(world.bus, names, world.facts, world.clock, NoMetrics())
         world.timeline.listen(self.announcer.committed)
-        self.view = TimelineView(world.database, world.timeline, names, NoPolls())
+        self.view = TimelineView(world.database, world.timeline, world.facts, names, NoPolls())
         poster = Poster(world.timeline, world.neighbours, NO_FILES, NobodyOnline(), names, world.clock)
         self.cases: UseCases = use_cases(
             database=world.database,

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import Connection
+
 from secureconnect.features.conversations.api import Facts, MemberFact
 from secureconnect.features.users.api import Privacy, UserRecord
 from secureconnect.infra.bus.memory import MemoryBus
@@ -25,6 +27,7 @@ __all__ = [
     "NO_FILES",
     "FakeClock",
     "FakeConversations",
+    "FakeHorizons",
     "FakeTimeline",
     "FakeUsers",
     "HeardBus",
@@ -62,6 +65,21 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self.seconds
+
+
+class FakeHorizons:
+    """Every member may read from `first` on."""
+
+    def __init__(self, first: int = 1) -> None:
+        self.first = first
+
+    def visible_from_in(
+        self, conn: Connection, user_id: str, conversation_ids: Collection[str]
+    ) -> dict[str, int]:
+        return dict.fromkeys(conversation_ids, self.first)
+
+    def known_to_all(self, conversation_id: str, seq: int) -> bool:
+        return seq >= self.first
 
 
 class NoMetrics:

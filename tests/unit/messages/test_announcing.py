@@ -9,7 +9,16 @@ from secureconnect.features.messages.service import Announcer, SenderNames
 from secureconnect.infra.timeline.base import StoredEvent
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.hints import EventHint
-from tests.unit.messages.fakes import FakeClock, FakeUsers, HeardBus, NoMetrics, event, message, user
+from tests.unit.messages.fakes import (
+    FakeClock,
+    FakeHorizons,
+    FakeUsers,
+    HeardBus,
+    NoMetrics,
+    event,
+    message,
+    user,
+)
 
 A, B, C = "a" * 36, "b" * 36, "c" * 36
 X, Y = "1" * 36, "2" * 36
@@ -21,7 +30,7 @@ class Desk:
         self.users = FakeUsers(*(user(one, f"Name {one[0]}") for one in known))
         self.names = SenderNames(self.users)  # type: ignore[arg-type]
         self.metrics = NoMetrics()
-        self.announcer = Announcer(self.bus, self.names, FakeClock(), self.metrics)
+        self.announcer = Announcer(self.bus, self.names, FakeHorizons(), FakeClock(), self.metrics)
 
     def hints(self, channel: str) -> list[EventHint]:
         return [hint for on, hint in self.bus.heard if on == channel and isinstance(hint, EventHint)]

@@ -34,7 +34,7 @@ _ATTACHMENTS = (
     .where(_a.message_id.in_(bindparam("ids", expanding=True)))
     .order_by(_a.message_id, _a.position)
 )
-_QUOTES = select(_m.message_id, _m.sender_id, _m.content, _m.is_encrypted, _m.deleted_at).where(
+_QUOTES = select(_m.message_id, _m.sender_id, _m.content, _m.is_encrypted, _m.deleted_at, _m.seq).where(
     _m.message_id.in_(bindparam("ids", expanding=True))
 )
 
@@ -113,12 +113,10 @@ def reactions_of(
 def _quotes(conn: Connection, message_ids: set[str]) -> dict[str, Quote]:
     found: dict[str, Quote] = {}
     for ids in _chunks(sorted(message_ids)):
-        for message_id, sender_id, content, is_encrypted, deleted_at in conn.execute(_QUOTES, {"ids": ids}):
-            found[message_id] = Quote(
-                message_id,
-                sender_id,
-                "" if deleted_at is not None or is_encrypted else content[:PREVIEW],
-            )
+        rows = conn.execute(_QUOTES, {"ids": ids})
+        for message_id, sender_id, content, is_encrypted, deleted_at, seq in rows:
+            preview = "" if deleted_at is not None or is_encrypted else content[:PREVIEW]
+            found[message_id] = Quote(message_id, sender_id, preview, seq)
     return found
 
 

@@ -37,6 +37,8 @@ async def work(lane: "Lane") -> None:
     reading = False
     while lane.position < lane.wanted:
         hint = lane.pending.pop(lane.position + 1, None) if lane.pending is not None else None
+        if hint is not None and hint.personal:
+            hint, reading = None, True
         try:
             if hint is not None:
                 await _let_in(lane, hint.kind, hint.seq, subjects_of(hint))

@@ -104,6 +104,7 @@ class Lane:
         if (
             seq == self.position + 1
             and self._task is None
+            and not hint.personal
             and not newcomers(self.host.users, hint, self.members)
         ):
             self.deliver_hint(hint)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Collection
 
 from sqlalchemy import Connection
 
@@ -23,7 +24,7 @@ _WAKE_SECONDS = 10.0
 
 
 class FactsCache:
-    """Facts by conversation, the least recently used dropped first.
+    """Facts by conversation, the least recently used dropped first. Implements `Horizons`.
 
     Whatever is read here may be stale, never wrong about its guard: the guard is read before the facts.
     """
@@ -67,6 +68,17 @@ class FactsCache:
             self._loading[conversation_id] = task
             task.add_done_callback(lambda done: self._loaded(conversation_id, done))
         return await asyncio.shield(task)
+
+    def known_to_all(self, conversation_id: str, seq: int) -> bool:
+        """See `Horizons`."""
+        entry = self._cached.get(conversation_id)
+        return entry is not None and all(member.visible_from <= seq for member in entry[0].members.values())
+
+    def visible_from_in(
+        self, conn: Connection, user_id: str, conversation_ids: Collection[str]
+    ) -> dict[str, int]:
+        """See `Horizons`."""
+        return store.visible_among(conn, user_id, conversation_ids)
 
     async def after(self, stale: Facts) -> Facts | None:
         """The facts again, after an append told that `stale` are so."""

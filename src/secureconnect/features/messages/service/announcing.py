@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from secureconnect.features.conversations.api import Horizons
 from secureconnect.features.messages.service.rendering import (
     Names,
     SenderNames,
@@ -18,6 +19,7 @@ from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, StoredEvent
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
+from secureconnect.kit.events import MessageEdited
 from secureconnect.kit.hints import EventHint, conversation_channel, user_channel
 
 __all__ = ["Announcer", "CommitMetrics"]
@@ -55,11 +57,15 @@ class Announcer:
 
     Every event goes to `conv:<id>`. Who is added hears of it on `user:<id>` too, since nobody listens for
     this user on the conversation's channel yet. Each event is encoded once; its sender gets a variant when it
-    has a `client_message_id` to see again.
+    has a `client_message_id` to see again. What shows a message that some members may not see (a quote, an
+    edit) is marked as personal.
     """
 
-    def __init__(self, bus: Bus, names: SenderNames, clock: Clock, metrics: CommitMetrics) -> None:
+    def __init__(
+        self, bus: Bus, names: SenderNames, horizons: Horizons, clock: Clock, metrics: CommitMetrics
+    ) -> None:
         self._bus = bus
+        self._horizons = horizons
         self._names = names
         self._clock = clock
         self._metrics = metrics
@@ -120,10 +126,21 @@ class Announcer:
             frame,
             own_frame,
             committed_at,
+            personal=self._is_personal(event),
         )
         self._bus.publish(conversation_channel(event.conversation_id), hint)
         for user_id in told:
             self._bus.publish(user_channel(user_id), hint)
+
+    def _is_personal(self, event: StoredEvent) -> bool:
+        """Whether the event shows a message from before some member's time."""
+        message = event.message
+        if message is None or event.kind not in _SAY_MESSAGE:
+            return False
+        shown = message.seq if event.kind == MessageEdited.kind else event.seq
+        if message.quote is not None:
+            shown = min(shown, message.quote.seq)
+        return shown < event.seq and not self._horizons.known_to_all(event.conversation_id, shown)
 
     def _wait(self, event: StoredEvent, now: float) -> None:
         self._waiting[event.conversation_id] = deque([(event, now)])

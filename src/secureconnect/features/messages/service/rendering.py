@@ -34,8 +34,6 @@ __all__ = [
     "render_message",
     "sender_frame",
     "senders",
-    "without_content",
-    "without_preview",
 ]
 
 #: Display names by user id.
@@ -147,45 +145,6 @@ def render_message(
         expires_at=_time(stored.expires_at),
         sent_at=rfc3339(stored.sent_at),
     )
-
-
-def without_content(stored: StoredEvent, hidden: Mapping[str, int], viewer_id: str) -> StoredEvent:
-    """The event for a viewer who deleted the messages `hidden` for itself, at the times given (ms).
-
-    Such a message is a deleted row to the viewer. The event keeps its place.
-    """
-    message = stored.message
-    if message is None:
-        return stored
-    hidden_at = hidden.get(message.message_id)
-    if hidden_at is None:
-        return msgspec.structs.replace(stored, message=without_preview(message, hidden))
-    bare = StoredMessage(
-        message.message_id,
-        message.conversation_id,
-        message.seq,
-        message.sender_id,
-        message.client_message_id,
-        "",
-        message.is_encrypted,
-        message.message_type,
-        {},
-        None,
-        message.sent_at,
-        sender_name=message.sender_name,
-        thread_root_id=message.thread_root_id,
-        deleted_at=message.deleted_at or hidden_at,
-        deleted_by=message.deleted_by if message.deleted_at is not None else viewer_id,
-        delete_reason=message.delete_reason,
-    )
-    return msgspec.structs.replace(stored, message=bare)
-
-
-def without_preview(message: StoredMessage, hidden: Mapping[str, int]) -> StoredMessage:
-    """The message without the words of a hidden one that it answers."""
-    if message.quote is None or message.reply_to_message_id not in hidden:
-        return message
-    return msgspec.structs.replace(message, quote=msgspec.structs.replace(message.quote, preview=""))
 
 
 def _time(at: int | None) -> str | None:

@@ -157,4 +157,4 @@ class SendService:
 
 def _quote(message: StoredMessage) -> Quote:
     said = "" if message.is_encrypted else message.content[:PREVIEW]
-    return Quote(message.message_id, message.sender_id, said)
+    return Quote(message.message_id, message.sender_id, said, message.seq)

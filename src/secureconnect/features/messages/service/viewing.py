@@ -1,12 +1,14 @@
 """Events and messages as one user sees them.
 
 What a user deleted for itself is left out of lists of messages, and is an empty row wherever the log needs
-its place. Live frames are the same for everybody; a client leaves out what it hid.
+its place. Live frames are the same for everybody, and a client leaves out what it hid; only what some may not
+see (`veiling`) is read for each.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from secureconnect.edge.realtime.base import EventFrame
+from secureconnect.features.conversations.api import Horizons
 from secureconnect.features.messages import store
 from secureconnect.features.messages.api import PollCards
 from secureconnect.features.messages.service.rendering import (
@@ -18,11 +20,11 @@ from secureconnect.features.messages.service.rendering import (
     render_frame,
     render_message,
     senders,
-    without_content,
-    without_preview,
 )
+from secureconnect.features.messages.service.veiling import Veil, veil_in
 from secureconnect.infra.database.base import Database
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, StoredEvent, StoredMessage, Timeline
+from secureconnect.kit.events import MessageEdited
 from secureconnect.kit.objects import Event, Message
 
 __all__ = ["TimelineView"]
@@ -41,8 +43,11 @@ class TimelineView:
     Implements `EventSource` of the realtime edge and `LatestMessages` of conversations.
     """
 
-    def __init__(self, database: Database, timeline: Timeline, names: SenderNames, polls: PollCards) -> None:
+    def __init__(
+        self, database: Database, timeline: Timeline, horizons: Horizons, names: SenderNames, polls: PollCards
+    ) -> None:
         self._database = database
+        self._horizons = horizons
         self._timeline = timeline
         self._names = names
         self._polls = polls
@@ -121,14 +126,19 @@ class TimelineView:
         return await self.unhidden(viewer_id, [read[key] for key in wanted if key in read])
 
     async def unhidden(self, viewer_id: str, stored: Sequence[StoredMessage]) -> list[StoredMessage]:
-        """`stored` without what the viewer deleted for itself, which is not quoted either."""
-        hidden = await self._hidden(viewer_id, stored)
-        if not hidden:
-            return list(stored)
-        return [without_preview(message, hidden) for message in stored if message.message_id not in hidden]
+        """`stored` without what the viewer deleted for itself."""
+        if not stored:
+            return []
+        ids = [message.message_id for message in stored]
+        run = self._database.lookup if len(ids) <= _NEAR_IDS else self._database.read
+        hidden = await run(lambda conn: store.hidden_among(conn, viewer_id, ids))
+        return [message for message in stored if message.message_id not in hidden]
 
     async def rendered(self, viewer_id: str, stored: Sequence[StoredMessage]) -> list[Message]:
-        """`stored` in the same order."""
+        """`stored` in the same order, without words of messages that the viewer does not see."""
+        if any(message.quote is not None for message in stored):
+            veil = await self._veil(viewer_id, stored, ())
+            stored = [veil.message(message) for message in stored]
         names = await self._names.of(senders(stored))
         poll_ids = polls_of(stored)
         cards = await self._polls.cards(viewer_id, poll_ids) if poll_ids else {}
@@ -140,22 +150,16 @@ class TimelineView:
         events = await self._timeline.events(
             conversation_id, after_seq=after_seq, before_seq=before_seq, limit=limit
         )
-        hidden = await self._hidden(viewer_id, [event.message for event in events])
-        return [without_content(event, hidden, viewer_id) for event in events] if hidden else events
+        brought = [event.message for event in events if event.message is not None]
+        if not brought:
+            return events
+        edited = any(event.kind == MessageEdited.kind for event in events)
+        veil = await self._veil(viewer_id, brought, (conversation_id,) if edited else ())
+        return [veil.event(event) for event in events]
 
-    async def _hidden(self, viewer_id: str, stored: Sequence[StoredMessage | None]) -> Mapping[str, int]:
-        """Which of these, and of the messages that they answer, the viewer hid, and when."""
-        ids: set[str] = set()
-        for message in stored:
-            if message is not None:
-                ids.add(message.message_id)
-                if message.reply_to_message_id is not None:
-                    ids.add(message.reply_to_message_id)
-        return await self._hidden_among(viewer_id, ids) if ids else {}
-
-    async def _hidden_among(self, viewer_id: str, ids: Collection[str]) -> Mapping[str, int]:
-        run = self._database.lookup if len(ids) <= _NEAR_IDS else self._database.read
-        return await run(lambda conn: store.hidden_among(conn, viewer_id, ids))
+    async def _veil(self, viewer_id: str, stored: Sequence[StoredMessage], asked: Sequence[str]) -> Veil:
+        run = self._database.lookup if 2 * len(stored) <= _NEAR_IDS else self._database.read
+        return await run(lambda conn: veil_in(conn, self._horizons, viewer_id, stored, asked))
 
     async def _beside(self, viewer_id: str, events: Sequence[StoredEvent]) -> tuple[Names, Cards]:
         """What rendering events needs beside them."""
