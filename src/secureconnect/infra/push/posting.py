@@ -45,11 +45,15 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
 
 class Poster:
-    """Posts, and keeps lines for the next time. Redirects are not followed."""
+    """Posts, and keeps lines for the next time. Redirects are not followed.
 
-    def __init__(self, destinations: Destinations) -> None:
+    Args:
+        tls: checks certificates; the system's authorities by default.
+    """
+
+    def __init__(self, destinations: Destinations, tls: ssl.SSLContext | None = None) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=tls or ssl.create_default_context(),
             max_connections=_CONNECTIONS,
             max_keepalive_connections=_CONNECTIONS // 2,
             keepalive_expiry=60,

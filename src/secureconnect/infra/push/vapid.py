@@ -28,8 +28,9 @@ def read_private_key(text: str) -> ec.EllipticCurvePrivateKey:
     """
     if "-----BEGIN" in text:
         return read_p256(text)
+    plain = text.strip().rstrip("=")
     try:
-        raw = base64.b64decode(text.strip().rstrip("=") + "==", altchars=b"-_", validate=True)
+        raw = base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError("is neither base64url nor PEM") from error
     return scalar_key(raw)

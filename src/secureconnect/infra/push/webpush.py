@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import ssl
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -38,15 +39,23 @@ class WebPush:
 
     Args:
         allow_http: services without TLS are fine (development).
+        tls: checks certificates; the system's authorities by default.
     """
 
     def __init__(
-        self, vapid: Vapid, destinations: Destinations, clock: Clock, *, allow_http: bool = False
+        self,
+        vapid: Vapid,
+        destinations: Destinations,
+        clock: Clock,
+        *,
+        allow_http: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._vapid = vapid
         self._destinations = destinations
         self._clock = clock
         self._allow_http = allow_http
+        self._tls = tls
         self._opened = False
 
     @cached_property
@@ -55,7 +64,7 @@ class WebPush:
         from secureconnect.infra.push.posting import Poster
 
         self._opened = True
-        return Poster(self._destinations)
+        return Poster(self._destinations, self._tls)
 
     async def check(self, target: Target) -> None:
         url = target.token
