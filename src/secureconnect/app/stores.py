@@ -8,7 +8,7 @@ from msgspec import Struct
 from secureconnect.app.data_dir import DataDirectory
 from secureconnect.app.failure import Failure
 from secureconnect.app.object_store import open_blobs
-from secureconnect.app.search_file import open_search_file
+from secureconnect.app.search_file import SearchFile
 from secureconnect.app.settings import Settings
 from secureconnect.infra.blobs.base import Blobs
 from secureconnect.infra.bus.memory import MemoryBus
@@ -61,7 +61,7 @@ async def open_stores(
         acquire_timeout=settings.database.acquire_timeout,
         statement_timeout=settings.database.statement_timeout,
     )
-    search = open_search_file(data_dir.search, settings)
+    search = SearchFile(data_dir.search, settings)
     bus, cache = MemoryBus(), MemoryCache(clock)
     blobs = open_blobs(settings, data_dir, clock, metrics)
     try:
