@@ -171,6 +171,10 @@ async def test_the_server_writes_reads_and_removes(blob_world: BlobWorld, tmp_pa
     assert found is not None
     assert found.size == 17 << 20
     assert await blobs.sha256(key("export.zip")) == hashlib.sha256(archive.read_bytes()).hexdigest()
+    pieces = [piece async for piece in blobs.chunks(key("export.zip"))]
+    assert len(pieces) > 1
+    assert max(map(len, pieces)) <= 16 << 20
+    assert b"".join(pieces) == archive.read_bytes()
     await blobs.delete([key("thumb"), key("nothing"), key("export.zip")])
     await blobs.delete([key("thumb")])
     await blobs.delete([])
@@ -180,6 +184,8 @@ async def test_the_server_writes_reads_and_removes(blob_world: BlobWorld, tmp_pa
             await blobs.read(key(gone), at_most=10)
         with pytest.raises(ObjectMissing):
             await blobs.sha256(key(gone))
+        with pytest.raises(ObjectMissing):
+            await anext(aiter(blobs.chunks(key(gone))))
 
 
 async def test_listing_names_every_object_below_a_prefix(blob_world: BlobWorld) -> None:

@@ -20,6 +20,7 @@ from secureconnect.app.wiring.messages import wire_messages
 from secureconnect.app.wiring.notifications import wire_follower, wire_notifications
 from secureconnect.app.wiring.polls import wire_polls
 from secureconnect.app.wiring.presence import wire_presence
+from secureconnect.app.wiring.privacy import wire_belongings, wire_privacy
 from secureconnect.app.wiring.push import wire_push
 from secureconnect.app.wiring.recovery import wire_mail_flows
 from secureconnect.app.wiring.reports import wire_reports
@@ -48,6 +49,7 @@ from secureconnect.features.conversations.module import module as conversations_
 from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service import FactsCache, Listing, Neighbours, Views
 from secureconnect.features.conversations.socket import SocketMemberships
+from secureconnect.features.conversations.tasks import erase_deleted
 from secureconnect.features.friends.module import module as friends_module
 from secureconnect.features.friends.rules import FriendLimits
 from secureconnect.features.friends.service import Relations as Friends
@@ -57,6 +59,7 @@ from secureconnect.features.messages.api import Messages, Online, PollCards
 from secureconnect.features.messages.service import Announcer, MessagePurge, Poster, SenderNames, TimelineView
 from secureconnect.features.notifications.service import Teller
 from secureconnect.features.notifications.service.frames import Frames
+from secureconnect.features.privacy.service import Exporter
 from secureconnect.features.push.service import Deliverer
 from secureconnect.features.push.service.queueing import LoggedIn
 from secureconnect.features.search.service import Feeder
@@ -68,6 +71,8 @@ from secureconnect.features.users.service import UserService
 from secureconnect.infra.crypto.hashing import PasswordHasher
 
 __all__ = ["Product", "assemble_product"]
+
+_BATCH = 1000
 
 
 class Product(Struct, frozen=True):
@@ -87,6 +92,7 @@ class Product(Struct, frozen=True):
     hasher: PasswordHasher
     mail: MailService
     push: Deliverer
+    exporter: Exporter
 
 
 def assemble_product(settings: Settings, stores: Stores) -> Product:
@@ -218,7 +224,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     poster = Poster(timeline, conversations, files.readers, cast("Online", online), names, clock)
 
     polls_module, polls.source = wire_polls(stores, users, conversations, cast("Messages", messages))
-    messages_module, messages.source = wire_messages(
+    messages_module, message_cases = wire_messages(
         settings,
         stores,
         timers=timers,
@@ -233,6 +239,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         view=view,
         notices=teller,
     )
+    messages.source = message_cases.neighbours
 
     bots, bot_modules = wire_bots(
         settings,
@@ -261,6 +268,27 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         hub=hub,
         purged=purged,
     )
+    privacy = wire_privacy(
+        settings,
+        stores,
+        deletion=admin.deletion,
+        accounts=admin.accounts,
+        files=files.readers,
+        audit=audit,
+        belongings=wire_belongings(
+            stores,
+            audit=audit,
+            users=users,
+            conversations=conversations,
+            facts=facts,
+            messages=message_cases,
+            files=files.readers,
+            bots=bots,
+            mail=mail,
+            feeder=feeder,
+            purge=lambda: erase_deleted(database, timeline, purged, batch=_BATCH),
+        ),
+    )
 
     modules = [
         audit_module(audit, cursors),
@@ -280,7 +308,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         ),
         sessions_module(sessions, tickets, keyring, access, memberships, cursors),
         auth_module(accounts, login, lockout, flows.recovery, flows.addresses, factor_parts.logins, users),
-        factor_parts.module,
+        *factor_parts.modules,
         conversations_module(
             database=database,
             timeline=timeline,
@@ -322,7 +350,8 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             messages=cast("Messages", messages),
             bans=admin.bans,
         ),
-        *admin.modules,
+        admin.module,
+        privacy.module,
         presence_module,
     ]
     return Product(
@@ -342,4 +371,5 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         hasher=hasher,
         mail=mail,
         push=push.deliverer,
+        exporter=privacy.exporter,
     )

@@ -36,6 +36,7 @@ def upgrade(op: Operations) -> None:
 
 def downgrade(op: Operations) -> None:
     """Drop them."""
+    op.drop_index("users_erase_at_idx", "users")
     for table in _TABLES:
         op.drop_table(table)
 
@@ -149,6 +150,14 @@ def _notices(op: Operations) -> None:
         postgresql_where=sa.text("conversation_id IS NOT NULL AND NOT is_read"),
     )
     op.create_index("notifications_updated_at_idx", "notifications", ["updated_at"])
+    # How many are unread is told with every new entry.
+    op.create_index(
+        "notifications_unread_idx",
+        "notifications",
+        ["user_id"],
+        sqlite_where=sa.text("NOT is_read"),
+        postgresql_where=sa.text("NOT is_read"),
+    )
     # Up to which event each conversation was told of.
     op.create_table(
         "notification_progress",
@@ -237,3 +246,11 @@ def _administration(op: Operations) -> None:
         sa.PrimaryKeyConstraint("export_id"),
     )
     op.create_index("exports_user_id_idx", "exports", ["user_id", "created_at"])
+    # Accounts that are to be erased, by time.
+    op.create_index(
+        "users_erase_at_idx",
+        "users",
+        ["erase_at"],
+        sqlite_where=sa.text("erase_at IS NOT NULL"),
+        postgresql_where=sa.text("erase_at IS NOT NULL"),
+    )

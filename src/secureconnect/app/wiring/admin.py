@@ -28,7 +28,6 @@ from secureconnect.features.conversations.service import ConversationCatalogue
 from secureconnect.features.factors.api import Factors
 from secureconnect.features.files.api import Files
 from secureconnect.features.mail.service import MailService
-from secureconnect.features.privacy.module import module as privacy_module
 from secureconnect.features.privacy.service import Deletion
 from secureconnect.features.push.service import Deliverer
 from secureconnect.features.sessions.api import Sessions
@@ -40,10 +39,12 @@ __all__ = ["AdminParts", "wire_admin"]
 
 
 class AdminParts(Struct, frozen=True):
-    """What others stand on, and the modules."""
+    """What others stand on, and the module."""
 
     bans: Bans
-    modules: list[Module]
+    accounts: AccountRegistry
+    deletion: Deletion
+    module: Module
 
 
 class _Figures:
@@ -88,6 +89,7 @@ def wire_admin(
         bots,
         mail,
         audit,
+        stores.outbox,
         clock,
         erase_delay_days=settings.privacy.erase_delay_days,
     )
@@ -131,10 +133,9 @@ def wire_admin(
     )
     return AdminParts(
         bans,
-        [
-            privacy_module(deletion),
-            admin_module(administration, bans, overview, retention, stores.cursors, version=__version__),
-        ],
+        accounts,
+        deletion,
+        admin_module(administration, bans, overview, retention, stores.cursors, version=__version__),
     )
 
 

@@ -12,11 +12,11 @@ from secureconnect.features.messages.module import module
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import (
     Announcer,
-    Neighbours,
     Poster,
     Receipts,
     SenderNames,
     TimelineView,
+    UseCases,
     use_cases,
 )
 from secureconnect.features.users.api import Users
@@ -39,8 +39,8 @@ def wire_messages(
     announcer: Announcer,
     view: TimelineView,
     notices: MessageNotices | None = None,
-) -> tuple[Module, Neighbours]:
-    """The feature, and what other features are told of it."""
+) -> tuple[Module, UseCases]:
+    """The feature, and its use cases; `neighbours` among them are what other features are told."""
     messaging = settings.messaging
     cases = use_cases(
         database=stores.database,
@@ -80,4 +80,4 @@ def wire_messages(
         typing_interval=settings.realtime.typing_interval,
         dedup_hours=settings.messaging.dedup_hours,
     )
-    return built, cases.neighbours
+    return built, cases

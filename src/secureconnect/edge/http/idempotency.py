@@ -28,7 +28,7 @@ from secureconnect.infra.database.base import METADATA, Database, WriteTx
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode, invalid
 
-__all__ = ["Idempotency", "Key", "Replay"]
+__all__ = ["Idempotency", "Key", "Replay", "idempotency_keys"]
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _REMEMBERED_MS = 24 * 3600 * 1000

@@ -1,10 +1,11 @@
-"""What other features may ask about deletions."""
+"""What other features may ask about deletions, and what privacy needs of every feature."""
 
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from secureconnect.infra.database.base import WriteTx
 
-__all__ = ["Deletions"]
+__all__ = ["Belongings", "Deletions"]
 
 
 class Deletions(Protocol):
@@ -28,3 +29,27 @@ class Deletions(Protocol):
         Raises:
             ApiError: `CONFLICT` for one that is not deleted, or whose time is over.
         """
+
+
+class Belongings(Protocol):
+    """What one feature keeps about people; `app` hands privacy all of them.
+
+    A test holds every table with the id of a user against `tables`, so that none is forgotten
+    (docs/reference/data.md §8).
+    """
+
+    @property
+    def name(self) -> str:
+        """How the receipt calls it."""
+
+    @property
+    def tables(self) -> Collection[str]:
+        """The tables that it looks after."""
+
+    def exported(self, user_id: str, /) -> AsyncIterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+        """Everything about this person that it may see: names of files and rows of theirs, in bounded pages.
+        Times are text (RFC 3339); pages of one file follow each other. No secrets, nothing of others."""
+
+    def erased(self, user_id: str, /) -> AsyncIterator[int]:
+        """Erase it, a bounded batch at each step (at most 1,000 rows, no conversation for 100 ms), giving how
+        much went. May be stopped and begun again at any point; at the end nothing is left."""

@@ -198,6 +198,13 @@ class Blobs(Protocol):
             ObjectTooLarge: it has more than `at_most` bytes.
         """
 
+    def chunks(self, key: str) -> AsyncIterator[bytes]:
+        """The whole object in pieces of a few MiB at most; waiting for each is limited, the whole is not.
+
+        Raises:
+            ObjectMissing: there is none; before the first piece.
+        """
+
     async def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Write a small object, replacing what is there."""
 

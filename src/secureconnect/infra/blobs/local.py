@@ -47,7 +47,7 @@ from secureconnect.infra.blobs.measuring import Measuring
 __all__ = ["LocalBlobs", "OpenObject"]
 
 _HASHED_AT_ONCE = 16 << 20
-_HASH_PIECE = 1 << 20
+_PIECE = 1 << 20
 
 
 class OpenObject(Struct, frozen=True):
@@ -207,6 +207,14 @@ class LocalBlobs:
         finally:
             opened.close()
 
+    async def chunks(self, key: str) -> AsyncIterator[bytes]:
+        opened = await self.open(key)
+        try:
+            for offset in range(0, opened.size, _PIECE):
+                yield await self.piece(opened, offset, min(_PIECE, opened.size - offset))
+        finally:
+            opened.close()
+
     async def put(self, key: str, data: bytes, *, content_type: str) -> None:
         check_type(content_type)
         await self._replace(key, lambda fresh: fresh.write_bytes(data))
@@ -329,7 +337,7 @@ def _positive(number: int) -> int:
 
 def _hash(digest: "hashlib._Hash", descriptor: int, offset: int, end: int) -> None:
     while offset < end:
-        piece = os.pread(descriptor, min(_HASH_PIECE, end - offset), offset)
+        piece = os.pread(descriptor, min(_PIECE, end - offset), offset)
         if not piece:
             raise OSError("an object became shorter while it was read")
         digest.update(piece)

@@ -168,6 +168,11 @@ class S3Blobs:
 
     async def sha256(self, key: str) -> str:
         digest = hashlib.sha256()
+        async for chunk in self.chunks(key):
+            await asyncio.to_thread(digest.update, chunk)
+        return digest.hexdigest()
+
+    async def chunks(self, key: str) -> AsyncIterator[bytes]:
         with self._measuring.operation("get"):
             async with asyncio.timeout(self._timeout):
                 result = await self._get(key)
@@ -176,8 +181,8 @@ class S3Blobs:
                 async with asyncio.timeout(self._timeout):
                     chunk = await anext(chunks, None)
                 if chunk is None:
-                    return digest.hexdigest()
-                await asyncio.to_thread(digest.update, chunk)
+                    return
+                yield bytes(chunk)
 
     async def read(self, key: str, *, at_most: int) -> bytes:
         with self._measuring.operation("get"):

@@ -58,3 +58,7 @@ class MailTransport(Protocol):
         Raises:
             MailDelayed: it does not.
         """
+
+    async def forget(self, address: str, /) -> int:
+        """Remove mails to this address that are still here; returns how many. What was handed to a server is
+        that server's."""

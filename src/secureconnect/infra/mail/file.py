@@ -3,6 +3,9 @@
 import asyncio
 import os
 import secrets
+from email import policy
+from email.parser import BytesParser
+from email.utils import parseaddr
 from pathlib import Path
 
 from secureconnect.infra.mail.base import Mail, MailDelayed
@@ -33,6 +36,19 @@ class FileMail:
 
     async def ping(self) -> float | None:
         return None
+
+    async def forget(self, address: str) -> int:
+        return await asyncio.to_thread(self._forget, address.lower())
+
+    def _forget(self, address: str) -> int:
+        removed = 0
+        for path in self._directory.glob("*.eml"):
+            with path.open("rb") as file:
+                to = BytesParser(policy=policy.default).parse(file, headersonly=True).get("To", "")
+            if parseaddr(str(to))[1].lower() == address:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
 
     def _write(self, name: str, content: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

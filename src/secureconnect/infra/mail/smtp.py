@@ -53,6 +53,9 @@ class SmtpMail:
         async with self._connected() as client:
             await self._hand_over(client, mail, content)
 
+    async def forget(self, _: str, /) -> int:
+        return 0
+
     async def ping(self) -> float | None:
         started = time.perf_counter()
         async with self._connected():

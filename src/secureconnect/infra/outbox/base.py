@@ -150,5 +150,9 @@ class Outbox(Protocol):
             LeaseLost: another process took it over.
         """
 
+    async def discard(self, kind: Kind, unwanted: Callable[[bytes], bool]) -> int:
+        """Remove jobs of `kind` whose payload is `unwanted`, be they waiting or running; returns how many.
+        An attempt that runs is not stopped."""
+
     async def queues(self) -> list[Queue]:
         """How every kind stands, in the order of `KINDS`."""

@@ -130,6 +130,15 @@ class RelationalOutbox:
         lane = self._lanes[work.kind]
         tx.after_commit(lambda: lane.finished(work))
 
+    async def discard(self, kind: Kind, unwanted: Callable[[bytes], bool]) -> int:
+        removed, after = 0, ""
+        while page := await self._database.read(lambda conn, after=after: tables.payloads(conn, kind, after)):  # type: ignore[misc]
+            after = page[-1][0]
+            ids = [job_id for job_id, payload in page if unwanted(payload.encode())]
+            if ids:
+                removed += await self._database.write(lambda tx, ids=ids: tables.remove(tx, ids))  # type: ignore[misc]
+        return removed
+
     async def queues(self) -> list[Queue]:
         standings = await self._database.read(tables.standings)
         now = self._clock.now()

@@ -34,9 +34,11 @@ __all__ = [
     "finish",
     "forget_failed",
     "merge",
+    "payloads",
     "postpone",
     "release",
     "release_all",
+    "remove",
     "run_again",
     "standings",
     "waiting",
@@ -186,6 +188,17 @@ def forget_failed(tx: WriteTx, before: int, limit: int) -> int:
     """Remove jobs given up before, at most `limit`; returns how many."""
     old = select(_c.job_id).where(_c.state == "failed", _c.next_at < before).limit(limit)
     return tx.conn.execute(delete(outbox).where(_c.job_id.in_(old))).rowcount
+
+
+def payloads(conn: Connection, kind: Kind, after: str, limit: int = 500) -> list[tuple[str, str]]:
+    """job_id and payload of jobs of a kind that wait or run, ascending by id, above the id `after`."""
+    query = select(_c.job_id, _c.payload).where(_c.kind == kind, _PENDING, _c.job_id > after)
+    return [(row[0], row[1]) for row in conn.execute(query.order_by(_c.job_id).limit(limit))]
+
+
+def remove(tx: WriteTx, job_ids: Sequence[str]) -> int:
+    """Remove jobs; returns how many there were."""
+    return tx.conn.execute(delete(outbox).where(_c.job_id.in_(job_ids))).rowcount
 
 
 def _ours(work: Work) -> tuple[Any, ...]:

@@ -22,6 +22,8 @@ log = get_logger()
 
 _SEALED_AS = "outbox mail"
 _AT_ONCE = 8
+#: A domain that never exists (RFC 2606): accounts without an address have one there.
+_NOWHERE = ".invalid"
 _TIMEOUT = 30.0
 _PREPARED_WITHIN = 1.0
 
@@ -113,6 +115,8 @@ class MailService:
             raise OSError(error.reason) from error
 
     def send_in(self, tx: WriteTx, to: str, letter: Letter, *, good_for: int | None = None) -> None:
+        if to.lower().endswith(_NOWHERE):
+            return
         ready = _Ready(to, self._clock.now(), letter)
         self._enqueue_in(tx, template(letter), ready, min(self._max_age, good_for or self._max_age))
 
@@ -124,6 +128,20 @@ class MailService:
     def prepares(self, what: Preparing, preparer: Preparer) -> None:
         assert what not in self._preparers, f"{what} has a preparer"
         self._preparers[what] = preparer
+
+    async def forget(self, address: str) -> int:
+        """Drop what waits for this address, and what lies in the directory of mails; returns how many."""
+        dropped = await self._outbox.discard("mail", lambda payload: self._is_for(address, payload))
+        return dropped + await self._transport.forget(address)
+
+    def _is_for(self, address: str, payload: bytes) -> bool:
+        try:
+            sealed = msgspec.json.decode(payload, type=_Payload).sealed
+            inside = _inside.decode(self._unseal(sealed, _SEALED_AS))
+        except SealBroken:
+            return False
+        to = inside.to if isinstance(inside, _Ready) else inside.address
+        return to.lower() == address.lower()
 
     def _enqueue_in(
         self, tx: WriteTx, name: str, inside: _Ready | _ToPrepare, max_age: int, *, delay: float = 0

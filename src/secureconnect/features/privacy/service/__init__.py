@@ -1,5 +1,10 @@
-"""Use cases of privacy: `deletion` takes accounts out and brings them back."""
+"""Use cases of privacy: `deletion` takes accounts out and brings them back, `erasing` ends them for good,
+`exports` gives people what is kept about them, written by `exporting`.
+"""
 
 from secureconnect.features.privacy.service.deletion import Deletion
+from secureconnect.features.privacy.service.erasing import Erasure, erase_job
+from secureconnect.features.privacy.service.exporting import Exporter
+from secureconnect.features.privacy.service.exports import ExportService
 
-__all__ = ["Deletion"]
+__all__ = ["Deletion", "Erasure", "ExportService", "Exporter", "erase_job"]

@@ -6,9 +6,11 @@ from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.bots.api import Bots
 from secureconnect.features.mail.api import AccountDeleted, Mailer
 from secureconnect.features.privacy import rules
+from secureconnect.features.privacy.service.erasing import erase_job
 from secureconnect.features.sessions.api import Sessions
 from secureconnect.features.users.api import Accounts
 from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.outbox.base import Outbox
 from secureconnect.kit.clock import Clock, rfc3339
 from secureconnect.kit.principal import Principal, RequestContext
 
@@ -29,6 +31,7 @@ class Deletion:
         bots: Bots,
         mailer: Mailer,
         audit: Audit,
+        outbox: Outbox,
         clock: Clock,
         *,
         erase_delay_days: int,
@@ -39,6 +42,7 @@ class Deletion:
         self._bots = bots
         self._mailer = mailer
         self._audit = audit
+        self._outbox = outbox
         self._clock = clock
         self._delay_ms = erase_delay_days * _DAY_MS
 
@@ -83,6 +87,8 @@ class Deletion:
         ):
             raise rules.last_admin()
         self._accounts.delete_in(tx, user_id, erase_at, now)
+        if erase_at <= now:
+            self._outbox.enqueue_in(tx, erase_job(user_id))
         if record.active:
             self._sessions.revoke_all_in(tx, user_id, "deleted", now=now)
             self._bots.shut_out_in(tx, user_id, _CLOSE_REVOKED)

@@ -120,6 +120,13 @@ class Accounts(Protocol):
     def restore_in(self, tx: WriteTx, user_id: str, now: int) -> None:
         """Make a deleted account active again."""
 
+    def due_in(self, conn: Connection, now: int, limit: int) -> list[str]:
+        """At most `limit` deleted accounts that are to be erased, the longest due first."""
+
+    def erase_in(self, tx: WriteTx, user_id: str, now: int) -> None:
+        """Nothing stays of a deleted account but its id, and that there was one: e-mail and username are free
+        again, and others see `Deleted user`."""
+
 
 class BotUsers(Protocol):
     """The accounts of bots: found, added and named like people, but nobody logs in to them."""

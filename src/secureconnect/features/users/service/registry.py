@@ -66,6 +66,12 @@ class AccountRegistry:
     def restore_in(self, tx: WriteTx, user_id: str, now: int) -> None:
         self._change_in(tx, user_id, {"state": "active", "erase_at": None}, now)
 
+    def due_in(self, conn: Connection, now: int, limit: int) -> list[str]:
+        return store.due(conn, now, limit)
+
+    def erase_in(self, tx: WriteTx, user_id: str, now: int) -> None:
+        self._change_in(tx, user_id, store.nobody(user_id), now)
+
     def _change_in(self, tx: WriteTx, user_id: str, values: Mapping[str, Any], now: int) -> None:
         store.update_user(tx, user_id, values, now)
         self._users.changed_in(tx, user_id)

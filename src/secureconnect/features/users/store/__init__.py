@@ -16,6 +16,7 @@ from secureconnect.features.users.store.accounts import (
 )
 from secureconnect.features.users.store.bans import add_ban, ban_in_force, lift_ban
 from secureconnect.features.users.store.bots import count_bots, find_bot, insert_bot, list_bots
+from secureconnect.features.users.store.erasing import due, nobody
 from secureconnect.features.users.store.listing import (
     Position,
     count_accounts,
@@ -33,6 +34,7 @@ __all__ = [
     "ban_in_force",
     "count_accounts",
     "count_bots",
+    "due",
     "find",
     "find_account",
     "find_bot",
@@ -44,6 +46,7 @@ __all__ = [
     "lift_ban",
     "list_accounts",
     "list_bots",
+    "nobody",
     "password_hash",
     "search",
     "set_role",

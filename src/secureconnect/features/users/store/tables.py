@@ -33,6 +33,12 @@ users = Table(
 Index("users_email_key", func.lower(users.c.email), unique=True)
 Index("users_username_key", func.lower(users.c.username), unique=True)
 Index("users_owner_id_idx", users.c.owner_id)
+Index(
+    "users_erase_at_idx",
+    users.c.erase_at,
+    sqlite_where=text("erase_at IS NOT NULL"),
+    postgresql_where=text("erase_at IS NOT NULL"),
+)
 
 user_bans = Table(
     "user_bans",
