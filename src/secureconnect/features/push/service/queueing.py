@@ -97,7 +97,7 @@ class PushQueue:
         return await self._database.write(work)
 
     def _queue_in(self, tx: WriteTx, user_id: str, content: Callable[[], Content], *, max_age: int) -> int:
-        tokens = store.active_tokens(tx.conn, user_id)
+        tokens = store.active_tokens(tx, user_id)
         if not tokens:  # of most who are told of something
             return 0
         now = self._clock.now()

@@ -119,10 +119,12 @@ def list_tokens(conn: Connection, user_id: str) -> list[Token]:
     return [_token(row) for row in conn.execute(query)]
 
 
-def active_tokens(conn: Connection, user_id: str) -> list[tuple[str, Provider, str | None]]:
-    """token_id, type and session_id of those that take pushes."""
-    query = select(_c.token_id, _c.type, _c.session_id).where(_c.user_id == user_id, _c.active)
-    return [(row[0], row[1], row[2]) for row in conn.execute(query)]
+def active_tokens(tx: WriteTx, user_id: str) -> list[tuple[str, Provider, str | None]]:
+    """token_id, type and session_id of those that take pushes. Asked for each message and member."""
+    rows = tx.run(
+        "SELECT token_id, type, session_id FROM push_tokens WHERE user_id = ? AND active", (user_id,)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def count_active(conn: Connection, user_id: str) -> int:

@@ -1,0 +1,1 @@
+"""Pushes: devices, what is queued, what becomes of it."""
