@@ -38,6 +38,7 @@ from secureconnect.features.factors.service import (
     Steps,
 )
 from secureconnect.features.mail.api import FactorChange
+from secureconnect.features.oidc.service import Links
 from secureconnect.features.sessions.api import Tokens
 from secureconnect.features.sessions.service import (
     Access,
@@ -75,6 +76,7 @@ _TABLES = (
     "mfa_totp",
     "mfa_recovery_codes",
     "passkeys",
+    "oidc_identities",
 )
 
 
@@ -199,6 +201,8 @@ class World(NamedTuple):
     post: Post
     notices: HeardNotices
     factors: FactorCases
+    entrance: EntranceService
+    links: Links
     told: list[tuple[str, FactorChange]]
     trail: list[AuditEntry]
     counts: Counter[str]
@@ -251,13 +255,14 @@ def _factors(
     sessions: SessionService,
     tokens: OneTime,
     entrance: EntranceService,
+    links: Links,
     trail: _Trail,
     told: Told,
     sealer: Sealer,
     clock: Time,
 ) -> FactorCases:
     party = RelyingParty("chat.example.test", ORIGIN)
-    steps, challenges = Steps(users, tokens), Challenges(tokens)
+    steps, challenges = Steps(users, tokens, links), Challenges(tokens)
     changes = Changes(sessions, trail, told, steps, clock)
     codes = Codes(entrance, trail, sealer, clock)
     assertions = Assertions(database, entrance, party, challenges, steps, clock)
@@ -298,8 +303,8 @@ async def world(
     lockout = Lockout(database, sessions, clock, LockoutLimits(5, 900, 900, 100))
     bars = [ban_bar(users, clock), *([verification_bar] if verification == "required" else [])]
     entrance = EntranceService(users, sessions, trail, lockout, alerts, counts, clock, bars)
-    told = Told()
-    factors = _factors(database, users, sessions, tokens, entrance, trail, told, sealer, clock)
+    told, links = Told(), Links(trail, clock)
+    factors = _factors(database, users, sessions, tokens, entrance, links, trail, told, sealer, clock)
     owners.source = factors.account
     login = Login(database, users, hasher, lockout, entrance, factors.logins, counts, clock)
     recovery = Recovery(
@@ -352,6 +357,8 @@ async def world(
             post,
             notices,
             factors,
+            entrance,
+            links,
             told.changes,
             trail.entries,
             counts.of,

@@ -1,6 +1,7 @@
 """Whether an ID token proves what it says (OpenID Connect Core 1.0, §3.1.3.7)."""
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ __all__ = ["Claims", "IdTokens"]
 _ALGORITHMS: Final = {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
 #: How far clocks may be apart, in seconds.
 _LEEWAY: Final = 60
+_SUBJECT: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 Keys = Callable[[str | None], Awaitable[list[dict[str, Any]]]]
 
@@ -98,6 +100,8 @@ class IdTokens:
     def _check(self, claims: _IdToken, nonce: str) -> None:
         now = self._clock.now() / 1000
         audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+        if not _SUBJECT.fullmatch(claims.sub):
+            raise ProviderRefused("the subject is not of 1 to 255 ASCII characters")
         if claims.iss != self._issuer:
             raise ProviderRefused("the ID token has another issuer")
         if self._client_id not in audience:
