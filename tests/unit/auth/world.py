@@ -128,7 +128,9 @@ class _NoBots:
         return None
 
 
-class _Trail:
+class Trail:
+    """Implements `Audit` in memory."""
+
     def __init__(self) -> None:
         self.entries: list[AuditEntry] = []
 
@@ -204,6 +206,8 @@ class World(NamedTuple):
     entrance: EntranceService
     links: Links
     told: list[tuple[str, FactorChange]]
+    audit: Trail
+    metrics: Counts
     trail: list[AuditEntry]
     counts: Counter[str]
 
@@ -256,7 +260,7 @@ def _factors(
     tokens: OneTime,
     entrance: EntranceService,
     links: Links,
-    trail: _Trail,
+    trail: Trail,
     told: Told,
     sealer: Sealer,
     clock: Time,
@@ -283,7 +287,7 @@ async def world(
     database = open_sqlite(path / "secureconnect.db")
     tables = [METADATA.tables[name] for name in _TABLES]
     await database.write(lambda tx: METADATA.create_all(tx.conn, tables=tables))
-    clock, bus, trail, counts, sealer = Time(), MemoryBus(), _Trail(), Counts(), Sealer(os.urandom(32))
+    clock, bus, trail, counts, sealer = Time(), MemoryBus(), Trail(), Counts(), Sealer(os.urandom(32))
     owners = Late()
     users = UserService(
         database, bus, trail, clock, _Online(), cast("FactorOwners", owners), allow_http=False
@@ -360,6 +364,8 @@ async def world(
             entrance,
             links,
             told.changes,
+            trail,
+            counts,
             trail.entries,
             counts.of,
         )
