@@ -112,3 +112,13 @@ async def test_members_and_careful(page: dict[str, Any], server: Server, reg: Re
         nil = "00000000-0000-4000-8000-000000000000"
         assert (await page["careful"](client, "G", [nil])).startswith("refused: NOT_FOUND, request ")
         assert len(await page["careful"](client, "G", [bob.user_id])) == 36
+
+
+async def test_search(page: dict[str, Any], server: Server, reg: Register) -> None:
+    ann, bob = await reg("a", "b")
+    g = (await group(ann, [bob]))["conversation_id"]
+    for text in ("The Café menu: https://example.test/menu", "the café is closed", "https://example.test"):
+        (await send(ann, g, text)).ok(201)
+    async with Client(server.url) as client:
+        await client.auth.login(username=bob.username, password=PASSWORD)
+        assert await page["links_about"](client, "cafe men") == ["The Café menu: https://example.test/menu"]
