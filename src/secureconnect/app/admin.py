@@ -28,7 +28,7 @@ def create_admin(settings: Settings, email: str, username: str, password: str) -
 async def _create(settings: Settings, email: str, username: str, password: str) -> str:
     data_dir = open_data_dir(settings)
     metrics = Metrics(SERVICE, __version__)
-    async with open_stores(settings, data_dir, SystemClock(), metrics) as stores:
+    async with open_stores(settings, data_dir, SystemClock(), metrics, alone=False) as stores:
         product: Product = assemble_product(settings, stores)
         created = await product.accounts.ensure_admin(email=email, username=username, password=password)
         product.hasher.close()

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from secureconnect.app.commands import chat, config, createadmin, documents, migrate, serve, version
+from secureconnect.app.commands import chat, config, createadmin, documents, migrate, people, serve, version
 from secureconnect.app.failure import Failure
 from secureconnect.app.settings import SettingsError
 
 __all__ = ["main"]
 
-_COMMANDS = (serve, migrate, config, documents, createadmin, chat, version)
+_COMMANDS = (serve, migrate, config, documents, createadmin, people, chat, version)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

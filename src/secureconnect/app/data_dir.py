@@ -29,9 +29,13 @@ from secureconnect.app.failure import Failure
 from secureconnect.app.settings import Settings
 from secureconnect.infra.push.vapid import new_scalar, scalar_of
 
-__all__ = ["DataDirectory", "DirectoryLock", "open_data_dir"]
+__all__ = ["DataDirectory", "DirectoryLock", "InUse", "open_data_dir"]
 
 _KEY_BYTES = 32
+
+
+class InUse(Failure):
+    """Another process works on the data directory."""
 
 
 class DataDirectory(msgspec.Struct, frozen=True):
@@ -53,7 +57,7 @@ class DataDirectory(msgspec.Struct, frozen=True):
         """Take the directory, and a database outside of it, for this process; a context manager.
 
         Raises:
-            Failure: another process holds it.
+            InUse: another process holds it.
         """
         paths = [self.path / "lock"]
         if self.database.parent.resolve() != self.path.resolve():
@@ -125,7 +129,7 @@ def _hold(stack: ExitStack, path: Path) -> None:
     except BlockingIOError as error:
         with suppress(OSError):
             owner = path.read_text("ascii", "replace").strip()
-            raise Failure(
+            raise InUse(
                 f"{path.parent} is in use by another SecureConnect process (pid {owner or 'unknown'})\n"
                 "Stop it first, or give this one another directory with --data-dir."
             ) from error

@@ -13,12 +13,15 @@ from secureconnect.kit.clock import Clock
 __all__ = ["objects_module", "open_blobs"]
 
 
-def open_blobs(settings: Settings, data_dir: DataDirectory, clock: Clock, metrics: Metrics) -> Blobs:
-    """The store; S3 is not asked before it is used, so that a late one delays no start."""
+def open_blobs(
+    settings: Settings, data_dir: DataDirectory, clock: Clock, metrics: Metrics, *, alone: bool
+) -> Blobs:
+    """The store; S3 is not asked before it is used, so that a late one delays no start. `alone`: no other
+    process has the data directory."""
     given = settings.object_store
     if given.backend == "local":
         urls = UrlSigner(data_dir.master_key, settings.server.public_url, clock)
-        return LocalBlobs(data_dir.objects, urls, metrics)
+        return LocalBlobs(data_dir.objects, urls, metrics, alone=alone)
 
     from secureconnect.infra.blobs.s3 import S3Blobs
     from secureconnect.infra.blobs.s3_bucket import S3Bucket

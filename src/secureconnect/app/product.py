@@ -59,7 +59,7 @@ from secureconnect.features.messages.api import Messages, Online, PollCards
 from secureconnect.features.messages.service import Announcer, MessagePurge, Poster, SenderNames, TimelineView
 from secureconnect.features.notifications.service import Teller
 from secureconnect.features.notifications.service.frames import Frames
-from secureconnect.features.privacy.service import Exporter
+from secureconnect.features.privacy.service import Operating
 from secureconnect.features.push.service import Deliverer
 from secureconnect.features.push.service.queueing import LoggedIn
 from secureconnect.features.search.service import Feeder
@@ -92,7 +92,8 @@ class Product(Struct, frozen=True):
     hasher: PasswordHasher
     mail: MailService
     push: Deliverer
-    exporter: Exporter
+    privacy: Operating
+    users: UserService
 
 
 def assemble_product(settings: Settings, stores: Stores) -> Product:
@@ -144,9 +145,8 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         ),
     )
     alerts = AlertService(users, sessions, audit, mail, teller, clock, new_devices=auth.notify_new_device)
-    bars = [ban_bar(users, clock)]
-    if auth.email_verification == "required":
-        bars.append(verification_bar)
+    unverified = [verification_bar] if auth.email_verification == "required" else []
+    bars = [ban_bar(users, clock), *unverified]
     entrance = EntranceService(users, sessions, audit, lockout, alerts, metrics, clock, bars)
     factor_parts = wire_factors(
         settings,
@@ -224,7 +224,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     poster = Poster(timeline, conversations, files.readers, cast("Online", online), names, clock)
 
     polls_module, polls.source = wire_polls(stores, users, conversations, cast("Messages", messages))
-    messages_module, message_cases = wire_messages(
+    messages_module, message_cases, messages.source = wire_messages(
         settings,
         stores,
         timers=timers,
@@ -239,7 +239,6 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         view=view,
         notices=teller,
     )
-    messages.source = message_cases.neighbours
 
     bots, bot_modules = wire_bots(
         settings,
@@ -371,5 +370,6 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         hasher=hasher,
         mail=mail,
         push=push.deliverer,
-        exporter=privacy.exporter,
+        privacy=privacy.operating,
+        users=users,
     )

@@ -35,7 +35,7 @@ from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import SystemClock
 from secureconnect.kit.errors import ApiError
 
-__all__ = ["serve"]
+__all__ = ["serve", "working"]
 
 log = logs.get_logger()
 
@@ -99,7 +99,7 @@ async def _run(
     async with open_stores(settings, data_dir, SystemClock(), metrics) as stores:
         product = assemble_product(settings, stores)
         edges = build_edges(settings, stores, product)
-        async with _working(product, edges, stores):
+        async with working(product, edges, stores):
             server = _server(settings, edges, metrics)
             async with metrics_port(settings.observability.metrics_listen, edges.health):
                 serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -124,7 +124,7 @@ async def _run(
 
 
 @contextlib.asynccontextmanager
-async def _working(product: Product, edges: Edges, stores: Stores) -> AsyncIterator[None]:
+async def working(product: Product, edges: Edges, stores: Stores) -> AsyncIterator[None]:
     """Everything that runs beside the requests."""
     await product.hub.open()
     for module in product.modules:

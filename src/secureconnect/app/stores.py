@@ -46,9 +46,9 @@ class Stores(Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def open_stores(
-    settings: Settings, data_dir: DataDirectory, clock: Clock, metrics: Metrics
+    settings: Settings, data_dir: DataDirectory, clock: Clock, metrics: Metrics, *, alone: bool = True
 ) -> AsyncIterator[Stores]:
-    """Open the stores on `data_dir`, whose lock the caller holds.
+    """Open the stores on `data_dir`, whose lock the caller holds; not `alone`, somebody else may hold it.
 
     Raises:
         DatabaseRefused: the database cannot be used; nothing in it was changed.
@@ -63,7 +63,7 @@ async def open_stores(
     )
     search = SearchFile(data_dir.search, settings)
     bus, cache = MemoryBus(), MemoryCache(clock)
-    blobs = open_blobs(settings, data_dir, clock, metrics)
+    blobs = open_blobs(settings, data_dir, clock, metrics, alone=alone)
     try:
         await _migrate(database, automatic=settings.database.auto_migrate)
         metrics.watch_database(
@@ -81,7 +81,7 @@ async def open_stores(
             clock,
             metrics,
             # The lock on the data directory keeps every other process out.
-            RelationalOutbox(database, clock, metrics, alone=True),
+            RelationalOutbox(database, clock, metrics, alone=alone),
             blobs,
             SqliteSearchIndex(search),
             data_dir.vapid_key,

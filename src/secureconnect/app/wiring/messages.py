@@ -12,6 +12,7 @@ from secureconnect.features.messages.module import module
 from secureconnect.features.messages.rules import MessageLimits
 from secureconnect.features.messages.service import (
     Announcer,
+    Neighbours,
     Poster,
     Receipts,
     SenderNames,
@@ -39,8 +40,8 @@ def wire_messages(
     announcer: Announcer,
     view: TimelineView,
     notices: MessageNotices | None = None,
-) -> tuple[Module, UseCases]:
-    """The feature, and its use cases; `neighbours` among them are what other features are told."""
+) -> tuple[Module, UseCases, Neighbours]:
+    """The feature, its use cases, and what other features are told of it."""
     messaging = settings.messaging
     cases = use_cases(
         database=stores.database,
@@ -80,4 +81,4 @@ def wire_messages(
         typing_interval=settings.realtime.typing_interval,
         dedup_hours=settings.messaging.dedup_hours,
     )
-    return built, cases
+    return built, cases, cases.neighbours

@@ -10,6 +10,7 @@ from secureconnect.edge.http.remembered import remembered_answers
 from secureconnect.edge.module import Module
 from secureconnect.features.audit.api import Audit
 from secureconnect.features.audit.belongings import Trail
+from secureconnect.features.audit.service import AuditService
 from secureconnect.features.auth.belongings import LoginFailures
 from secureconnect.features.bots.api import Bots
 from secureconnect.features.bots.belongings import Robots
@@ -30,7 +31,7 @@ from secureconnect.features.polls.belongings import Votes
 from secureconnect.features.privacy.api import Belongings
 from secureconnect.features.privacy.belongings import Archives
 from secureconnect.features.privacy.module import module
-from secureconnect.features.privacy.service import Deletion, Erasure, Exporter, ExportService
+from secureconnect.features.privacy.service import Deletion, Erasure, Exporter, ExportService, Operating
 from secureconnect.features.push import belongings as push
 from secureconnect.features.reports.belongings import Reports
 from secureconnect.features.search.belongings import Indexed
@@ -45,7 +46,7 @@ __all__ = ["PrivacyParts", "wire_belongings", "wire_privacy"]
 class PrivacyParts(Struct, frozen=True):
     """What commands use, and the module."""
 
-    exporter: Exporter
+    operating: Operating
     module: Module
 
 
@@ -101,7 +102,7 @@ def wire_privacy(
     deletion: Deletion,
     accounts: AccountRegistry,
     files: Files,
-    audit: Audit,
+    audit: AuditService,
     belongings: Sequence[Belongings],
 ) -> PrivacyParts:
     """The feature."""
@@ -117,4 +118,5 @@ def wire_privacy(
         scratch=settings.data_dir / "exporting",
     )
     erasure = Erasure(database, stores.outbox, accounts, deletion, belongings, audit, clock)
-    return PrivacyParts(exporter, module(deletion, erasure, exports))
+    operating = Operating(database, accounts, exporter, audit, audit, clock)
+    return PrivacyParts(operating, module(deletion, erasure, exports))

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.principal import RequestContext
 
-__all__ = ["Audit", "AuditEntry", "Result"]
+__all__ = ["Audit", "AuditEntry", "Receipts", "Result"]
 
 Result = Literal["success", "failure", "denied"]
 
@@ -39,3 +40,10 @@ class Audit(Protocol):
 
     def record(self, entry: AuditEntry) -> None:
         """Queue a record of a denial or failure. Never blocks or raises; a lost one is counted."""
+
+
+class Receipts(Protocol):
+    """What was recorded, for whoever has to show it again."""
+
+    def details_in(self, conn: Connection, event: str, target_id: str) -> dict[str, str] | None:
+        """The details of the newest record of an event with this target; reads all records of the event."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final, Protocol
 
 import msgspec
+from sqlalchemy import Connection
 
 from secureconnect.features.audit import store
 from secureconnect.features.audit.api import AuditEntry
@@ -104,6 +105,11 @@ class AuditService:
                 details={"action": action, "code": error.code.name},
             )
         )
+
+    def details_in(self, conn: Connection, event: str, target_id: str) -> dict[str, str] | None:
+        """See `audit.api.Receipts`."""
+        found = store.page(conn, store.AuditFilter(event=event, target_id=target_id), after=None, limit=1)
+        return msgspec.json.decode(found[0].details, type=dict[str, str]) if found else None
 
     async def page(
         self, wanted: store.AuditFilter, *, after: tuple[int, str] | None, limit: int

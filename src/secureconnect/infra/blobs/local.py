@@ -69,16 +69,19 @@ class LocalBlobs:
         root: an existing directory.
         urls: makes the signed requests.
         metrics: told of every operation.
+        alone: no other process uses the directory: what is on its way in is left by one that was killed.
     """
 
-    def __init__(self, root: Path, urls: UrlSigner, metrics: BlobMetrics | None = None) -> None:
+    def __init__(
+        self, root: Path, urls: UrlSigner, metrics: BlobMetrics | None = None, *, alone: bool = True
+    ) -> None:
         self.urls = urls
         self._root = root
         self._disk = Disk()
         self._incoming, self._tickets = root / ".incoming", root / ".uploads"
         for directory in (self._incoming, self._tickets, root / ".multipart"):
             directory.mkdir(mode=0o700, exist_ok=True)
-        for rest in self._incoming.iterdir():  # of a process that was killed
+        for rest in self._incoming.iterdir() if alone else ():
             rest.unlink()
         self._multipart = LocalMultipart(root / ".multipart", self._disk)
         self._measuring = Measuring(metrics, (OSError,))

@@ -30,6 +30,8 @@ _PRAGMAS = (
     "wal_autocheckpoint = 4000",
     "journal_size_limit = 67108864",
     "mmap_size = 0",
+    # What is deleted is overwritten: erased means erased, in the file too.
+    "secure_delete = ON",
 )
 
 

@@ -29,7 +29,7 @@ class Archive:
     """
 
     def __init__(self, path: str) -> None:
-        self._zip = zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED)
+        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED)
         self._entry: IO[bytes] | None = None
         self._name: str | None = None
         self.counts: dict[str, int] = {}

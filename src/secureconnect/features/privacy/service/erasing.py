@@ -88,7 +88,7 @@ class Erasure:
 
     async def _handle(self, work: Work) -> None:
         wanted = work.decode(Wanted)
-        if wanted.at_once:
+        if wanted.at_once and not await self._is_gone(wanted.user_id):
             await self._delete(wanted.user_id)
         if not await self._is_due(wanted.user_id):
             return
@@ -118,6 +118,11 @@ class Erasure:
             if error.code in {ErrorCode.NOT_FOUND, ErrorCode.CONFLICT}:
                 raise Gone(error.message) from error
             raise
+
+    async def _is_gone(self, user_id: str) -> bool:
+        now = self._clock.now()
+        found = await self._database.read(lambda conn: self._accounts.find_in(conn, user_id, now))
+        return found is None
 
     async def _is_due(self, user_id: str) -> bool:
         """Whether the account is to be erased now: it may be restored, or erased, by now."""

@@ -61,7 +61,7 @@ class Exporter:
         self._clock = clock
 
     async def write(self, user_id: str, path: str) -> dict[str, int]:
-        """Write the archive of a person to `path`, where nothing is; returns the number of rows by file.
+        """Write the archive of a person to the file at `path`; returns the number of rows by file.
 
         Raises:
             OSError: it cannot be written.
