@@ -301,8 +301,13 @@ class Conversations(Protocol):
     async def readers(self, conversation_id: str, *, after: str | None, limit: int) -> list[Reader]:
         """Members and their marks, ascending by user id, above the id `after`."""
 
-    def audience_in(self, conn: Connection, conversation_id: str) -> Audience | None:
-        """Everybody in a conversation, within a transaction; None when it is gone."""
+    def audience_in(
+        self, tx: WriteTx, conversation_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> Audience | None:
+        """Everybody in a conversation, within a transaction; None when it is gone.
+
+        With `limit` a part of them, ascending by user id, above the id `after`.
+        """
 
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         """The user's own place in a conversation. Raises like `member`."""

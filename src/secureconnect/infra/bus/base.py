@@ -23,6 +23,9 @@ class Bus(Protocol):
     def publish(self, channel: str, hint: Hint) -> None:
         """Tell every subscriber of `channel`. Never blocks, never raises."""
 
+    def heard(self, channel: str) -> bool:
+        """False when surely nobody subscribes to `channel`: then there is no need to make a hint."""
+
     async def subscribe(self, channel: str, handler: Handler) -> Unsubscribe:
         """Call `handler` for every hint on `channel` until the returned function is called."""
 

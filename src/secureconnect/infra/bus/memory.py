@@ -45,6 +45,9 @@ class MemoryBus:
         finally:
             self._delivering = False
 
+    def heard(self, channel: str) -> bool:
+        return channel in self._subscriptions
+
     async def subscribe(self, channel: str, handler: Handler) -> Unsubscribe:
         subscription = _Subscription(handler)
         # Tuples are replaced whole, so a handler may subscribe and leave while its channel is being served.

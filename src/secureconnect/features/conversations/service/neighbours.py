@@ -139,11 +139,10 @@ class Neighbours:
             lambda conn: store.readers(conn, conversation_id, after=after, limit=limit)
         )
 
-    def audience_in(self, conn: Connection, conversation_id: str) -> Audience | None:
-        record = store.find(conn, conversation_id)
-        if record is None:
-            return None
-        return Audience(record.type, record.title, store.listeners(conn, conversation_id))
+    def audience_in(
+        self, tx: WriteTx, conversation_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> Audience | None:
+        return store.audience(tx, conversation_id, after, limit)
 
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         return await self._views.my_state(await self.member(conversation_id, user_id))

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
-from secureconnect.features.conversations.api import Listener, Member, Reader, Role, Type
+from secureconnect.features.conversations.api import Audience, Listener, Member, Reader, Role, Type
 from secureconnect.features.conversations.store.records import (
     MEMBER,
     RECORD,
@@ -18,16 +18,17 @@ from secureconnect.features.conversations.store.tables import (
     conversation_participants,
     conversations,
 )
+from secureconnect.infra.database.base import WriteTx
 
 __all__ = [
     "Archived",
     "Candidate",
     "ParticipantRow",
+    "audience",
     "candidates",
     "first_members",
     "list_participants",
     "list_seats",
-    "listeners",
     "overview_seats",
     "participant",
     "readers",
@@ -37,6 +38,7 @@ Archived = Literal["true", "false", "all"]
 
 _C = conversations.c
 _P = conversation_participants.c
+_ALL = 2**31 - 1
 _NAMED = 3  # members whose names make up the name of a group without title
 
 
@@ -146,14 +148,22 @@ def list_participants(
     return [ParticipantRow(*row) for row in conn.execute(query)]
 
 
-def listeners(conn: Connection, conversation_id: str) -> list[Listener]:
-    """All members, for those who tell them something."""
-    rows = conn.execute(
-        select(_P.user_id, _P.first_visible_seq, _P.cleared_seq, _P.last_read_seq, _P.muted_until).where(
-            _P.conversation_id == conversation_id
-        )
-    )
-    return [Listener(row[0], max(row[1], row[2] + 1), row[3], row[4]) for row in rows]
+# Plain SQL on the driver: these run once for each few messages.
+_CALLED = "SELECT type, title FROM conversations WHERE conversation_id = ? AND deleted_at IS NULL"
+_LISTENERS = (
+    "SELECT user_id, first_visible_seq, cleared_seq, last_read_seq, muted_until"
+    " FROM conversation_participants WHERE conversation_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"
+)
+
+
+def audience(tx: WriteTx, conversation_id: str, after: str | None, limit: int | None) -> Audience | None:
+    """Members in the order of their ids, for those who tell them something."""
+    found = tx.run(_CALLED, (conversation_id,))
+    if not found:
+        return None
+    rows = tx.run(_LISTENERS, (conversation_id, after or "", _ALL if limit is None else limit))
+    listeners = [Listener(row[0], max(row[1], row[2] + 1), row[3], row[4]) for row in rows]
+    return Audience(found[0][0], found[0][1], listeners)
 
 
 def readers(conn: Connection, conversation_id: str, *, after: str | None, limit: int) -> list[Reader]:

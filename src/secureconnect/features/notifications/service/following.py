@@ -1,17 +1,23 @@
 """Following all timelines: what members did becomes entries in the inboxes of those whom it concerns.
 
 Told is what was committed, once: which event of a conversation was told last is remembered in the transaction
-that tells of it. Commits wake the follower; after a crash it looks at everything that may have been left.
+that tells of it. Commits wake the follower, and it keeps what they brought; the timeline is read only when
+something is missing from that, and after a crash, for everything that may have been left.
+
+All of this shares the machine with the sends that it follows. So events wait a moment for company, many
+conversations share a transaction, a large one is told in parts, and the pauses grow with the work.
 """
 
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 
-from secureconnect.features.conversations.api import Audience, Conversations
+from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.messages.api import Messages, Online
 from secureconnect.features.notifications import store
-from secureconnect.features.notifications.service.stories import TOLD, Story, stories
+from secureconnect.features.notifications.service.narrating import Chapter, Narrator, Part
+from secureconnect.features.notifications.service.stories import TOLD
 from secureconnect.features.notifications.service.telling import Teller
 from secureconnect.features.users.api import Users
 from secureconnect.infra.database.base import Database, WriteTx
@@ -23,13 +29,40 @@ __all__ = ["Follower"]
 
 log = get_logger()
 
-_LINGER = 0.3  # seconds that an event may wait for company
-_BATCH = 200  # events
+_LINGER, _LINGER_MOST = 0.3, 3.0  # seconds that an event may wait for company
+_SHARE = 0.1  # of the time may go into telling
+_AT_ONCE = 32  # conversations
+_BATCH = 200  # events of a conversation
+_MOST_KEPT = 20_000  # events; others are read from the timeline
 _PAGE = 1000  # conversations
 _RETRY = 2.0
 _SAVE_EVERY = 5.0
 #: Commits may come this much (ms) after the time that their event names.
 _SLACK = 60_000
+
+
+#: What was committed under these changed earlier messages: what is kept of them is read again.
+_CHANGES = frozenset({"message_edited", "message_deleted"})
+
+
+class _Heard:
+    """Events of one conversation without gaps, in order; None when they have to be read."""
+
+    __slots__ = ("events",)
+
+    def __init__(self, events: list[StoredEvent] | None) -> None:
+        self.events = events
+
+    def hear(self, event: StoredEvent) -> int:
+        """Keep it; returns by how many more are kept now."""
+        events = self.events
+        if events is None:
+            return 0
+        if event.kind in _CHANGES or event.seq != events[-1].seq + 1 or len(events) == _BATCH:
+            self.events = None
+            return -len(events)
+        events.append(event)
+        return 1
 
 
 class Follower:
@@ -49,13 +82,13 @@ class Follower:
         self._database = database
         self._timeline = timeline
         self._conversations = conversations
-        self._messages = messages
         self._users = users
         self._online = online
-        self._teller = teller
+        self._narrator = Narrator(conversations, messages, teller, clock)
         self._clock = clock
         self._first = 0
-        self._waiting: dict[str, None] = {}
+        self._waiting: dict[str, _Heard] = {}
+        self._kept = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._saved = 0.0
@@ -63,8 +96,13 @@ class Follower:
     def committed(self, events: Sequence[StoredEvent]) -> None:
         """A `CommitListener`: returns at once, raises nothing."""
         for event in events:
-            if event.kind in TOLD:
-                self._waiting[event.conversation_id] = None
+            heard = self._waiting.get(event.conversation_id)
+            if heard is not None:
+                self._kept += heard.hear(event)
+            elif event.kind in TOLD:
+                room = self._kept < _MOST_KEPT
+                self._waiting[event.conversation_id] = _Heard([event] if room else None)
+                self._kept += room
         if self._waiting:
             self._wake.set()
 
@@ -79,15 +117,18 @@ class Follower:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        prepared = False
+        prepared, linger = False, _LINGER
         while True:
             try:
                 if not prepared:
                     await self._prepare()
                     prepared = True
                 await self._wake.wait()
-                await asyncio.sleep(_LINGER)
+                await asyncio.sleep(linger)
+                started = time.monotonic()
                 await self._drain()
+                took = time.monotonic() - started
+                linger = min(max(_LINGER, took / _SHARE), _LINGER_MOST)
             except Exception as error:
                 log.warning("notifications wait", error=str(error), exc_info=True)
                 await asyncio.sleep(_RETRY)
@@ -107,7 +148,7 @@ class Follower:
         after: str | None = None
         while True:
             page = await self._timeline.active_since(told - _SLACK, after=after, limit=_PAGE)
-            self._waiting |= dict.fromkeys(page)
+            self._waiting |= {conversation_id: _Heard(None) for conversation_id in page}
             if len(page) < _PAGE:
                 break
             after = page[-1]
@@ -115,69 +156,49 @@ class Follower:
             self._wake.set()
 
     async def _drain(self) -> None:
-        """Tell everything that waits."""
+        """Tell what waits now; what comes meanwhile waits for the next time."""
         began = self._clock.now()
         self._wake.clear()
-        while self._waiting:
-            conversation_id = next(iter(self._waiting))
-            del self._waiting[conversation_id]
-            try:
-                more = await self._tell(conversation_id)
-            except BaseException:
-                self._waiting[conversation_id] = None
+        todo, self._waiting, self._kept = self._waiting, {}, 0
+        try:
+            while todo:
+                some = [(key, todo[key]) for _, key in zip(range(_AT_ONCE), todo, strict=False)]
+                more = await asyncio.gather(*(self._tell(*one) for one in some), return_exceptions=True)
+                for (conversation_id, heard), left in zip(some, more, strict=True):
+                    if left is False:
+                        del todo[conversation_id]
+                    else:
+                        heard.events = None
+                for left in more:
+                    if isinstance(left, BaseException):
+                        raise left
+        finally:
+            if todo:
+                self._waiting |= {key: _Heard(None) for key in todo}
+            if self._waiting:
                 self._wake.set()
-                raise
-            if more:
-                self._waiting[conversation_id] = None
         if time.monotonic() - self._saved >= _SAVE_EVERY:
-            await self._database.write(lambda tx: store.set_told_time(tx, began))
+            await self._database.write(lambda tx: store.set_told_time(tx, began), brief=True)
             self._saved = time.monotonic()
 
-    async def _tell(self, conversation_id: str) -> bool:
-        """Tell the next events of a conversation; True when there are more."""
-        upto = await self._database.lookup(lambda conn: store.progress(conn, conversation_id))
-        events = await self._timeline.events(conversation_id, after_seq=upto or 0, limit=_BATCH)
-        if not events:
-            return False
-        told = [event for event in events if event.kind in TOLD and event.sent_at >= self._first]
-        if told:
-            people = {event.actor_id for event in told if event.actor_id is not None}
-            names = {
-                user_id: record.display_name for user_id, record in (await self._users.many(people)).items()
-            }
-            facts = await self._conversations.facts(conversation_id)
-            here = await self._online.online_among(facts.members) if facts is not None else set()
-
-            def tell(tx: WriteTx) -> None:
-                if store.progress(tx.conn, conversation_id) != upto:
-                    return  # another process did it
-                audience = self._conversations.audience_in(tx.conn, conversation_id)
-                if audience is not None:
-                    called = self._messages.called_in(tx.conn, conversation_id, told[0].seq, told[-1].seq)
-                    self._tell_in(tx, audience, stories(told, audience, called, names), here)
-                store.remember(tx, conversation_id, events[-1].seq, events[-1].sent_at)
-
-            await self._database.write(tell)
+    async def _tell(self, conversation_id: str, heard: _Heard) -> bool:
+        """Tell the next events of a conversation; True when there are more, which have to be read."""
+        events, from_seq = heard.events, 0
+        if events is None:
+            upto = await self._database.lookup(lambda conn: store.progress(conn, conversation_id)) or 0
+            events = await self._timeline.events(conversation_id, after_seq=upto, limit=_BATCH)
         else:
-            last = events[-1]
-            await self._database.write(
-                lambda tx: store.remember(tx, conversation_id, last.seq, last.sent_at), brief=True
+            from_seq = events[0].seq
+        told = [event for event in events if event.kind in TOLD and event.sent_at >= self._first]
+        people = {event.actor_id for event in told if event.actor_id is not None}
+        names = {key: record.display_name for key, record in (await self._users.many(people)).items()}
+        here: set[str] = set()
+        if told and (facts := await self._conversations.facts(conversation_id)) is not None:
+            here = await self._online.online_among(facts.members)
+        chapter = Chapter(conversation_id, from_seq, events, told, names, here)
+        part = Part("" if events else None)
+        while part.next is not None:
+            part = await self._database.write(
+                partial(self._narrator.tell_in, chapter=chapter, after=part.next), brief=True
             )
-        return len(events) == _BATCH
-
-    def _tell_in(self, tx: WriteTx, audience: Audience, told: Sequence[Story], here: set[str]) -> None:
-        preferences = self._teller.preferences_in(tx, {story.notice.user_id for story in told})
-        muted = {listener.user_id for listener in audience.listeners if listener.is_muted(self._clock.now())}
-        for story in told:
-            notice = story.notice
-            wanted = preferences[notice.user_id]
-            if notice.type == "mention" and not wanted.mention_enabled:
-                # Still a message like any other.
-                if story.instead is None:
-                    continue
-                notice = story.instead
-            if notice.user_id in muted and notice.type in {"message", "reaction"}:
-                continue
-            self._teller.tell_known_in(
-                tx, notice, wanted, online=notice.user_id in here, preview=story.preview
-            )
+        return part.missed or (heard.events is None and len(events) == _BATCH)

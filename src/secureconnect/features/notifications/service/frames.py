@@ -1,4 +1,7 @@
-"""Telling open sockets of new entries: at most one frame per second and user, the latest wins."""
+"""Telling open sockets of new entries: at most one frame per second and user, the latest wins.
+
+What replaces it before it is sent is never rendered.
+"""
 
 import msgspec
 
@@ -43,7 +46,7 @@ class _Pace:
         self._frames = frames
         self.user_id = user_id
         self.due_tick = -1
-        self.waiting: tuple[Notification, int] | None = None
+        self.waiting: tuple[Entry, int] | None = None
 
     def due(self) -> None:
         self._frames.due(self)
@@ -57,28 +60,33 @@ class Frames:
         self._timers = timers
         self._paces: dict[str, _Pace] = {}
 
-    def tell(self, user_id: str, notification: Notification, unread_count: int) -> None:
+    def heard(self, user_id: str) -> bool:
+        """False when the user has no socket that could hear of an entry."""
+        return self._bus.heard(user_channel(user_id))
+
+    def tell(self, entry: Entry, unread_count: int) -> None:
         """Publish now or within a second, unless a later entry of the user replaces it."""
+        user_id = entry.user_id
         pace = self._paces.get(user_id)
         if pace is not None:
-            pace.waiting = notification, unread_count
+            pace.waiting = entry, unread_count
             return
         pace = self._paces[user_id] = _Pace(self, user_id)
         self._timers.wake(pace, _INTERVAL)
-        self._publish(user_id, notification, unread_count)
+        self._publish(entry, unread_count)
 
     def due(self, pace: _Pace) -> None:
         """A second has passed since the last frame."""
         if pace.waiting is None:
             del self._paces[pace.user_id]
             return
-        notification, unread_count = pace.waiting
+        entry, unread_count = pace.waiting
         pace.waiting = None
         self._timers.wake(pace, _INTERVAL)
-        self._publish(pace.user_id, notification, unread_count)
+        self._publish(entry, unread_count)
 
-    def _publish(self, user_id: str, notification: Notification, unread_count: int) -> None:
+    def _publish(self, entry: Entry, unread_count: int) -> None:
         frame = json_frame(
-            {"type": "notification", "notification": notification, "unread_count": unread_count}
+            {"type": "notification", "notification": show(entry), "unread_count": unread_count}
         )
-        self._bus.publish(user_channel(user_id), UserFrame(user_id, frame))
+        self._bus.publish(user_channel(entry.user_id), UserFrame(entry.user_id, frame))

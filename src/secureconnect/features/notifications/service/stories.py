@@ -6,11 +6,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from secureconnect.features.conversations.api import Audience, Listener
+from secureconnect.features.conversations.api import Audience
 from secureconnect.features.notifications.api import Notice
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, StoredEvent, StoredMessage
 
-__all__ = ["EVERYBODY", "TOLD", "Story", "stories"]
+__all__ = ["EVERYBODY", "TOLD", "Story", "event_stories", "message_stories"]
 
 #: The kinds of events that anybody is told of.
 TOLD: Final = frozenset(
@@ -31,75 +31,58 @@ EVERYBODY: Final = "*"
 
 
 class Story(Struct, frozen=True):
-    """A notice; for mentions what is told instead to those who do not want them.
-
-    `preview` is what the message says, for those who want to see that in a push.
-    """
+    """A notice. `preview` is what the message says, for those who want to see that in a push."""
 
     notice: Notice
-    instead: Notice | None = None
     preview: str | None = None
 
 
-def stories(
-    events: Sequence[StoredEvent],
+def message_stories(
+    said: Sequence[StoredMessage],
     audience: Audience,
     called: Mapping[int, Collection[str]],
+    uncalled: Collection[str],
     names: Mapping[str, str],
 ) -> list[Story]:
-    """What to tell of `events`, ascending. `called`: users mentioned, by seq; `names` of those who acted."""
+    """What to tell the listeners of `audience` of what was `said`, ascending and none of it deleted.
+
+    `called`: users mentioned, by seq; `uncalled`: who wants to hear of mentions like of any message; `names`
+    of those who said something.
+    """
+    authors = {message.sender_id for message in said}
     told: list[Story] = []
-    said = [
-        (event, event.message)
-        for event in events
-        if event.kind in MESSAGE_KINDS and event.message is not None and event.message.deleted_at is None
-    ]
     for listener in audience.listeners:
-        told += _of_messages(listener, audience, said, called, names)
-    for event in events:
-        if event.kind not in MESSAGE_KINDS:
-            told += _of_event(event, audience, names)
+        user_id, floor = listener.user_id, max(listener.last_read_seq, listener.visible_from - 1)
+        new = said
+        if floor >= said[0].seq or user_id in authors:
+            new = [item for item in said if item.seq > floor and item.sender_id != user_id]
+        if called and user_id not in uncalled:
+            mine = [item for item in new if _calls(called.get(item.seq, ()), user_id)]
+            told += [_mention(user_id, audience, item, names) for item in mine]
+            if mine:
+                new = [item for item in new if item not in mine]
+        if new:
+            told.append(Story(_message(user_id, audience, new, names), _preview(new[-1], names)))
     return told
 
 
-def _of_messages(
-    listener: Listener,
-    audience: Audience,
-    said: Sequence[tuple[StoredEvent, StoredMessage]],
-    called: Mapping[int, Collection[str]],
-    names: Mapping[str, str],
-) -> list[Story]:
-    new = [
-        (event, message)
-        for event, message in said
-        if message.sender_id != listener.user_id
-        and message.seq > listener.last_read_seq
-        and message.seq >= listener.visible_from
-    ]
-    told: list[Story] = []
-    plain: list[StoredMessage] = []
-    for _, message in new:
-        users = called.get(message.seq, ())
-        if listener.user_id in users or EVERYBODY in users:
-            single = _message(listener, audience, [message], names)
-            mention = msgspec.structs.replace(
-                single,
-                type="mention",
-                title=f"{_sender(message, names)} mentioned you",
-                body=_where(audience),
-                fold_key=None,
-            )
-            told.append(Story(mention, single, _preview(message, names)))
-        else:
-            plain.append(message)
-    if plain:
-        last = plain[-1]
-        told.append(Story(_message(listener, audience, plain, names), None, _preview(last, names)))
-    return told
+def _calls(users: Collection[str], user_id: str) -> bool:
+    return user_id in users or EVERYBODY in users
+
+
+def _mention(user_id: str, audience: Audience, message: StoredMessage, names: Mapping[str, str]) -> Story:
+    mention = msgspec.structs.replace(
+        _message(user_id, audience, [message], names),
+        type="mention",
+        title=f"{_sender(message, names)} mentioned you",
+        body=_where(audience),
+        fold_key=None,
+    )
+    return Story(mention, _preview(message, names))
 
 
 def _message(
-    listener: Listener, audience: Audience, messages: Sequence[StoredMessage], names: Mapping[str, str]
+    user_id: str, audience: Audience, messages: Sequence[StoredMessage], names: Mapping[str, str]
 ) -> Notice:
     last = messages[-1]
     sender = _sender(last, names)
@@ -109,7 +92,7 @@ def _message(
     if last.thread_root_id is not None:
         data["thread_root_id"] = last.thread_root_id
     return Notice(
-        user_id=listener.user_id,
+        user_id=user_id,
         type="message",
         title=audience.title or sender,
         body=f"New message from {sender}",
@@ -136,6 +119,11 @@ def _preview(message: StoredMessage, names: Mapping[str, str]) -> str | None:
 
 def _where(audience: Audience) -> str:
     return f"In {audience.title}" if audience.title else "In a conversation"
+
+
+def event_stories(events: Sequence[StoredEvent], audience: Audience, names: Mapping[str, str]) -> list[Story]:
+    """What to tell of `events` that bring no message; `audience` is everybody."""
+    return [story for event in events for story in _of_event(event, audience, names)]
 
 
 def _of_event(event: StoredEvent, audience: Audience, names: Mapping[str, str]) -> list[Story]:
@@ -195,7 +183,7 @@ def _of_reaction(
         conversation_id=event.conversation_id,
         seq=event.seq,
     )
-    return [Story(notice, None, f"{actor} {data['emoji']}")]
+    return [Story(notice, f"{actor} {data['emoji']}")]
 
 
 def _of_poll(

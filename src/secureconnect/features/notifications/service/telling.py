@@ -1,6 +1,6 @@
 """Putting entries into inboxes: implements what other features call in their transactions."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from secureconnect.features.notifications import store
 from secureconnect.features.notifications.api import Notice, Pushes
 from secureconnect.features.notifications.rules import DEFAULTS, Preferences, may_push, wants
-from secureconnect.features.notifications.service.frames import Frames, show
+from secureconnect.features.notifications.service.frames import Frames
 from secureconnect.features.notifications.store import Entry
 from secureconnect.features.users.api import SecurityEvent, UserRecord
 from secureconnect.infra.database.base import WriteTx
@@ -61,8 +61,8 @@ class Teller:
 
     def preferences_in(self, tx: WriteTx, user_ids: Collection[str]) -> dict[str, Preferences]:
         """What each of these users wants."""
-        found = store.find_preferences(tx.conn, user_ids)
-        return {user_id: found[user_id][0] if user_id in found else DEFAULTS for user_id in user_ids}
+        found = store.preferences_in(tx, user_ids)
+        return {user_id: found.get(user_id, DEFAULTS) for user_id in user_ids}
 
     def tell_known_in(
         self, tx: WriteTx, notice: Notice, preferences: Preferences, *, online: bool, preview: str | None
@@ -91,28 +91,29 @@ class Teller:
             updated_at=now,
             read_at=None,
         )
-        notification_id = store.fold_entry(tx, entry) if notice.fold_key is not None else None
-        if notification_id is None:
-            notification_id = entry.notification_id
-            store.add_entry(tx, entry)
-        if (
+        kept = store.put_entry(tx, entry)
+        if kept is None:
+            return
+        pushed = (
             self._pushes is not None
             and notice.push
             and may_push(preferences, notice.type, now, online=online)
             and self._pushes.push_in(
-                tx, notice, notification_id, preview=preview if preferences.message_preview else None
+                tx, notice, kept.notification_id, preview=preview if preferences.message_preview else None
             )
-        ):
-            store.mark_pushed(tx, notification_id)
-        stored = store.find_entry(tx.conn, notification_id)
-        unread = store.count_unread(tx.conn, notice.user_id)
-        assert stored is not None
+        )
+        if pushed and not kept.is_pushed:
+            store.mark_pushed(tx, kept.notification_id)
+            kept = msgspec.structs.replace(kept, is_pushed=True)
+        # Most who are told of something are not there: nobody counts for them.
+        unread = store.unread_in(tx, notice.user_id) if self._frames.heard(notice.user_id) else None
+        tx.deliver(self._told, (kept, unread))
 
-        def told() -> None:
-            self._metrics.notified(notice.type)
-            self._frames.tell(notice.user_id, show(stored), unread)
-
-        tx.after_commit(told)
+    def _told(self, entries: Sequence[tuple[Entry, int | None]]) -> None:
+        for entry, unread in entries:
+            self._metrics.notified(entry.type)
+            if unread is not None:
+                self._frames.tell(entry, unread)
 
     def read_in(self, tx: WriteTx, user_id: str, conversation_id: str, seq: int) -> None:
         store.read_upto(tx, user_id, conversation_id, seq, self._clock.now())

@@ -2,24 +2,29 @@
 
 from secureconnect.features.notifications.store.entries import (
     Entry,
-    add_entry,
     count_all,
     count_unread,
     find_entry,
-    fold_entry,
     list_entries,
     mark_all_read,
     mark_pushed,
     mark_read,
     purge,
+    put_entry,
     read_upto,
     remove_entry,
     remove_user,
+    unread_in,
 )
-from secureconnect.features.notifications.store.preferences import find_preferences, save_preferences
+from secureconnect.features.notifications.store.preferences import (
+    find_preferences,
+    preferences_in,
+    save_preferences,
+)
 from secureconnect.features.notifications.store.progress import (
     first_time,
     progress,
+    progress_in,
     remember,
     set_first_time,
     set_told_time,
@@ -28,19 +33,20 @@ from secureconnect.features.notifications.store.progress import (
 
 __all__ = [
     "Entry",
-    "add_entry",
     "count_all",
     "count_unread",
     "find_entry",
     "find_preferences",
     "first_time",
-    "fold_entry",
     "list_entries",
     "mark_all_read",
     "mark_pushed",
     "mark_read",
+    "preferences_in",
     "progress",
+    "progress_in",
     "purge",
+    "put_entry",
     "read_upto",
     "remember",
     "remove_entry",
@@ -49,4 +55,5 @@ __all__ = [
     "set_first_time",
     "set_told_time",
     "told_time",
+    "unread_in",
 ]

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Text,
     delete,
     func,
-    insert,
     select,
     text,
     tuple_,
@@ -28,23 +27,24 @@ from secureconnect.infra.database.base import METADATA, WriteTx
 
 __all__ = [
     "Entry",
-    "add_entry",
     "count_all",
     "count_unread",
     "find_entry",
-    "fold_entry",
     "list_entries",
     "mark_all_read",
     "mark_pushed",
     "mark_read",
     "purge",
+    "put_entry",
     "read_upto",
     "remove_entry",
     "remove_user",
+    "unread_in",
 ]
 
 _FOLDED = "fold_key IS NOT NULL AND NOT is_read"
 _PLACED = "conversation_id IS NOT NULL AND NOT is_read"
+_UNREAD = "NOT is_read"
 
 notifications = Table(
     "notifications",
@@ -82,6 +82,7 @@ notifications = Table(
         postgresql_where=text(_PLACED),
     ),
     Index("notifications_updated_at_idx", "updated_at"),
+    Index("notifications_unread_idx", "user_id", sqlite_where=text(_UNREAD), postgresql_where=text(_UNREAD)),
 )
 
 _n = notifications.c
@@ -110,33 +111,48 @@ class Entry(Struct, frozen=True):
 _COLUMNS = tuple(_n[name] for name in Entry.__struct_fields__)
 
 
-def add_entry(tx: WriteTx, entry: Entry) -> None:
-    """Store a new entry."""
-    tx.conn.execute(insert(notifications).values(**msgspec.structs.asdict(entry)))
+# Plain SQL on the driver: this runs once per message and member.
+_PUT = (
+    f"INSERT INTO notifications ({', '.join(Entry.__struct_fields__)})"  # noqa: S608 - names of our own
+    f" VALUES ({', '.join('?' for _ in Entry.__struct_fields__)})"
+)
+_FOLD = (
+    f"{_PUT} ON CONFLICT (user_id, fold_key) WHERE {_FOLDED} DO UPDATE SET title = excluded.title,"
+    " body = excluded.body, data = excluded.data, seq = excluded.seq,"
+    " count = notifications.count + excluded.count, updated_at = excluded.updated_at"
+    " WHERE notifications.seq IS NULL OR excluded.seq IS NULL OR notifications.seq < excluded.seq"
+    " RETURNING notification_id, count, is_pushed, created_at"
+)
+_TOLD = (
+    "SELECT 1 FROM notifications WHERE user_id = ? AND conversation_id = ? AND seq = ? AND type = ?"  # noqa: S608
+    f" AND {_PLACED}"
+)
 
 
-def fold_entry(tx: WriteTx, entry: Entry) -> str | None:
-    """Join `entry` to the unread one with its key; returns that one's id, or None without one."""
-    row = tx.conn.execute(
-        select(_n.notification_id).where(
-            text(_FOLDED), _n.user_id == entry.user_id, _n.fold_key == entry.fold_key
+def put_entry(tx: WriteTx, entry: Entry) -> Entry | None:
+    """Store an entry, joined to the unread one with its key if there is one; returns what is stored then.
+
+    An entry of an event that was told before changes nothing and gives None.
+    """
+    values = msgspec.structs.astuple(entry)
+    if entry.fold_key is not None:
+        rows = tx.run(_FOLD, values)
+        if not rows:
+            return None
+        notification_id, count, is_pushed, created_at = rows[0]
+        if notification_id == entry.notification_id:
+            return entry
+        return msgspec.structs.replace(
+            entry,
+            notification_id=notification_id,
+            count=count,
+            is_pushed=bool(is_pushed),
+            created_at=created_at,
         )
-    ).first()
-    if row is None:
+    if entry.seq is not None and tx.run(_TOLD, (entry.user_id, entry.conversation_id, entry.seq, entry.type)):
         return None
-    tx.conn.execute(
-        update(notifications)
-        .where(_n.notification_id == row[0])
-        .values(
-            title=entry.title,
-            body=entry.body,
-            data=entry.data,
-            seq=entry.seq,
-            count=_n.count + entry.count,
-            updated_at=entry.updated_at,
-        )
-    )
-    return str(row[0])
+    tx.run(_PUT, values)
+    return entry
 
 
 def find_entry(conn: Connection, notification_id: str) -> Entry | None:
@@ -168,8 +184,15 @@ def list_entries(
 
 def count_unread(conn: Connection, user_id: str) -> int:
     """Unread entries."""
-    query = select(func.count()).where(_n.user_id == user_id, _n.is_read.is_(False))
+    # As in the index.
+    query = select(func.count()).where(_n.user_id == user_id, text(_UNREAD))
     return int(conn.scalar(query) or 0)
+
+
+def unread_in(tx: WriteTx, user_id: str) -> int:
+    """Unread entries, in a transaction."""
+    rows = tx.run("SELECT count(*) FROM notifications WHERE user_id = ? AND NOT is_read", (user_id,))
+    return int(rows[0][0])
 
 
 def count_all(conn: Connection, user_id: str) -> int:
@@ -195,7 +218,10 @@ def read_upto(tx: WriteTx, user_id: str, conversation_id: str, seq: int, now: in
         (user_id, conversation_id, seq),
     )
     for (notification_id,) in rows:
-        mark_read(tx, notification_id, now)
+        tx.run(
+            "UPDATE notifications SET is_read = ?, read_at = ? WHERE notification_id = ?",
+            (True, now, notification_id),
+        )
     return len(rows)
 
 

@@ -4,7 +4,15 @@ from sqlalchemy import BigInteger, Column, Connection, String, Table, select
 
 from secureconnect.infra.database.base import METADATA, WriteTx
 
-__all__ = ["first_time", "progress", "remember", "set_first_time", "set_told_time", "told_time"]
+__all__ = [
+    "first_time",
+    "progress",
+    "progress_in",
+    "remember",
+    "set_first_time",
+    "set_told_time",
+    "told_time",
+]
 
 notification_progress = Table(
     "notification_progress",
@@ -26,6 +34,12 @@ _TOLD = "*"
 def progress(conn: Connection, conversation_id: str) -> int | None:
     """The last event that was told, or None when none was yet."""
     return conn.scalar(select(_p.seq).where(_p.conversation_id == conversation_id))
+
+
+def progress_in(tx: WriteTx, conversation_id: str) -> int:
+    """The same in a transaction; 0 when nothing was told yet."""
+    rows = tx.run("SELECT seq FROM notification_progress WHERE conversation_id = ?", (conversation_id,))
+    return int(rows[0][0]) if rows else 0
 
 
 def remember(tx: WriteTx, conversation_id: str, seq: int, at: int) -> None:
