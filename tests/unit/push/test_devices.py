@@ -74,6 +74,7 @@ async def test_those_that_take_none_do_not_pile_up(tmp_path: Path) -> None:
             w.clock.move(seconds=1)
             await w.devices.register(session, device(f"token {number}"))
             await end(w, session)
+        w.clock.move(seconds=1)
         await w.devices.register(anna, device("last"))
         assert [w.vault.target(token).token for token in await w.tokens(anna)] == [
             "token 3",
