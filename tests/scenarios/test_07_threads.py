@@ -91,9 +91,12 @@ async def test_m16_forwarding(reg: Register) -> None:
     assert (await a.post("/v1/messages/forward", body)).ok(200) == carried
     (await a.post("/v1/messages/forward", {**body, "conversation_id": closed})).is_error(403, "FORBIDDEN")
     (await d.post("/v1/messages/forward", {**body, "conversation_id": closed})).is_error(403, "FORBIDDEN")
-    (await a.post("/v1/messages/forward", {**body, "message_id": NIL})).is_error(404, "NOT_FOUND")
+    unknown = {**body, "message_id": NIL, "client_message_id": "h"}
+    (await a.post("/v1/messages/forward", unknown)).is_error(404, "NOT_FOUND")
     (await b.delete(f"/v1/messages/{source['message_id']}")).ok()
     (await a.post("/v1/messages/forward", {**body, "client_message_id": "g"})).is_error(404, "NOT_FOUND")
+    repeated = (await a.post("/v1/messages/forward", body)).ok(200)
+    assert repeated == carried, "a repeat gets the first result, whatever became of the source (G10)"
     assert (await d.get(f"/v1/messages/{carried['message_id']}")).ok()["content"] == "spread this"
 
 

@@ -93,6 +93,23 @@ async def test_l2_a_vote_is_counted_and_told(reg: Register) -> None:
     assert log["poll_voted"]["data"] == data
 
 
+async def test_l2_a_repeat_gets_the_first_result_whatever_changed(reg: Register) -> None:
+    """The same client_message_id answers 200 after posting was restricted and the end came near (G10); not to
+    somebody who was removed."""
+    a, b = await reg("a", "b")
+    g = (await group(a, [b]))["conversation_id"]
+    poll = (await ask(b, g, client_message_id="k")).ok(201)
+    (await a.put(f"/v1/conversations/{g}/settings", {"post_permission": "admins"})).ok()
+    (await ask(b, g)).is_error(403, "FORBIDDEN")
+    (await ask(b, g, client_message_id="other")).is_error(403, "FORBIDDEN")
+    for fields in ({}, {"expires_at": ahead(30)}):
+        again = (await ask(b, g, client_message_id="k", **fields)).ok(200)
+        assert again["poll_id"] == poll["poll_id"]
+    (await ask(b, g, client_message_id="other", expires_at=ahead(30))).is_error(400, "VALIDATION_ERROR")
+    (await a.delete(f"/v1/conversations/{g}/participants/{b.user_id}")).ok()
+    (await ask(b, g, client_message_id="k")).is_error(403, "FORBIDDEN")
+
+
 async def test_l3_one_answer_for_good(reg: Register) -> None:
     """Another choice is refused, the same one changes nothing, two at once are too many."""
     a, b = await reg("a", "b")

@@ -1,10 +1,12 @@
 """The files of a conversation."""
 
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.files import store
 from secureconnect.features.files.api import FileRecord
+from secureconnect.features.files.store import Attached
 from secureconnect.infra.database.base import Database
 from secureconnect.infra.timeline.base import Timeline
 from secureconnect.kit.pagination import Page
@@ -43,9 +45,10 @@ class AttachedFiles:
         Raises:
             ApiError: `NOT_FOUND`, `FORBIDDEN`, `TIMELINE_UNAVAILABLE`.
         """
-        member = await self._conversations.member(conversation_id, user_id)
-        found = await self._database.read(
-            lambda conn: store.attached_in(
+
+        def query(conn: Connection) -> list[Attached]:
+            member = self._conversations.member_in(conn, conversation_id, user_id)
+            return store.attached_in(
                 conn,
                 conversation_id,
                 visible_from=member.visible_from,
@@ -53,7 +56,8 @@ class AttachedFiles:
                 before=before,
                 limit=limit + 1,
             )
-        )
+
+        found = await self._database.read(query)
         page, more = found[:limit], len(found) > limit
         messages = await self._timeline.messages_by_id({one.message_id for one in page}) if page else {}
         sent = [

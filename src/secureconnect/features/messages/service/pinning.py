@@ -117,11 +117,12 @@ class PinService:
             if len(pins) <= limit:
                 break
             after = pins[-1]
+        shown, has_more = found[:limit], len(found) > limit
+        messages = await self._view.rendered(user_id, [one.message for one in shown])
         # Asked again: who was removed meanwhile learns nothing of what came after (G7).
         await self._conversations.member(conversation_id, user_id)
-        shown, has_more = found[:limit], len(found) > limit
         return MessagesPage(
-            await self._view.rendered(user_id, [one.message for one in shown]),
+            messages,
             self._cursors.encode(scope, shown[-1].pin) if has_more else None,
             has_more,
         )

@@ -1,7 +1,8 @@
 """Reading a conversation's log: events by seq, messages newest first, one message.
 
-Who may read is always asked after the head was read, and nothing above that head is given out. So whatever a
-caller gets was committed while it was a member, however a removal falls into the request (G7).
+Nothing above the head is given out that was read before it was asked who may read; and whoever is no member
+any more at the end gets nothing, because what was read may have changed since. So whatever a caller gets was
+committed while it was a member, however a removal falls into the request (G7).
 """
 
 from typing import NamedTuple
@@ -81,6 +82,7 @@ class ReadService:
             events = await self._view.events(
                 caller.user_id, conversation_id, after_seq=bottom, before_seq=top + 1, limit=limit
             )
+            await self._conversations.member(conversation_id, caller.user_id)
         above = bool(events) and events[-1].seq < top
         below = bottom >= readable.first
         return EventsPage(
@@ -129,8 +131,10 @@ class ReadService:
         )
         stored = newer[::-1] + older[:wanted]
         has_more = len(older) > wanted
+        shown = await self._view.rendered(caller.user_id, stored)
+        await self._conversations.member(conversation_id, caller.user_id)
         return MessagesPage(
-            await self._view.rendered(caller.user_id, stored),
+            shown,
             self._cursors.encode(scope, (stored[-1].seq,)) if has_more else None,
             has_more,
         )
@@ -141,7 +145,12 @@ class ReadService:
         Raises:
             ApiError: `NOT_FOUND`, `FORBIDDEN`, `TIMELINE_UNAVAILABLE`.
         """
-        return await self.shown(caller.user_id, await self.opened(caller.user_id, message_id))
+        opened = await self.opened(caller.user_id, message_id)
+        shown = await self.shown(caller.user_id, opened)
+        if opened.message_type == "poll":
+            # Its counts were read just now.
+            await self._conversations.member(opened.conversation_id, caller.user_id)
+        return shown
 
     async def shown(self, user_id: str, stored: StoredMessage) -> Message:
         """A message that the user may read, as it sees it."""

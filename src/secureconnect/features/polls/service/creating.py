@@ -14,7 +14,7 @@ from secureconnect.features.polls.service.cards import Cards, render_poll
 from secureconnect.features.polls.store import OptionRecord
 from secureconnect.features.users.api import Users
 from secureconnect.infra.database.base import WriteTx
-from secureconnect.infra.timeline.base import AlreadySent, NewEvent, NewMessage, Timeline
+from secureconnect.infra.timeline.base import AlreadySent, GuardChanged, NewEvent, NewMessage, Timeline
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.events import PollCreated, encode_data
@@ -23,6 +23,11 @@ from secureconnect.kit.objects import Poll
 from secureconnect.kit.principal import Principal
 
 __all__ = ["CreatePoll", "CreateService", "Created", "PollMetrics"]
+
+# No log is ever at this guard: such an append finds an earlier result or nothing.
+_NO_GUARD = -1
+# What a repeat may meet although the first request was fine.
+_REFUSED = frozenset({400, 403, 404, 409})
 
 _Text = Annotated[Opaque, Meta(min_length=1, max_length=OPAQUE_TEXT)]
 
@@ -82,9 +87,27 @@ class CreateService:
     async def create(self, caller: Principal, request: CreatePoll) -> Created:
         """Ask a question; returns once it is committed durably.
 
+        What was accepted once stays accepted: a member's repeat is answered with the first result although it
+        would be refused now (docs/reference/realtime.md §7, G10).
+
         Raises:
             ApiError: `VALIDATION_ERROR`, `NOT_FOUND`, `FORBIDDEN`, `E2EE_REQUIRED`, `TIMELINE_UNAVAILABLE`.
         """
+        try:
+            poll = await self._ask(caller.user_id, request)
+        except (AlreadySent, ApiError) as error:
+            if request.client_message_id is None or (
+                isinstance(error, ApiError) and error.code.status not in _REFUSED
+            ):
+                raise
+            first = await self._first(caller.user_id, request, request.client_message_id)
+            if first is None:
+                raise
+            return Created(first, duplicate=True)
+        self._metrics.poll_created(request.poll_type)
+        return Created(poll, duplicate=False)
+
+    async def _ask(self, user_id: str, request: CreatePoll) -> Poll:
         now = self._clock.now()
         texts = clean_texts(
             request.question,
@@ -93,7 +116,7 @@ class CreateService:
             expires_at=request.expires_at,
             now=now,
         )
-        creator = await self._users.get(caller.user_id)
+        creator = await self._users.get(user_id)
         name = creator.display_name if creator is not None else ""
         poll_id = new_time_id()
         options = [
@@ -101,11 +124,11 @@ class CreateService:
         ]
 
         def ask(tx: WriteTx, facts: Facts) -> Poll:
-            refused = refusal(facts, caller.user_id, is_encrypted=request.is_encrypted)
+            refused = refusal(facts, user_id, is_encrypted=request.is_encrypted)
             if refused is not None:
                 raise refused
             ttl = facts.settings.message_ttl_seconds
-            asked = _record(poll_id, caller.user_id, request, texts, now)
+            asked = _record(poll_id, user_id, request, texts, now)
 
             def placed(seq: int) -> Poll:
                 return render_poll(msgspec.structs.replace(asked, seq=seq), options, (), name)
@@ -114,11 +137,11 @@ class CreateService:
                 request.conversation_id,
                 poll_id,
                 "poll_created",
-                caller.user_id,
+                user_id,
                 now,
                 lambda seq: encode_data(PollCreated(poll=placed(seq))),
                 NewMessage(
-                    caller.user_id,
+                    user_id,
                     request.client_message_id,
                     texts.question,
                     request.is_encrypted,
@@ -127,32 +150,34 @@ class CreateService:
                     expires_at=now + ttl * 1000 if ttl else None,
                 ),
             )
-            also = self._conversations.sent(request.conversation_id, caller.user_id, now, wake=facts.wake)
+            also = self._conversations.sent(request.conversation_id, user_id, now, wake=facts.wake)
             seq = self._timeline.append_in(tx, event, also=also)
             store.add_poll(tx, msgspec.structs.replace(asked, seq=seq), options, texts.keys)
             return placed(seq)
 
-        try:
-            poll = await self._conversations.act(request.conversation_id, caller.user_id, ask)
-        except (AlreadySent, ApiError) as error:
-            first = await self._first(caller.user_id, request, error)
-            if first is None:
-                raise
-            return Created(first, duplicate=True)
-        self._metrics.poll_created(request.poll_type)
-        return Created(poll, duplicate=False)
+        return await self._conversations.act(request.conversation_id, user_id, ask)
 
-    async def _first(self, user_id: str, request: CreatePoll, error: AlreadySent | ApiError) -> Poll | None:
-        """The poll that an earlier request with this client_message_id made."""
-        if not isinstance(error, AlreadySent):
+    async def _first(self, user_id: str, request: CreatePoll, key: str) -> Poll | None:
+        """The poll that an earlier request with this client_message_id made, for a member."""
+        await self._conversations.member(request.conversation_id, user_id)
+        repeat = NewMessage(user_id, key, "", request.is_encrypted, "poll", {})
+        try:
+            found = await self._timeline.append(
+                NewEvent(
+                    request.conversation_id,
+                    new_time_id(),
+                    "poll_created",
+                    user_id,
+                    self._clock.now(),
+                    b"",
+                    repeat,
+                ),
+                guard=_NO_GUARD,
+            )
+        except GuardChanged:
             return None
-        events = await self._timeline.events(
-            request.conversation_id, after_seq=error.seq - 1, before_seq=error.seq + 1, limit=1
-        )
-        if not events:
-            return None
-        cards = await self._cards.cards(user_id, [events[0].event_id])
-        poll = cards.get(events[0].event_id)
+        poll_id = found.event.event_id
+        poll = (await self._cards.cards(user_id, [poll_id])).get(poll_id)
         if poll is None:
             raise ApiError(
                 ErrorCode.CONFLICT, "This client_message_id was used for something else, or its poll is gone."

@@ -1,11 +1,12 @@
 """Reading polls: one, those of a conversation, and who chose what."""
 
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.polls import store
 from secureconnect.features.polls.rules import PollRecord
-from secureconnect.features.polls.service.cards import Cards, read_parts
+from secureconnect.features.polls.service.cards import Cards, Parts, read_parts
 from secureconnect.features.polls.service.voting import no_poll
 from secureconnect.features.polls.store import Vote
 from secureconnect.features.users.api import PublicUser, Users
@@ -67,8 +68,9 @@ class PollReadService:
         Raises:
             ApiError: `NOT_FOUND`, `FORBIDDEN`.
         """
-        await self._open_to(caller, poll_id)
         cards = await self._cards.cards(caller.user_id, [poll_id])
+        # Asked after the reading: who was removed meanwhile learns nothing of what came after (G7).
+        await self._open_to(caller, poll_id)
         if poll_id not in cards:
             raise no_poll()
         return cards[poll_id]
@@ -85,22 +87,21 @@ class PollReadService:
         before: int | None = None
         if cursor is not None:
             (before,) = self._cursors.decode(scope, cursor)
-        member = await self._conversations.member(conversation_id, caller.user_id)
         open_at = self._clock.now() if active else None
-        found = await self._database.read(
-            lambda conn: read_parts(
+
+        def query(conn: Connection) -> list[Parts]:
+            member = self._conversations.member_in(conn, conversation_id, caller.user_id)
+            found = store.in_conversation(
                 conn,
-                caller.user_id,
-                store.in_conversation(
-                    conn,
-                    conversation_id,
-                    first=member.visible_from,
-                    before=before,
-                    open_at=open_at,
-                    limit=limit + 1,
-                ),
+                conversation_id,
+                first=member.visible_from,
+                before=before,
+                open_at=open_at,
+                limit=limit + 1,
             )
-        )
+            return read_parts(conn, caller.user_id, found)
+
+        found = await self._database.read(query)
         page, has_more = found[:limit], len(found) > limit
         return PollsPage(
             await self._cards.shown(page),
@@ -130,6 +131,8 @@ class PollReadService:
         found = await self._database.read(
             lambda conn: store.voters(conn, option_id, after=after, limit=limit + 1)
         )
+        # Asked again: who was removed meanwhile learns nothing of what came after (G7).
+        await self._open_to(caller, poll_id)
         page, has_more = found[:limit], len(found) > limit
         people = await self._users.public(caller.user_id, [vote.user_id for vote in page])
         return VotersPage(
