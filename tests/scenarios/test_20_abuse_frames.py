@@ -37,6 +37,7 @@ COMMANDS = (
     "presence_set",
     "subscribe_presence",
     "unsubscribe_presence",
+    "push_ack",
     "no_such_command",
 )
 FIELDS = (
@@ -58,6 +59,7 @@ FIELDS = (
     "user_ids",
     "resume",
     "device_id",
+    "delivery_id",
     "access_token",
     "ts",
 )

@@ -20,6 +20,7 @@ from secureconnect.client.api.later import DraftsApi, ScheduledApi
 from secureconnect.client.api.messages import MessagesApi
 from secureconnect.client.api.polls import PollsApi
 from secureconnect.client.api.presence import PresenceApi
+from secureconnect.client.api.push import PushApi
 from secureconnect.client.api.reports import ReportsApi
 from secureconnect.client.api.threads import ThreadsApi
 from secureconnect.client.api.tickets import TicketsApi
@@ -103,6 +104,7 @@ class Client:
         self.drafts = DraftsApi(self._http)
         self.polls = PollsApi(self._http)
         self.presence = PresenceApi(self._http)
+        self.push = PushApi(self._http)
         self.tickets = TicketsApi(self._http)
         self.bots = BotsApi(self._http)
         self.webhooks = WebhooksApi(self._http)

@@ -130,6 +130,14 @@ class Commands:
         self._link.watched.difference_update(unwanted)
         await self._until_answered("unsubscribe_presence", {"user_ids": unwanted}, dict[str, msgspec.Raw])
 
+    async def acknowledge_push(self, delivery_id: str) -> None:
+        """Say that a push arrived on this device; `delivery_id` stands in it.
+
+        Raises:
+            NotFound: it was not for this user.
+        """
+        await self._until_answered("push_ack", {"delivery_id": delivery_id}, dict[str, msgspec.Raw])
+
     async def ping(self) -> float:
         """Seconds from here to the server and back, through the protocol."""
         socket = await self._link.live()

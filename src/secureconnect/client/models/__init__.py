@@ -59,6 +59,7 @@ from secureconnect.client.models.people import (
     User,
     UserView,
 )
+from secureconnect.client.models.push import PushDelivery, PushToken
 
 __all__ = [
     "Added",
@@ -102,6 +103,8 @@ __all__ = [
     "Privacy",
     "Profile",
     "PublicUser",
+    "PushDelivery",
+    "PushToken",
     "QueueState",
     "Quota",
     "Reaction",
