@@ -48,7 +48,14 @@ def make_engine(path: Path, metrics: DatabaseMetrics | None) -> Engine:
             cached_statements=512,
         )
 
-    engine = create_engine("sqlite://", creator=open_driver, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    engine = create_engine(
+        "sqlite://",
+        creator=open_driver,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        # Errors end in logs, and parameters are texts, hashes and addresses.
+        hide_parameters=True,
+    )
     if metrics is not None:
         observe_statements(engine, metrics)
     return engine

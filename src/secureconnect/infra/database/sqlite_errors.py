@@ -50,8 +50,8 @@ def unavailable(message: str = "The database cannot be used at the moment.") -> 
 
 
 def integrity(sql: str, params: tuple[object, ...], error: sqlite3.IntegrityError) -> IntegrityError:
-    """The driver's error in the form in which stores meet it everywhere."""
-    return IntegrityError(sql, params, error)
+    """The driver's error in the form in which stores meet it everywhere; its text does not repeat `params`."""
+    return IntegrityError(sql, params, error, hide_parameters=True)
 
 
 def told(error: BaseException) -> BaseException:
