@@ -50,7 +50,7 @@ def unavailable(message: str = "The database cannot be used at the moment.") -> 
 
 
 def integrity(sql: str, params: tuple[object, ...], error: sqlite3.IntegrityError) -> IntegrityError:
-    """The driver's error in the form in which stores meet it everywhere; its text does not repeat `params`."""
+    """The driver's error in the form in which stores meet it everywhere; it does not repeat `params`."""
     return IntegrityError(sql, params, error, hide_parameters=True)
 
 
