@@ -109,6 +109,10 @@ def _timeline(op: Operations) -> None:
         sa.PrimaryKeyConstraint("message_id", "user_id", "emoji"),
         sqlite_with_rowid=False,
     )
+    # Counts of each emoji and who was first, without looking at all of a thousand.
+    op.create_index(
+        "message_reactions_emoji_idx", "message_reactions", ["message_id", "emoji", "reacted_at", "user_id"]
+    )
     op.create_table(
         "message_attachments",
         id_("message_id"),

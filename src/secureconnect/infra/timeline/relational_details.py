@@ -34,6 +34,10 @@ _ATTACHMENTS = (
     .where(_a.message_id.in_(bindparam("ids", expanding=True)))
     .order_by(_a.message_id, _a.position)
 )
+_r = tables.reactions.c
+_MINE = select(_r.message_id, _r.emoji).where(
+    _r.message_id.in_(bindparam("ids", expanding=True)), _r.user_id == bindparam("viewer")
+)
 _QUOTES = select(_m.message_id, _m.sender_id, _m.content, _m.is_encrypted, _m.deleted_at, _m.seq).where(
     _m.message_id.in_(bindparam("ids", expanding=True))
 )
@@ -41,15 +45,16 @@ _QUOTES = select(_m.message_id, _m.sender_id, _m.content, _m.is_encrypted, _m.de
 
 @cache
 def _reactions_sql() -> TextClause:
-    """The first users of each emoji, and the viewer wherever it stands."""
+    """How often each emoji stands there, and the first users of it: counted in an index, however many."""
     return text(
-        "SELECT message_id, emoji, user_id, total, first_at, place FROM ("  # noqa: S608 - a constant
-        "SELECT message_id, emoji, user_id,"
-        " count(*) OVER (PARTITION BY message_id, emoji) AS total,"
-        " min(reacted_at) OVER (PARTITION BY message_id, emoji) AS first_at,"
-        " row_number() OVER (PARTITION BY message_id, emoji ORDER BY reacted_at, user_id) AS place"
-        " FROM message_reactions WHERE message_id IN :ids) AS counted"
-        f" WHERE place <= {_SHOWN} OR user_id = :viewer ORDER BY message_id, first_at, emoji, place"
+        "SELECT g.message_id, g.emoji, g.total, r.user_id FROM"  # noqa: S608 - a constant
+        " (SELECT message_id, emoji, count(*) AS total, min(reacted_at) AS first_at FROM message_reactions"
+        " WHERE message_id IN :ids GROUP BY message_id, emoji) AS g"
+        " JOIN message_reactions AS r ON r.message_id = g.message_id AND r.emoji = g.emoji"
+        " AND r.user_id IN (SELECT x.user_id FROM message_reactions AS x"
+        " WHERE x.message_id = g.message_id AND x.emoji = g.emoji"
+        f" ORDER BY x.reacted_at, x.user_id LIMIT {_SHOWN})"
+        " ORDER BY g.message_id, g.first_at, g.emoji, r.reacted_at, r.user_id"
     ).bindparams(bindparam("ids", expanding=True))
 
 
@@ -90,24 +95,21 @@ def reactions_of(
     conn: Connection, message_ids: Sequence[str], viewer_id: str | None
 ) -> dict[str, tuple[StoredReaction, ...]]:
     """The reactions of each message, the emoji used first first."""
-    found: dict[str, list[StoredReaction]] = {}
+    found: dict[str, dict[str, tuple[int, list[str]]]] = {}
+    mine: set[tuple[str, str]] = set()
     for ids in _chunks(message_ids):
-        place: tuple[str, str] | None = None
-        for message_id, emoji, user_id, total, _, rank in conn.execute(
-            _reactions_sql(), {"ids": ids, "viewer": viewer_id}
-        ):
-            group = found.setdefault(message_id, [])
-            if place != (message_id, emoji):
-                place = message_id, emoji
-                group.append(StoredReaction(emoji, total, ()))
-            reaction = group[-1]
-            group[-1] = StoredReaction(
-                emoji,
-                total,
-                (*reaction.user_ids, user_id) if rank <= _SHOWN else reaction.user_ids,
-                reaction.mine or user_id == viewer_id,
-            )
-    return {message_id: tuple(group) for message_id, group in found.items()}
+        for message_id, emoji, total, user_id in conn.execute(_reactions_sql(), {"ids": ids}):
+            group = found.setdefault(message_id, {})
+            group.setdefault(emoji, (total, []))[1].append(user_id)
+        if viewer_id is not None:
+            mine.update((row[0], row[1]) for row in conn.execute(_MINE, {"ids": ids, "viewer": viewer_id}))
+    return {
+        message_id: tuple(
+            StoredReaction(emoji, total, tuple(user_ids), (message_id, emoji) in mine)
+            for emoji, (total, user_ids) in group.items()
+        )
+        for message_id, group in found.items()
+    }
 
 
 def _quotes(conn: Connection, message_ids: set[str]) -> dict[str, Quote]:

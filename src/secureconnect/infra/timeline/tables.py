@@ -107,6 +107,7 @@ reactions = Table(
     Column("user_id", String(36), primary_key=True),
     Column("emoji", Text, primary_key=True),
     Column("reacted_at", BigInteger, nullable=False),
+    Index("message_reactions_emoji_idx", "message_id", "emoji", "reacted_at", "user_id"),
     sqlite_with_rowid=False,
 )
 
