@@ -283,3 +283,19 @@ async def test_the_hit_rate_counts_what_memory_answered(w: World) -> None:
     assert w.users.cache_hit_rate() == 40
     assert set(await w.users.many([a, b])) == {a, b}
     assert w.users.cache_hit_rate() == 57.14
+
+
+async def test_nobody_can_take_what_an_erased_account_is_called_by(w: World) -> None:
+    """Whoever knows the id of an account could otherwise register its last address and keep it from ever
+    being erased."""
+    user_id = await w.make("anna")
+
+    def take(tx: WriteTx) -> None:
+        guessed = NewUser(new_id(), f"{user_id}@erased.invalid", "mallory", "-", "M", "user", w.time.ms)
+        w.users.create_in(tx, guessed)
+
+    await w.database.write(take)
+    await w.database.write(lambda tx: w.registry.erase_in(tx, user_id, w.time.ms))
+    records = await w.users.many([user_id])
+    assert records[user_id].state == "erased"
+    assert records[user_id].email.endswith("@erased.invalid")

@@ -1,5 +1,6 @@
 """Accounts that end."""
 
+import secrets
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -18,10 +19,10 @@ def due(conn: Connection, now: int, limit: int) -> list[str]:
 
 
 def nobody(user_id: str) -> dict[str, Any]:
-    """The columns of an erased account. No mail can reach its address (RFC 2606 §2), and nobody can take its
-    name, which is longer than names may be."""
+    """The columns of an erased account. No mail can reach its address (RFC 2606 §2), and nobody can take that
+    before, which is random, or its name, which is longer than names may be."""
     return {
-        "email": f"{user_id}@erased.invalid",
+        "email": f"{secrets.token_hex(16)}@erased.invalid",
         "email_verified_at": None,
         "username": user_id,
         "password_hash": None,
