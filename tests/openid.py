@@ -79,14 +79,15 @@ class Provider:
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
+        self._own = SigningKey()
         self.honest()
         self._logins: dict[str, _Login] = {}
         self._last = ""
         self.seen: list[str] = []
 
     def honest(self) -> None:
-        """Back to the behaviour of a good provider with one key."""
-        self.key = SigningKey()
+        """Back to the behaviour of a good provider with one key, always the same."""
+        self.key = self._own
         self.published = [self.key]
         self.claims: dict[str, Any] = {}
         self.about: dict[str, Any] | None = None

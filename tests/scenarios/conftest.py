@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.openid import Provider, serving
 from tests.scenarios.commands import make_admin
 from tests.scenarios.logs import check_log
 from tests.scenarios.server import STARTED, Server, running
@@ -25,8 +26,21 @@ def _logs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("shared") / "data")
+def _provider() -> Iterator[Provider]:
+    with serving() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(_provider: Provider) -> Iterator[Provider]:
+    """The OpenID provider that the shared process trusts, honest to others than the scenario that asks."""
+    yield _provider
+    _provider.honest()
+
+
+@pytest.fixture(scope="session")
+def _shared(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("shared") / "data", auth=_provider.settings)
     server.launch()
     yield server
     server.clean()

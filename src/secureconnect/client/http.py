@@ -98,6 +98,10 @@ class Http:
         """Close the pooled connections."""
         await self._http.aclose()
 
+    def address(self, path: str, query: Mapping[str, str]) -> str:
+        """The whole address of a path of the server, for browsers."""
+        return str(self._http.build_request("GET", path, params=query).url)
+
     async def call(
         self,
         method: str,

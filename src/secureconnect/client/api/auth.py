@@ -1,5 +1,8 @@
 """Registration, login and sessions (HTTP reference §4)."""
 
+import hashlib
+import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +13,7 @@ from secureconnect.client.credentials import Credentials
 from secureconnect.client.errors import EmailVerificationRequired, SecondFactorRequired
 from secureconnect.client.http import Http, Json, decode, part
 from secureconnect.client.models.base import Moment, Page
-from secureconnect.client.models.factors import PasskeyOptions
+from secureconnect.client.models.factors import OidcProvider, OidcStart, PasskeyOptions
 from secureconnect.client.models.people import AuthResult, Profile, Session, Tokens, User
 
 __all__ = ["AuthApi"]
@@ -113,6 +116,42 @@ class AuthApi:
             device_name=device_name or UNSET,
         )
         return await self._enter("/v1/auth/passkeys/login/finish", body)
+
+    async def oidc_providers(self) -> list[OidcProvider]:
+        """Where people may log in instead of here; empty without single sign-on."""
+        data = await self._http.call("GET", "/v1/auth/oidc/providers", Json, login=False)
+        return part(data, "providers", list[OidcProvider])
+
+    def oidc_start(self, provider_id: str, redirect_uri: str) -> OidcStart:
+        """Where to send a browser that shall log in at a provider. Nothing is asked of the server.
+
+        The browser comes to `redirect_uri`, one of those that the server knows, with `code` or `error`
+        (`access_denied`, `temporarily_unavailable`, `server_error`).
+        """
+        verifier = secrets.token_urlsafe(48)
+        digest = hashlib.sha256(verifier.encode()).digest()
+        query = {
+            "redirect_uri": redirect_uri,
+            "code_challenge": urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        }
+        route = path("/v1/auth/oidc/{}/start", provider_id)
+        return OidcStart(url=self._http.address(route, query), code_verifier=verifier)
+
+    async def login_with_oidc(
+        self, code: str, code_verifier: str | None = None, *, device_name: str | None = None
+    ) -> AuthResult:
+        """Log in with the `code` that came to `redirect_uri`, once and within 60 s.
+
+        Args:
+            code_verifier: that of the `oidc_start` which it began with.
+
+        Raises:
+            Unauthorized: `INVALID_TOKEN`: unknown, used, too old, or begun by somebody else.
+            Conflict: the address belongs to an account that did not verify it.
+            SecondFactorRequired: a second step is needed.
+        """
+        body = given(code=code, code_verifier=code_verifier or UNSET, device_name=device_name or UNSET)
+        return await self._enter("/v1/auth/oidc/exchange", body)
 
     async def refresh(self) -> Tokens:
         """Renew the tokens now. The client does it by itself when the access token expires."""

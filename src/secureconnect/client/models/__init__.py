@@ -22,7 +22,15 @@ from secureconnect.client.models.conversations import (
     Participant,
     Settings,
 )
-from secureconnect.client.models.factors import Factors, NewPasskey, Passkey, PasskeyOptions, TotpSetup
+from secureconnect.client.models.factors import (
+    Factors,
+    NewPasskey,
+    OidcProvider,
+    OidcStart,
+    Passkey,
+    PasskeyOptions,
+    TotpSetup,
+)
 from secureconnect.client.models.files import (
     Attachment,
     Download,
@@ -93,6 +101,8 @@ __all__ = [
     "NewBot",
     "NewPasskey",
     "NewUpload",
+    "OidcProvider",
+    "OidcStart",
     "Page",
     "Participant",
     "Passkey",

@@ -1,10 +1,18 @@
-"""Second factors and passkeys of the caller."""
+"""Second factors and passkeys of the caller, and single sign-on."""
 
 from typing import Any
 
 from secureconnect.client.models.base import Model, Moment
 
-__all__ = ["Factors", "NewPasskey", "Passkey", "PasskeyOptions", "TotpSetup"]
+__all__ = [
+    "Factors",
+    "NewPasskey",
+    "OidcProvider",
+    "OidcStart",
+    "Passkey",
+    "PasskeyOptions",
+    "TotpSetup",
+]
 
 
 class Factors(Model, frozen=True, kw_only=True):
@@ -42,3 +50,17 @@ class Passkey(NewPasskey, frozen=True, kw_only=True):
     """One of the caller's passkeys."""
 
     last_used_at: Moment | None = None
+
+
+class OidcProvider(Model, frozen=True, kw_only=True):
+    """Where people may log in instead of here; `name` stands on a button."""
+
+    id: str
+    name: str
+
+
+class OidcStart(Model, frozen=True, kw_only=True):
+    """Where a browser goes to log in at a provider, and the secret that the exchange of the code needs."""
+
+    url: str
+    code_verifier: str
