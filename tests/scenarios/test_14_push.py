@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.push_service import Browser, PushService
 from tests.scenarios.conftest import Register, Serve
+from tests.scenarios.logs import log_lines
 from tests.scenarios.pushes import delivery, device, entry, lines, pushed, register_device
 from tests.scenarios.server import Server
 from tests.scenarios.steps import NIL, Person, direct, group, send, ws
@@ -77,6 +80,26 @@ async def test_n4_devices_are_registered_moved_and_forgotten(server: Server, reg
     assert (await b.get(f"{TOKENS}/count")).ok() == {"active_tokens_count": 20}
     assert (await b.delete(f"{TOKENS}/all")).ok() == {"deleted": 20}
     assert await tokens(b) == []
+
+
+async def test_n4_nothing_is_pretended_to_be_sent(serve: Serve, reg: Register) -> None:
+    """With APNs configured nothing goes to the file: devices of FCM are refused, and those from before are
+    named at the start and fail."""
+    async with serve() as server:
+        (b,) = await reg("b", url=server.url)
+        await register_device(b)
+        assert await server.stop() == 0
+        key = ec.generate_private_key(ec.SECP256R1())
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        apns = {"key": pem, "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ", "bundle_id": "test.chat"}
+        server.environment |= {f"SECURECONNECT__PUSH__APNS_{name.upper()}": apns[name] for name in apns}
+        await server.start()
+        (said,) = [line for line in log_lines(server) if line.get("provider") == "fcm"]
+        assert (said["level"], said["devices"]) == ("error", 1)
+        (await b.post(TOKENS, device())).is_error(403, "FEATURE_DISABLED")
+        (await b.post(TOKENS, device("apns"))).ok()
+        (await b.delete(f"{TOKENS}/all")).ok()
+        assert lines(server, b) == []
 
 
 @pytest.fixture

@@ -74,6 +74,11 @@ class Deliverer:
 
     async def start(self) -> None:
         """Take the jobs of the outbox, which starts after this."""
+        counted = await self._database.read(store.count_by_provider)
+        for provider in counted.keys() - self._transports.keys():
+            log.error(
+                "devices of a provider that is not configured", provider=provider, devices=counted[provider]
+            )
         self._outbox.handle("push", self._handle, at_once=_AT_ONCE, timeout=_TIMEOUT, gave_up=self._gave_up)
 
     async def stop(self) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "active_tokens",
     "add_token",
     "count_active",
+    "count_by_provider",
     "deactivate",
     "end_sessions",
     "find_token",
@@ -130,6 +131,14 @@ def active_tokens(tx: WriteTx, user_id: str) -> list[tuple[str, Provider, str | 
 def count_active(conn: Connection, user_id: str) -> int:
     """How many of a user's take pushes."""
     return int(conn.scalar(select(func.count()).where(_c.user_id == user_id, _c.active)) or 0)
+
+
+def count_by_provider(conn: Connection) -> dict[Provider, int]:
+    """How many of all users' take pushes."""
+    return {
+        row[0]: row[1]
+        for row in conn.execute(select(_c.type, func.count()).where(_c.active).group_by(_c.type))
+    }
 
 
 def remove_token(tx: WriteTx, token_id: str) -> None:
