@@ -31,11 +31,12 @@ __all__ = [
     "add_poll",
     "choices_of",
     "close",
+    "closed_anonymous",
     "delete_polls",
     "expired",
     "find",
     "find_many",
-    "forget_anonymous",
+    "forget_votes",
     "in_conversation",
     "options_of",
     "set_votes",
@@ -252,10 +253,12 @@ def close(tx: WriteTx, poll_id: str, reason: str, now: int) -> None:
     )
 
 
-def expired(conn: Connection, now: int, limit: int) -> list[PollRecord]:
-    """Open polls whose time is over, the first to end first."""
-    query = select(*_RECORD).where(text("expires_at IS NOT NULL AND closed_at IS NULL"), _p.expires_at <= now)
-    return [_record(row) for row in conn.execute(query.order_by(_p.expires_at).limit(limit))]
+def expired(conn: Connection, now: int, after: tuple[int, str], limit: int) -> list[PollRecord]:
+    """Open polls whose time is over, the first to end first, behind (`expires_at`, id)."""
+    place = tuple_(_p.expires_at, _p.poll_id)
+    query = select(*_RECORD).where(text(_OPEN), _p.expires_at <= now, place > after)
+    rows = conn.execute(query.order_by(_p.expires_at, _p.poll_id).limit(limit))
+    return [_record(row) for row in rows]
 
 
 def delete_polls(tx: WriteTx, poll_ids: Collection[str]) -> None:
@@ -264,18 +267,20 @@ def delete_polls(tx: WriteTx, poll_ids: Collection[str]) -> None:
         tx.conn.execute(delete(table).where(table.c.poll_id.in_(poll_ids)))
 
 
-def forget_anonymous(tx: WriteTx, closed_before: int, limit: int) -> int:
-    """Drop who voted in anonymous polls closed before that time (ms); counts stay. Returns how many votes."""
-    old = (
-        select(_v.poll_id, _v.user_id, _v.option_id)
-        .join(polls, _p.poll_id == _v.poll_id)
-        .where(_p.anonymous, _p.closed_at < closed_before)
-        .limit(limit)
-    )
-    rows: list[Any] = list(tx.conn.execute(old))
-    for poll_id, user_id, option_id in rows:
-        tx.run(
-            "DELETE FROM poll_votes WHERE poll_id = ? AND user_id = ? AND option_id = ?",
-            (poll_id, user_id, option_id),
+def closed_anonymous(conn: Connection, closed_before: int, limit: int) -> list[str]:
+    """Anonymous polls closed before that time (ms) of which it is still known who voted."""
+    known = select(_v.poll_id).where(_v.poll_id == _p.poll_id).exists()
+    query = select(_p.poll_id).where(_p.anonymous, _p.closed_at < closed_before, known).limit(limit)
+    return list(conn.execute(query).scalars())
+
+
+def forget_votes(tx: WriteTx, poll_ids: Sequence[str], limit: int) -> int:
+    """Drop who voted in these polls, at most `limit` votes; counts stay. Returns how many went."""
+    rows = list(
+        tx.conn.execute(
+            select(_v.poll_id, _v.user_id, _v.option_id).where(_v.poll_id.in_(poll_ids)).limit(limit)
         )
+    )
+    for row in rows:
+        tx.run("DELETE FROM poll_votes WHERE poll_id = ? AND user_id = ? AND option_id = ?", tuple(row))
     return len(rows)

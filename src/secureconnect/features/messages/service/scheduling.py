@@ -1,5 +1,9 @@
 """Messages that are sent later: once, with the permissions of that moment."""
 
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
@@ -173,26 +177,16 @@ class ScheduleService:
         now = self._clock.now()
         if change.send_at is not UNSET:
             _check_time(change.send_at, now)
-        known = await self._database.lookup(
-            lambda conn: _own(store.find_scheduled(conn, scheduled_id), caller)
-        )
-        request = msgspec.json.decode(known.body, type=SendRequest)
-        for name in ("content", "metadata", "e2ee"):
-            value = getattr(change, name)
-            if value is not UNSET:
-                setattr(request, name, value)
-        _check_pending(known, now)
-        await self._sending.check(caller.user_id, request)
-
-        def work(tx: WriteTx) -> ScheduledRecord:
-            record = _own(store.find_scheduled(tx.conn, scheduled_id), caller)
-            _check_pending(record, now)
-            send_at = record.send_at if change.send_at is UNSET else change.send_at
-            body = msgspec.json.encode(request).decode()
-            store.change_scheduled(tx, scheduled_id, body=body, send_at=send_at)
-            return msgspec.structs.replace(record, body=body, send_at=send_at)
-
-        return _shown(await self._database.write(work))
+        while True:
+            known = await self._database.lookup(
+                lambda conn: _own(store.find_scheduled(conn, scheduled_id), caller)
+            )
+            _check_pending(known, now)
+            request = _changed(known, change)
+            await self._sending.check(caller.user_id, request)
+            record = await self._database.write(partial(_save, caller, known, request, change, now))
+            if record is not None:
+                return _shown(record)
 
     async def cancel(self, caller: Principal, scheduled_id: str) -> Scheduled:
         """Do not send it.
@@ -216,11 +210,32 @@ class ScheduleService:
         Each is sent with a client_message_id of its own: whoever takes over from a process that died between
         the send and the note of it finds the first result.
         """
-        now = self._clock.now()
-        due = await self._database.write(lambda tx: store.claim_due(tx, now, now + _LEASE_MS, _BATCH))
         ended = 0
-        for record in due:
-            ended += await self._send(record)
+        while True:
+            now = self._clock.now()
+            due = await self._database.write(partial(_claim, now))
+            by_place: dict[str, list[ScheduledRecord]] = {}
+            for record in due:
+                by_place.setdefault(record.conversation_id, []).append(record)
+            done = sum(await asyncio.gather(*map(self._send_each, by_place.values())))
+            ended += done
+            if len(due) < _BATCH or done < len(due):
+                return ended
+
+    async def _send_each(self, records: Sequence[ScheduledRecord]) -> int:
+        """Send in this order; returns how many came to an end. What fails unexpectedly waits for its lease to
+        run out and holds up no other."""
+        ended = 0
+        for record in records:
+            try:
+                ended += await self._send(record)
+            except Exception as error:
+                log.warning(
+                    "scheduled message waits",
+                    scheduled_id=record.scheduled_id,
+                    error=str(error),
+                    exc_info=True,
+                )
         return ended
 
     async def _send(self, record: ScheduledRecord) -> bool:
@@ -278,6 +293,39 @@ def _check_pending(record: ScheduledRecord, now: int) -> None:
     taken = record.lease_until is not None and record.lease_until > now
     if record.status != "pending" or taken:
         raise ApiError(ErrorCode.CONFLICT, "This message waits no more.")
+
+
+def _claim(now: int, tx: WriteTx) -> Sequence[ScheduledRecord]:
+    return store.claim_due(tx, now, now + _LEASE_MS, _BATCH)
+
+
+def _changed(record: ScheduledRecord, change: ScheduleChange) -> SendRequest:
+    """The send request of `record` with what `change` gives."""
+    request = msgspec.json.decode(record.body, type=SendRequest)
+    for name in ("content", "metadata", "e2ee"):
+        value = getattr(change, name)
+        if value is not UNSET:
+            setattr(request, name, value)
+    return request
+
+
+def _save(
+    caller: Principal,
+    known: ScheduledRecord,
+    request: SendRequest,
+    change: ScheduleChange,
+    now: int,
+    tx: WriteTx,
+) -> ScheduledRecord | None:
+    """Keep `request` in place of what is `known`; None when that is another one by now."""
+    record = _own(store.find_scheduled(tx.conn, known.scheduled_id), caller)
+    _check_pending(record, now)
+    if record.body != known.body:
+        return None
+    send_at = record.send_at if change.send_at is UNSET else change.send_at
+    body = msgspec.json.encode(request).decode()
+    store.change_scheduled(tx, record.scheduled_id, body=body, send_at=send_at)
+    return msgspec.structs.replace(record, body=body, send_at=send_at)
 
 
 def _body(request: ScheduleRequest, scheduled_id: str) -> str:

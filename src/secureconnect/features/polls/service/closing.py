@@ -1,11 +1,16 @@
 """Closing: by its creator, an admin, or time."""
 
+from functools import partial
+
+from sqlalchemy import Connection
+
 from secureconnect.features.conversations.api import Conversations, Facts
 from secureconnect.features.polls import store
 from secureconnect.features.polls.rules import CloseReason, PollRecord, check_visible, may_manage
 from secureconnect.features.polls.service.cards import Cards, Parts, read_parts, tally
 from secureconnect.features.polls.service.voting import no_poll
 from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline.base import GuardChanged, NewEvent, Timeline
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
@@ -15,6 +20,8 @@ from secureconnect.kit.objects import Poll
 from secureconnect.kit.principal import Principal
 
 __all__ = ["CloseService"]
+
+log = get_logger()
 
 _BATCH = 100
 _VOTES_BATCH = 1000
@@ -66,30 +73,43 @@ class CloseService:
         return poll
 
     async def close_expired(self) -> int:
-        """Close polls whose time is over, each in a transaction of its own; returns how many."""
-        now = self._clock.now()
-        due = await self._database.read(lambda conn: store.expired(conn, now, _BATCH))
-        closed = 0
-        for known in due:
+        """Close polls whose time is over, each in a transaction of its own; returns how many.
 
-            def close(tx: WriteTx, poll_id: str = known.poll_id) -> bool:
-                poll = store.find(tx.conn, poll_id)
-                if poll is None or poll.closed_at is not None:
-                    return False
+        One that cannot be closed now holds up no other.
+        """
+        now, closed = self._clock.now(), 0
+        after = (0, "")
+        while due := await self._database.read(partial(_expired, now, after)):
+            for known in due:
                 try:
-                    self._close_in(tx, poll, None, "expired", now)
-                except GuardChanged:
-                    # The conversation is gone, and what is left of it goes with its log.
-                    store.delete_polls(tx, [poll_id])
-                return True
-
-            closed += await self._database.write(close)
+                    closed += await self._database.write(partial(self._expire, known.poll_id, now))
+                except ApiError:
+                    raise
+                except Exception as error:
+                    log.warning("poll stays open", poll_id=known.poll_id, error=str(error), exc_info=True)
+            if len(due) < _BATCH:
+                break
+            after = due[-1].expires_at or 0, due[-1].poll_id
         return closed
+
+    def _expire(self, poll_id: str, now: int, tx: WriteTx) -> bool:
+        poll = store.find(tx.conn, poll_id)
+        if poll is None or poll.closed_at is not None:
+            return False
+        try:
+            self._close_in(tx, poll, None, "expired", now)
+        except GuardChanged:
+            # The conversation is gone, and what is left of it goes with its log.
+            store.delete_polls(tx, [poll_id])
+        return True
 
     async def forget_anonymous_votes(self) -> int:
         """Drop who voted in anonymous polls that closed 30 days ago; returns how many votes."""
         before = self._clock.now() - _ANONYMOUS_KEPT_MS
-        return await self._database.write(lambda tx: store.forget_anonymous(tx, before, _VOTES_BATCH))
+        old = await self._database.read(lambda conn: store.closed_anonymous(conn, before, _BATCH))
+        if not old:
+            return 0
+        return await self._database.write(lambda tx: store.forget_votes(tx, old, _VOTES_BATCH))
 
     def _close_in(self, tx: WriteTx, poll: PollRecord, by: str | None, reason: CloseReason, now: int) -> None:
         options = store.options_of(tx.conn, [poll.poll_id]).get(poll.poll_id, [])
@@ -116,3 +136,7 @@ class CloseService:
         )
         store.close(tx, poll.poll_id, reason, now)
         self._conversations.touch_in(tx, poll.conversation_id, now)
+
+
+def _expired(now: int, after: tuple[int, str], conn: Connection) -> list[PollRecord]:
+    return store.expired(conn, now, after, _BATCH)
