@@ -251,6 +251,18 @@ async def test_a_code_steps_up(w: World, ann: Person) -> None:
     assert await refusal(again(bob.caller, HERE, code=ann.code(1), credential=None)) is ErrorCode.MFA_INVALID
 
 
+async def test_the_password_does_not_make_guesses_at_the_code_undone(w: World, ann: Person) -> None:
+    """Who has a session and the password, but not the app, guesses no more often than anybody else."""
+    await ann.protect()
+    off = w.factors.enrolment.switch_off
+    for _ in range(5):
+        assert await refusal(off(ann.caller, HERE, ann.wrong)) is ErrorCode.MFA_INVALID
+        if w.counts["locked"]:
+            break
+        await w.login.reauthenticate(ann.caller, HERE, PASSWORD)
+    assert await refusal(off(ann.caller, HERE, ann.code())) is ErrorCode.ACCOUNT_LOCKED
+
+
 async def test_a_banned_user_hears_it_after_the_right_password(w: World, ann: Person) -> None:
     await ann.protect()
     step = await ann.knock()

@@ -156,8 +156,19 @@ class Entrance(Protocol):
             ApiError: `ACCOUNT_LOCKED`, `ACCOUNT_BANNED`, `EMAIL_NOT_VERIFIED`.
         """
 
-    def proved_in(self, tx: WriteTx, caller: Principal, context: RequestContext, method: LoginMethod) -> int:
+    def proved_in(
+        self,
+        tx: WriteTx,
+        caller: Principal,
+        context: RequestContext,
+        method: LoginMethod,
+        *,
+        forgives: bool = True,
+    ) -> int:
         """The caller proved again who holds its session (step-up); returns the time (ms).
+
+        Args:
+            forgives: the count of failures starts anew, as after a login.
 
         Raises:
             ApiError: `ACCOUNT_LOCKED`.
@@ -214,6 +225,9 @@ class SecondFactors(Protocol):
         The step works only while `password_hash` stays the stored one; None for an account without password.
         `then` is handed to `Continued` once the step is done.
         """
+
+    def needed_in(self, conn: Connection, user_id: str) -> bool:
+        """Whether a password alone does not let this user in."""
 
     async def reauthenticate(
         self, caller: Principal, context: RequestContext, *, code: str | None, credential: Any

@@ -118,10 +118,19 @@ class EntranceService:
         tx.after_commit(lambda: self._metrics.authenticated(method))
         return Entered(record, tokens)
 
-    def proved_in(self, tx: WriteTx, caller: Principal, context: RequestContext, method: LoginMethod) -> int:
+    def proved_in(
+        self,
+        tx: WriteTx,
+        caller: Principal,
+        context: RequestContext,
+        method: LoginMethod,
+        *,
+        forgives: bool = True,
+    ) -> int:
         now = self._clock.now()
         self.unlocked_in(tx.conn, caller.user_id, context)
-        self._lockout.succeeded_in(tx, identifier(caller.user_id, ""), context.client_ip)
+        if forgives:
+            self._lockout.succeeded_in(tx, identifier(caller.user_id, ""), context.client_ip)
         self._sessions.authenticated_in(tx, caller.session_id, now)
         tx.after_commit(lambda: self._metrics.authenticated(method))
         return now

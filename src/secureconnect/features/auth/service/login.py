@@ -86,7 +86,9 @@ class Login:
 
             def work(tx: WriteTx, stored: str = stored) -> int:
                 self._still_in(tx, caller.user_id, stored, context)
-                return self._entrance.proved_in(tx, caller, context, "password")
+                # Who knows the password only shall not guess at the second factor for ever.
+                forgives = not self._factors.needed_in(tx.conn, caller.user_id)
+                return self._entrance.proved_in(tx, caller, context, "password", forgives=forgives)
 
             try:
                 return await self._write(work, context, caller.user_id)

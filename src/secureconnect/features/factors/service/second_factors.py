@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from secureconnect.features.auth.api import Entered, Entrance, SecondStep
 from secureconnect.features.factors.service.assertions import Assertions
 from secureconnect.features.factors.service.codes import CodeMethod, Codes, wrong_code
 from secureconnect.features.factors.service.outcome import settled
-from secureconnect.features.factors.service.steps import Steps, ended
+from secureconnect.features.factors.service.steps import Steps, ended, methods_in
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.principal import Principal, RequestContext
@@ -38,6 +40,9 @@ class SecondFactorService:
         return self._steps.ask_in(
             tx, user_id, password_hash=password_hash, device_name=device_name, then=then
         )
+
+    def needed_in(self, conn: Connection, user_id: str) -> bool:
+        return bool(methods_in(conn, user_id))
 
     async def verify(self, context: RequestContext, mfa_token: str, method: CodeMethod, code: str) -> Entered:
         """Finish a login whose password was right with a code.
