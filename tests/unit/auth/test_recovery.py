@@ -135,3 +135,17 @@ async def test_a_request_itself_looks_nothing_up(w: World, monkeypatch: pytest.M
         for address in ("anna@example.test", "nobody@example.test")
         for what in ("password_reset", "email_verify")
     ]
+
+
+async def test_a_new_password_ends_what_was_mailed_before(w: World) -> None:
+    """An owner who changes the password after somebody else knew it is done with that."""
+    _, tokens = await w.join("anna")
+    caller = await w.caller(tokens)
+    reset = await asked(w, "anna")
+    await w.addresses.change(caller, HERE, "mallory@example.test", PASSWORD)
+    change = w.post.last(EmailChange, "mallory@example.test").token
+    await w.accounts.change_password(caller, HERE, PASSWORD, NEW)
+    await refused(w, reset, password="Other-Violet-78-Lamp")
+    with pytest.raises(ApiError) as error:
+        await w.addresses.confirm_change(caller, HERE, change)
+    assert error.value.code.name == "INVALID_TOKEN"

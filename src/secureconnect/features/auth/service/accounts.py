@@ -233,6 +233,8 @@ class Accounts:
             if self._users.password_hash_in(tx.conn, caller.user_id) != stored:
                 raise ApiError(ErrorCode.INVALID_CREDENTIALS, "The old password is wrong.")
             self._users.set_password_in(tx, caller.user_id, password_hash, now)
+            # Whoever else knew the old password may have set something going with it.
+            self._addresses.forget_wishes_in(tx, caller.user_id)
             self._sessions.revoke_all_in(tx, caller.user_id, "password", but=caller.session_id, now=now)
             self._alerts.password_changed_in(tx, record, context)
             self._audit.record_in(

@@ -23,7 +23,7 @@ __all__ = ["VERIFY_TTL", "Addresses", "verification_bar"]
 VERIFY_TTL: Final = 86_400
 
 
-_MAILED: Final[tuple[Purpose, ...]] = ("password_reset", "email_verify", "email_change")
+_WISHES: Final[tuple[Purpose, ...]] = ("password_reset", "email_change")
 
 
 class _About(msgspec.Struct):
@@ -78,6 +78,11 @@ class Addresses:
         payload = msgspec.json.encode(_About(email)).decode()
         token = self._tokens.issue_in(tx, "email_verify", payload, user_id=user_id, seconds=VERIFY_TTL)
         self._mailer.send_in(tx, email, EmailVerify(token, VERIFY_TTL), good_for=VERIFY_TTL)
+
+    def forget_wishes_in(self, tx: WriteTx, user_id: str) -> None:
+        """Tokens that were mailed to set a password or to take another address work no more."""
+        for purpose in _WISHES:
+            self._tokens.void_in(tx, purpose, user_id)
 
     async def ask_again(self, email: str, context: RequestContext) -> None:
         """Mail such a token once more, if there is an account that needs it. Costs the same if not."""
@@ -148,8 +153,8 @@ class Addresses:
             self._tokens.take_in(tx, "email_change", token)
             self._users.set_email_in(tx, user_id, _email(found.payload), now)
             # What went to the old address works no more.
-            for purpose in _MAILED:
-                self._tokens.void_in(tx, purpose, user_id)
+            self.forget_wishes_in(tx, user_id)
+            self._tokens.void_in(tx, "email_verify", user_id)
             self._sessions.revoke_all_in(tx, user_id, "revoked", but=caller.session_id, now=now)
             self._record_in(tx, "email_changed", user_id, caller.session_id, context)
             record = self._users.many_in(tx.conn, [user_id])[user_id]
