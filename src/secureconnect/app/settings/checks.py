@@ -9,10 +9,8 @@ from urllib.parse import urlsplit
 
 from secureconnect.app.settings.model import SQLITE, Settings
 from secureconnect.app.settings.production import production_faults
+from secureconnect.app.settings.push import PushSettings
 from secureconnect.app.settings.sign_on import sign_on_faults
-from secureconnect.infra.push.fcm_account import read_account
-from secureconnect.infra.push.pem import read_p256
-from secureconnect.infra.push.vapid import read_private_key
 from secureconnect.kit.urls import is_web_url
 
 __all__ = ["Fault", "check"]
@@ -120,17 +118,30 @@ def _push(settings: Settings) -> Iterator[Fault]:
     if any(apns.values()):
         missing = [name for name, value in apns.items() if not value]
         yield from (Fault(f"push.{name}", "is needed too for APNs") for name in missing)
-    readers: list[tuple[str, str, Callable[[str], object]]] = [
-        ("fcm_credentials", push.fcm_credentials, read_account),
-        ("apns_key", push.apns_key, read_p256),
-        ("vapid_private_key", push.vapid_private_key, read_private_key),
-    ]
-    for name, value, read in readers:
-        if value:
-            try:
-                read(value)
-            except ValueError as error:
-                yield Fault(f"push.{name}", str(error))
+    for name, fault in _key_faults(push):
+        yield Fault(f"push.{name}", fault)
+
+
+def _key_faults(push: PushSettings) -> Iterator[tuple[str, str]]:
+    """What is wrong with keys that were given; cryptography takes time to load."""
+    readers: dict[str, Callable[[str], object]] = {}
+    if push.fcm_credentials:
+        from secureconnect.infra.push.fcm_account import read_account
+
+        readers["fcm_credentials"] = read_account
+    if push.apns_key:
+        from secureconnect.infra.push.pem import read_p256
+
+        readers["apns_key"] = read_p256
+    if push.vapid_private_key:
+        from secureconnect.infra.push.vapid import read_private_key
+
+        readers["vapid_private_key"] = read_private_key
+    for name, read in readers.items():
+        try:
+            read(getattr(push, name))
+        except ValueError as error:
+            yield name, str(error)
 
 
 def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
