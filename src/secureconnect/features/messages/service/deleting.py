@@ -51,7 +51,8 @@ class Eraser:
         data = MessageDeleted(
             message_id=message.message_id, target_seq=message.seq, deleted_by=by, reason=reason
         )
-        return self._changes.tell_in(tx, message, data.kind, by, at, encode_data(data))
+        # With its state, so that whoever follows the log learns what to forget.
+        return self._changes.tell_in(tx, message, data.kind, by, at, encode_data(data), with_state=True)
 
 
 class DeleteService:
