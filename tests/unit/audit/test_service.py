@@ -99,11 +99,13 @@ async def test_denials_are_written_soon_and_by_resource(place: Place) -> None:
         place.audit.denied(CALLER, CONTEXT, action, ApiError(ErrorCode.FORBIDDEN))
         assert place.counts[f"denied {resource}"] == before + 1
     place.audit.denied(CALLER, CONTEXT, "POST /v1/x", ApiError(ErrorCode.INSUFFICIENT_SCOPE))
+    place.audit.denied(CALLER, CONTEXT, "GET /v1/ws/chat", ApiError(ErrorCode.ORIGIN_NOT_ALLOWED))
     secret = ApiError(ErrorCode.NOT_FOUND, hidden_file="file-1")
     place.audit.denied(CALLER, CONTEXT, "POST /v1/messages", secret)
     assert place.counts["denied file"] == 1
     await until(lambda: place.counts["permission_denied denied"] == 7)
     await until(lambda: place.counts["scope_denied denied"] == 1)
+    await until(lambda: place.counts["origin_denied denied"] == 1)
     rows = await place.rows(event="permission_denied")
     assert '{"action":"socket typing","code":"FORBIDDEN"}' in [row.details for row in rows]
     assert {(row.result, row.actor_id, row.session_id) for row in rows} == {("denied", "user-1", "session-1")}

@@ -31,6 +31,10 @@ _RESOURCES: Final = {
     "admin": "admin",
     "ws": "conversation",
 }
+_DENIALS: Final = {
+    ErrorCode.INSUFFICIENT_SCOPE: "scope_denied",
+    ErrorCode.ORIGIN_NOT_ALLOWED: "origin_denied",
+}
 
 
 class AuditMetrics(Protocol):
@@ -94,7 +98,7 @@ class AuditService:
         self._metrics.denied(resource)
         self.record(
             AuditEntry(
-                event="scope_denied" if error.code is ErrorCode.INSUFFICIENT_SCOPE else "permission_denied",
+                event=_DENIALS.get(error.code, "permission_denied"),
                 result="denied",
                 actor_id=principal.user_id,
                 actor_type=principal.kind,
