@@ -101,7 +101,9 @@ async def test_only_addresses_that_it_vouches_for(
 
 async def test_what_only_the_userinfo_tells(client: OpenIdClient, provider: Provider) -> None:
     provider.about = {"sub": "s-1", "email": "jane@example.test", "email_verified": True}
-    assert (await identify(client, provider, sub="s-1")).email == "jane@example.test"
+    provider.about |= {"preferred_username": "j", "name": "Jane"}
+    found = await identify(client, provider, sub="s-1", preferred_username="jane")
+    assert found == Identity("s-1", "jane@example.test", "jane", "Jane")
     assert provider.seen[-1] == "/userinfo"
     assert "somebody else" in await refused(client, provider, sub="s-2")
 

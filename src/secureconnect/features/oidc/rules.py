@@ -1,4 +1,4 @@
-"""Numbers, names and answers of single sign-on (docs/reference/rules.md §2.5)."""
+"""Numbers, names and answers of single sign-on (docs/reference/rules.md §2.6)."""
 
 import hashlib
 import re

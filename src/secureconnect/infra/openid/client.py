@@ -118,7 +118,13 @@ class OpenIdClient:
         more = await self._fetcher.get(userinfo, Claims, bearer=access_token)
         if more.sub != claims.sub:
             raise ProviderRefused("the userinfo is about somebody else")
-        return more
+        return Claims(
+            claims.sub,
+            more.email,
+            more.email_verified,
+            claims.preferred_username or more.preferred_username,
+            claims.name or more.name,
+        )
 
 
 def _identity(claims: Claims) -> Identity:
