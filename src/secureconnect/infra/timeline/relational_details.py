@@ -62,13 +62,13 @@ def with_details(
     conn: Connection, messages: Sequence[StoredMessage], viewer_id: str | None
 ) -> list[StoredMessage]:
     """`messages` completed, in the same order and from the same snapshot."""
+    if not any(item.attachment_count or item.reaction_count or item.reply_to_message_id for item in messages):
+        return list(messages)
     attached = attachments_of(conn, [item.message_id for item in messages if item.attachment_count])
     reacted = reactions_of(conn, [item.message_id for item in messages if item.reaction_count], viewer_id)
     quotes = _quotes(
         conn, {item.reply_to_message_id for item in messages if item.reply_to_message_id is not None}
     )
-    if not (attached or reacted or quotes):
-        return list(messages)
     return [
         msgspec.structs.replace(
             item,

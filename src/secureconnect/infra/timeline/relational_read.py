@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, bindparam, func, select, text
+from sqlalchemy import Connection, TextClause, bindparam, func, literal_column, select, text
 
 from secureconnect.infra.timeline import tables
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, Head, StoredEvent, StoredMessage
@@ -34,11 +34,33 @@ _events = select(*_EVENT_COLUMNS, *MESSAGE_COLUMNS).select_from(
     tables.events.outerjoin(tables.messages, _m.message_id == func.coalesce(_e.target_id, _e.event_id))
 )
 
-_messages = (
+# The statements that read pages are built once: to build one takes as long as to run it. Seqs that are not
+# asked for are beyond all that there are.
+_HIGHEST = 2**62
+
+_AFTER = (
+    _events.where(
+        _e.conversation_id == bindparam("id"), _e.seq > bindparam("after"), _e.seq < bindparam("before")
+    )
+    .order_by(_e.seq)
+    .limit(bindparam("most"))
+)
+_BEFORE = (
+    _events.where(_e.conversation_id == bindparam("id"), _e.seq < bindparam("before"))
+    .order_by(_e.seq.desc())
+    .limit(bindparam("most"))
+)
+_NEWEST = (
     select(*MESSAGE_COLUMNS)
     .select_from(tables.events.join(tables.messages, _m.message_id == _e.event_id))
-    .where(_e.kind.in_(MESSAGE_KINDS))
+    .where(
+        _e.conversation_id == bindparam("id"),
+        _e.seq >= bindparam("from"),
+        _e.seq < bindparam("before"),
+        _e.kind.in_([literal_column(f"'{kind}'") for kind in MESSAGE_KINDS]),
+    )
     .order_by(_e.seq.desc())
+    .limit(bindparam("most"))
 )
 
 _heads = select(_h.conversation_id, _h.first_seq, _h.last_seq, _h.last_at, _h.guard)
@@ -86,14 +108,15 @@ def events(
     conn: Connection, conversation_id: str, after_seq: int | None, before_seq: int | None, limit: int
 ) -> list[StoredEvent]:
     """See `Timeline.events`."""
-    query = _events.where(_e.conversation_id == conversation_id)
-    if before_seq is not None:
-        query = query.where(_e.seq < before_seq)
+    params = {
+        "id": conversation_id,
+        "before": _HIGHEST if before_seq is None else before_seq,
+        "most": limit,
+    }
     if after_seq is not None:
-        query = query.where(_e.seq > after_seq).order_by(_e.seq)
-    else:
-        query = query.order_by(_e.seq.desc())
-    found = _stored_events(conn, conn.execute(query.limit(limit)).all())
+        params["after"] = after_seq
+    rows = conn.execute(_BEFORE if after_seq is None else _AFTER, params).all()
+    found = _stored_events(conn, rows)
     if after_seq is None:
         found.reverse()
     return found
@@ -114,10 +137,14 @@ def messages(
     viewer_id: str | None,
 ) -> list[StoredMessage]:
     """See `Timeline.messages`."""
-    query = _messages.where(_e.conversation_id == conversation_id, _e.seq >= from_seq)
-    if before_seq is not None:
-        query = query.where(_e.seq < before_seq)
-    return with_details(conn, [stored_message(row) for row in conn.execute(query.limit(limit))], viewer_id)
+    params = {
+        "id": conversation_id,
+        "from": from_seq,
+        "before": _HIGHEST if before_seq is None else before_seq,
+        "most": limit,
+    }
+    found = [stored_message(row) for row in conn.execute(_NEWEST, params).all()]
+    return with_details(conn, found, viewer_id)
 
 
 def message_by_id(conn: Connection, message_id: str, viewer_id: str | None) -> StoredMessage | None:
