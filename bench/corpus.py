@@ -124,14 +124,14 @@ async def _fill(
         for start in range(0, len(rooms), 500):
             some = rooms[start : start + 500]
             await stores.database.write(lambda tx, some=some: _found(stores, tx, some))  # type: ignore[misc]
-        seqs = [0] * len(rooms)
-        for batch in _said(rooms, messages, spoken, seqs, chance):
+        heads = {room.conversation_id: (0, _START) for room in rooms}
+        for batch in _said(rooms, messages, spoken, chance):
             await stores.database.write(lambda tx, batch=batch: _append(tx, batch))  # type: ignore[misc]
-        now = _START + 10_000 * messages
+            heads.update((said[0], (said[1], said[5])) for said in batch)
 
         def finish(tx: WriteTx) -> None:
-            for room, last_seq in zip(rooms, seqs, strict=True):
-                tx.run(_HEAD, (last_seq, now, last_seq, room.conversation_id))
+            for conversation_id, (last_seq, last_at) in heads.items():
+                tx.run(_HEAD, (last_seq, last_at, last_seq, conversation_id))
 
         await stores.database.write(finish)
 
@@ -155,10 +155,10 @@ def _said(
     rooms: Sequence[Room],
     messages: int,
     spoken: Sequence[Language],
-    seqs: list[int],
     chance: random.Random,
 ) -> Iterator[list[_Said]]:
-    """Rows (conversation, seq, id, sender, text, time) in the order of time; `seqs` is counted up."""
+    """Rows (conversation, seq, id, sender, text, time) in the order of time."""
+    seqs = [0] * len(rooms)
     weights = list(itertools.accumulate(1 / (place + 5) ** 0.9 for place in range(len(rooms))))
     batch: list[_Said] = []
     for number in range(messages):

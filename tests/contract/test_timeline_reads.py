@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from secureconnect.infra.database.base import WriteTx
-from secureconnect.kit.ids import new_id
+from secureconnect.infra.timeline.base import NewEvent
+from secureconnect.kit.ids import new_id, new_time_id
 
 from .timeline_world import World, change, send
 
@@ -125,17 +126,14 @@ async def test_the_latest_append_is_in_every_kind_of_read(world: World) -> None:
 
 
 async def test_what_everything_is_built_from(world: World) -> None:
-    """Older messages across conversations, and conversations where something happened lately."""
+    """Older messages across conversations, and messages that something happened to lately."""
     timeline = world.timeline
     conversations = [await world.open() for _ in range(3)]
     sent: list[str] = []
-    for number in range(30):
+    for number in range(150):
         event = send(conversations[number % 2], sender_id=new_id())
         await timeline.append(event, guard=0)
         sent.append(event.event_id)
-    half = world.heard[15]
-    assert half.conversation_id == conversations[1]
-    await timeline.append(change(conversations[0]), guard=0)
 
     walked: list[str] = []
     before = "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -145,12 +143,23 @@ async def test_what_everything_is_built_from(world: World) -> None:
     assert walked == sent[::-1]
     assert [one.seq for one in await timeline.older_messages(sent[3], 2)] == [2, 1]
 
-    async def active(since: int) -> list[str]:
-        found: list[str] = []
-        while page := await timeline.active_since(since, after=found[-1] if found else None, limit=1):
-            found += page
-        return found
+    async def changed(since: int, *kinds: str) -> set[str]:
+        found: set[str] = set()
+        after: str | None = None
+        while True:
+            messages, after = await timeline.changed_since(since, kinds=kinds, after=after, limit=1)
+            assert found.isdisjoint(message.message_id for message in messages)
+            found.update(message.message_id for message in messages)
+            if after is None:
+                return found
 
-    assert await active(half.sent_at) == sorted(conversations[:2])
-    assert await active(world.heard[-1].sent_at) == conversations[:1]
-    assert await active(world.heard[-1].sent_at + 1) == []
+    for place in (10, 140, 149):
+        assert await changed(world.heard[place].sent_at, "message_created") == set(sent[place:])
+    assert await changed(world.heard[140].sent_at, "message_edited") == set()
+    about = NewEvent(
+        conversations[0], new_time_id(), "message_edited", None, 1_900_000_000_000, target_id=sent[4]
+    )
+    await world.database.write(lambda tx: timeline.append_in(tx, about))
+    await timeline.append(change(conversations[2]), guard=0)
+    assert await changed(late, "message_created", "message_edited") == {sent[4]}
+    assert await changed(late + 1, "message_created", "message_edited") == set()

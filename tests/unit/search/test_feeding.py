@@ -168,7 +168,6 @@ async def test_more_than_may_wait_is_read_again(w: World, monkeypatch: pytest.Mo
 
 async def test_too_much_that_was_missed_is_a_new_index(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeding, "_MOST_MISSED", 10)
-    monkeypatch.setattr(feeding, "_PAGE", 4)
     await w.feeder.start()
     await w.feeder.caught_up()
     await w.feeder.stop()

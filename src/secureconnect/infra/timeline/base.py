@@ -226,9 +226,14 @@ class Timeline(Protocol):
         Ids follow the clock, so this is the order of time but for some seconds.
         """
 
-    async def active_since(self, since: int, *, after: str | None, limit: int) -> list[str]:
-        """At most `limit` conversations whose last event was sent at `since` (ms) or later, ascending by id,
-        above `after`."""
+    async def changed_since(
+        self, since: int, *, kinds: Collection[str], after: str | None, limit: int
+    ) -> tuple[list[StoredMessage], str | None]:
+        """Messages, as they are now, that events of `kinds` sent at `since` (ms) or later brought or were
+        about, in any order: those of at most `limit` conversations, ascending by id, above the id `after`.
+
+        With the id to go on after; None at the end.
+        """
 
     async def last_messages(
         self, first_visible: Mapping[str, int], *, viewer_id: str | None = None

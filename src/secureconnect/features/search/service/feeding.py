@@ -32,7 +32,7 @@ _BATCH = 500  # messages
 _BATCH_CHARS = 1_000_000
 _MOST_WAITING = 20_000  # messages; more are read from the timeline again
 _MOST_MISSED = 50_000  # messages; when more are missing, the index is made anew
-_PAGE = 200  # events
+_CONVERSATIONS = 100  # looked at in one read
 _PATIENCE = 5.0  # seconds that a search waits
 _RETRY_FIRST, _RETRY_MOST = 0.5, 15.0
 
@@ -232,24 +232,15 @@ class Feeder:
         """Messages by id that were sent, edited or deleted `since`; None when they are too many."""
         found: dict[str, StoredMessage] = {}
         after: str | None = None
-        while ids := await self._timeline.active_since(since, after=after, limit=_PAGE):
-            after = ids[-1]
-            for conversation_id in ids:
-                await self._collect(conversation_id, since, found)
-                if len(found) > _MOST_MISSED:
-                    return None
-        return found
-
-    async def _collect(self, conversation_id: str, since: int, found: dict[str, StoredMessage]) -> None:
-        before: int | None = None
         while True:
-            events = await self._timeline.events(conversation_id, before_seq=before, limit=_PAGE)
-            for event in events:
-                if event.message is not None and event.kind in _KINDS and event.sent_at >= since:
-                    found[event.message.message_id] = event.message
-            if len(events) < _PAGE or events[0].sent_at < since or len(found) > _MOST_MISSED:
-                return
-            before = events[0].seq
+            messages, after = await self._timeline.changed_since(
+                since, kinds=_KINDS, after=after, limit=_CONVERSATIONS
+            )
+            found.update((message.message_id, message) for message in messages)
+            if len(found) > _MOST_MISSED:
+                return None
+            if after is None:
+                return found
 
     async def _add_older(self, before_id: str) -> None:
         """Add one batch of what was there before the index; then let others work for as long."""
