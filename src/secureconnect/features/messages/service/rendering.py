@@ -126,29 +126,30 @@ def render_message(
         message_type=stored.message_type,  # type: ignore[arg-type]  # checked when it was sent
         metadata=stored.metadata,
         e2ee=msgspec.json.decode(stored.e2ee) if stored.e2ee is not None else None,
-        attachments=[_attachment(file) for file in stored.attachments],
-        reply_to=_reply_to(stored.quote),
+        # Most messages have nothing of what follows, so it is asked before anything is called.
+        attachments=[_attachment(file) for file in stored.attachments] if stored.attachments else [],
+        reply_to=_reply_to(stored.quote) if stored.quote is not None else None,
         thread_root_id=stored.thread_root_id,
         reply_count=stored.reply_count,
-        mentions=list(stored.mentions),
+        mentions=list(stored.mentions) if stored.mentions else [],
         mention_all=stored.mention_all,
         mention_here=stored.mention_here,
-        reactions=[Reaction(one.emoji, one.count, one.mine, list(one.user_ids)) for one in stored.reactions],
+        reactions=_reactions(stored) if stored.reactions else [],
         poll=cards.get(stored.message_id) if stored.message_type == "poll" else None,
         forwarded=stored.forwarded,
         pinned=stored.pinned,
-        edited_at=_time(stored.edited_at),
+        edited_at=rfc3339(stored.edited_at) if stored.edited_at is not None else None,
         edit_count=stored.edit_count,
-        deleted_at=_time(stored.deleted_at),
+        deleted_at=rfc3339(stored.deleted_at) if stored.deleted_at is not None else None,
         deleted_by=stored.deleted_by,
         delete_reason=stored.delete_reason,  # type: ignore[arg-type]  # one of ours
-        expires_at=_time(stored.expires_at),
+        expires_at=rfc3339(stored.expires_at) if stored.expires_at is not None else None,
         sent_at=rfc3339(stored.sent_at),
     )
 
 
-def _time(at: int | None) -> str | None:
-    return rfc3339(at) if at is not None else None
+def _reactions(stored: StoredMessage) -> list[Reaction]:
+    return [Reaction(one.emoji, one.count, one.mine, list(one.user_ids)) for one in stored.reactions]
 
 
 def _attachment(file: AttachedFile) -> Attachment:
@@ -163,8 +164,8 @@ def _attachment(file: AttachedFile) -> Attachment:
     )
 
 
-def _reply_to(quote: Quote | None) -> ReplyTo | None:
-    return ReplyTo(quote.message_id, quote.sender_id, quote.preview) if quote is not None else None
+def _reply_to(quote: Quote) -> ReplyTo:
+    return ReplyTo(quote.message_id, quote.sender_id, quote.preview)
 
 
 def render_event(stored: StoredEvent, names: Names, viewer_id: str, cards: Cards = _NO_CARDS) -> Event:
