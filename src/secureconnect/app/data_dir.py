@@ -27,7 +27,6 @@ import msgspec
 
 from secureconnect.app.failure import Failure
 from secureconnect.app.settings import Settings
-from secureconnect.infra.push.vapid import new_scalar, scalar_of
 
 __all__ = ["DataDirectory", "DirectoryLock", "InUse", "open_data_dir"]
 
@@ -88,9 +87,7 @@ def open_data_dir(settings: Settings) -> DataDirectory:
             master_key=master_key,
             previous_master_keys=tuple(map(base64.b64decode, settings.secrets.previous_master_keys)),
             cursor_key=_key(keys / "cursor_key"),
-            vapid_key=scalar_of(settings.push.vapid_private_key)
-            if settings.push.vapid_private_key
-            else _key(keys / "vapid_key", new_scalar),
+            vapid_key=_vapid_key(settings, keys / "vapid_key"),
         )
     except OSError as error:
         raise Failure(
@@ -156,6 +153,13 @@ def _master_key(path: Path, database: Path) -> bytes:
             "Restore the file from your copy of the data directory, or give secrets.master_key."
         )
     return _key(path)
+
+
+def _vapid_key(settings: Settings, path: Path) -> bytes:
+    from secureconnect.infra.push.vapid import new_scalar, scalar_of  # which takes time to load
+
+    given = settings.push.vapid_private_key
+    return scalar_of(given) if given else _key(path, new_scalar)
 
 
 def _random_key() -> bytes:
