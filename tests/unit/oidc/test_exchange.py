@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from secureconnect.features.auth.api import Entered, SecondStep
 from secureconnect.features.oidc import rules
+from secureconnect.features.oidc.belongings import belongings
+from secureconnect.features.oidc.store import oidc_identities
 from secureconnect.features.users.api import UserRecord
 from secureconnect.infra.openid.base import Identity
 from secureconnect.kit.errors import ApiError, ErrorCode
@@ -38,8 +41,9 @@ async def record(w: World, user_id: str) -> UserRecord:
 
 
 async def links(w: World, user_id: str) -> list[str]:
-    found = await w.database.read(lambda conn: w.links.providers_of_in(conn, user_id))
-    return [provider for provider, _ in found]
+    c = oidc_identities.c
+    query = select(c.provider).where(c.user_id == user_id)
+    return list(await w.database.read(lambda conn: conn.execute(query).scalars().all()))
 
 
 async def test_a_new_subject_gets_an_account_and_comes_back_to_it(desk: Desk, w: World) -> None:
@@ -228,9 +232,10 @@ async def test_an_account_without_address_gets_one_when_the_provider_has_it(
     assert len(w.events("email_changed")) == 1
 
 
-async def test_erased_accounts_leave_no_link(desk: Desk, w: World) -> None:
-    first = await desk.log_in(JANE)
-    await w.database.write(lambda tx: w.links.forget_in(tx, first.record.user_id))
-    assert await links(w, first.record.user_id) == []
-    # The account still has the address.
-    assert (await desk.log_in(JANE)).record.user_id == first.record.user_id
+async def test_links_are_exported_and_erased(desk: Desk, w: World) -> None:
+    user_id = (await desk.log_in(JANE)).record.user_id
+    rows = belongings(w.database)
+    ((_, shown),) = [page async for page in rows.exported(user_id)]
+    assert [row["provider"] for row in shown] == ["corp"]
+    assert [removed async for removed in rows.erased(user_id)] == [1]
+    assert await links(w, user_id) == []

@@ -1,11 +1,11 @@
 """The table `oidc_identities`: which account a subject of a provider has."""
 
-from sqlalchemy import BigInteger, Column, Connection, Index, String, Table, Text, delete, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Index, String, Table, Text, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from secureconnect.infra.database.base import METADATA, WriteTx
 
-__all__ = ["Raced", "add", "forget", "oidc_identities", "owner", "providers_of"]
+__all__ = ["Raced", "add", "oidc_identities", "owner"]
 
 oidc_identities = Table(
     "oidc_identities",
@@ -39,14 +39,3 @@ def add(tx: WriteTx, provider: str, subject: str, user_id: str, now: int) -> Non
         )
     except IntegrityError as error:
         raise Raced from error
-
-
-def providers_of(conn: Connection, user_id: str) -> list[tuple[str, int]]:
-    """Provider and time of each link of an account, oldest first."""
-    query = select(c.provider, c.created_at).where(c.user_id == user_id).order_by(c.created_at, c.provider)
-    return [(row[0], row[1]) for row in conn.execute(query)]
-
-
-def forget(tx: WriteTx, user_id: str) -> None:
-    """Remove every link of an account."""
-    tx.conn.execute(delete(oidc_identities).where(c.user_id == user_id))

@@ -20,8 +20,8 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Links:
-    """Implements `oidc.api.Identities`, and `auth.api.Continued` for logins whose link waits for the second
-    step: whoever lacks it shall not leave a way in behind.
+    """Keeps the links. Implements `auth.api.Continued` for logins whose link waits for the second step:
+    whoever lacks it shall not leave a way in behind.
     """
 
     def __init__(self, audit: Audit, clock: Clock) -> None:
@@ -55,9 +55,3 @@ class Links:
         link = msgspec.json.decode(then, type=Link)
         if self.owner_in(tx.conn, link) is None:
             self.add_in(tx, link, user_id, context)
-
-    def providers_of_in(self, conn: Connection, user_id: str) -> list[tuple[str, int]]:
-        return store.providers_of(conn, user_id)
-
-    def forget_in(self, tx: WriteTx, user_id: str) -> None:
-        store.forget(tx, user_id)
