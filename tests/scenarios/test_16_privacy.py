@@ -71,7 +71,7 @@ async def exported(a: Person) -> bytes:
 
     async def ready() -> bool:
         found.update((await a.get(f"/v1/users/me/export/{export_id}")).ok())
-        return found["status"] != "pending"
+        return bool(found["status"] != "pending")
 
     await eventually(ready)
     assert found["status"] == "ready", found
@@ -121,7 +121,7 @@ async def test_g7_everything_of_oneself_and_of_nobody_else(admin: Person, reg: R
 
     async def ready() -> bool:
         state.update((await a.get(f"/v1/users/me/export/{export_id}")).ok())
-        return state["status"] == "ready"
+        return bool(state["status"] == "ready")
 
     await eventually(ready)
     downloaded = await fetch(state["download_url"])

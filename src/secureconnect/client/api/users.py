@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from secureconnect.client.api.request import UNSET, Nothing, Unset, given, path
 from secureconnect.client.http import Http, Json, part
 from secureconnect.client.models.base import Moment, Page, walk
-from secureconnect.client.models.people import PublicUser, User, UserView
+from secureconnect.client.models.people import Export, PublicUser, User, UserView
 
 __all__ = ["UsersApi"]
 
@@ -81,6 +81,21 @@ class UsersApi:
             ReauthRequired: call `client.auth.reauthenticate` first.
         """
         return part(await self._http.call("DELETE", "/v1/users/me", Json), "erase_at", Moment)
+
+    async def begin_export(self) -> str:
+        """Let everything that the server keeps about oneself be put together; returns the id of the export.
+
+        Raises:
+            ReauthRequired: call `client.auth.reauthenticate` first.
+            Conflict: one is being made.
+            RateLimited: there was one within 24 hours.
+        """
+        begun = await self._http.call("POST", "/v1/users/me/export", Json, once=True)
+        return part(begun, "export_id", str)
+
+    async def export(self, export_id: str) -> Export:
+        """How an export stands, and where to download it."""
+        return await self._http.call("GET", path("/v1/users/me/export/{}", export_id), Export)
 
     async def search(
         self, text: str, *, cursor: str | None = None, limit: int | None = None

@@ -56,6 +56,7 @@ from secureconnect.client.models.operations import AuditPage, AuditRecord, KeyRo
 from secureconnect.client.models.people import (
     AuthResult,
     Block,
+    Export,
     Friendship,
     Presence,
     PresenceLease,
@@ -88,6 +89,7 @@ __all__ = [
     "EarlierVersion",
     "Event",
     "EventPage",
+    "Export",
     "Factors",
     "File",
     "Friendship",

@@ -5,6 +5,7 @@ from secureconnect.client.models.base import Model, Moment
 __all__ = [
     "AuthResult",
     "Block",
+    "Export",
     "Friendship",
     "Presence",
     "PresenceLease",
@@ -146,3 +147,13 @@ class PresenceLease(Model, frozen=True, kw_only=True):
 
     status: str
     expires_in: int
+
+
+class Export(Model, frozen=True, kw_only=True):
+    """An export of one's own data: pending, ready, failed or expired. The URL of the ZIP file works for 15
+    minutes."""
+
+    export_id: str
+    status: str
+    download_url: str | None = None
+    expires_at: Moment | None = None
