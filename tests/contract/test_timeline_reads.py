@@ -156,9 +156,8 @@ async def test_what_everything_is_built_from(world: World) -> None:
     for place in (10, 140, 149):
         assert await changed(world.heard[place].sent_at, "message_created") == set(sent[place:])
     assert await changed(world.heard[140].sent_at, "message_edited") == set()
-    about = NewEvent(
-        conversations[0], new_time_id(), "message_edited", None, 1_900_000_000_000, target_id=sent[4]
-    )
+    late = 1_900_000_000_000
+    about = NewEvent(conversations[0], new_time_id(), "message_edited", None, late, target_id=sent[4])
     await world.database.write(lambda tx: timeline.append_in(tx, about))
     await timeline.append(change(conversations[2]), guard=0)
     assert await changed(late, "message_created", "message_edited") == {sent[4]}

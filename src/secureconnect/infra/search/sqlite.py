@@ -24,7 +24,7 @@ _CONVERSATIONS = (
 # Leaf pages with a first term, by segment: near enough to the sizes of the segments.
 _SEGMENTS = "SELECT count(*) FROM search_words_idx GROUP BY segid ORDER BY 1 DESC"
 _MERGED_PAGES = 1000  # some 4 MiB per step
-_MANY_SEGMENTS = 8
+_MERGE = "INSERT INTO search_words (search_words, rank) VALUES ('merge', ?)"
 
 _progress = msgspec.json.Decoder(dict[str, int])
 
@@ -78,15 +78,12 @@ class SqliteSearchIndex:
         )
 
     async def tidy(self) -> int:
-        """Merge segments when they are many, or small beside the largest one.
+        """Merge segments: those of one size, and all of them when a fifth is new.
 
-        A term is looked up in each segment. Merging all of them whenever a fifth is new writes each entry a
-        few times more, and makes a search in a thousand conversations seven times faster.
+        A term is looked up in each segment. One segment makes a search in a thousand conversations seven
+        times faster than a dozen; each entry is written a few times more for that.
         """
         return await self._database.write(_merge)
-
-    async def expunge(self) -> int:
-        return await self._database.write(_merge_all)
 
 
 def _read_progress(conn: Connection) -> Progress | None:
@@ -98,16 +95,13 @@ def _read_progress(conn: Connection) -> Progress | None:
 
 def _merge(tx: WriteTx) -> int:
     sizes = [row[0] for row in tx.run(_SEGMENTS)]
-    if len(sizes) < 2 or (len(sizes) <= _MANY_SEGMENTS and 4 * sum(sizes[1:]) < sizes[0]):
+    if len(sizes) < 2:
         return 0
-    # A negative number merges whatever is there, level or not.
-    tx.run("INSERT INTO search_words (search_words, rank) VALUES ('merge', ?)", (-_MERGED_PAGES,))
-    return _MERGED_PAGES
-
-
-def _merge_all(tx: WriteTx) -> int:
-    """Terms are dropped for good where all segments become one."""
-    if len(tx.run(_SEGMENTS)) < 2:
-        return 0
-    tx.run("INSERT INTO search_words (search_words, rank) VALUES ('merge', ?)", (-_MERGED_PAGES,))
+    ((before,),) = tx.run("SELECT total_changes()")
+    tx.run(_MERGE, (_MERGED_PAGES,))
+    ((after,),) = tx.run("SELECT total_changes()")
+    if after - before < 2:  # https://www.sqlite.org/fts5.html#the_merge_command: nothing was done
+        if 4 * sum(sizes[1:]) < sizes[0]:
+            return 0
+        tx.run(_MERGE, (-_MERGED_PAGES,))  # a negative number merges all, whatever their size
     return _MERGED_PAGES

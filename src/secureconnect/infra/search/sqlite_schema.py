@@ -49,6 +49,8 @@ CREATE VIRTUAL TABLE search_words USING fts5 (
     words, content = 'search_texts', content_rowid = 'document_id', tokenize = 'ascii',
     prefix = '1 2 3 4 5', detail = 'none', columnsize = 0
 );
+-- Upkeep merges what has the same size from two segments on.
+INSERT INTO search_words (search_words, rank) VALUES ('usermerge', 2);
 -- The lowest and highest row number of each day (UTC) that messages were sent on.
 CREATE TABLE search_days (day INTEGER PRIMARY KEY, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL);
 CREATE TABLE search_progress (one INTEGER PRIMARY KEY, upto INTEGER NOT NULL, older_than TEXT)
