@@ -226,6 +226,10 @@ class Timeline(Protocol):
         Ids follow the clock, so this is the order of time but for some seconds.
         """
 
+    async def active_since(self, since: int, *, after: str | None, limit: int) -> list[str]:
+        """At most `limit` conversations whose last event was sent at `since` (ms) or later, ascending by id,
+        above `after`."""
+
     async def changed_since(
         self, since: int, *, kinds: Collection[str], after: str | None, limit: int
     ) -> tuple[list[StoredMessage], str | None]:

@@ -222,6 +222,9 @@ class RelationalTimeline:
     async def older_messages(self, before_id: str, limit: int) -> list[StoredMessage]:
         return await self._database.read(lambda conn: relational_scan.older_messages(conn, before_id, limit))
 
+    async def active_since(self, since: int, *, after: str | None, limit: int) -> list[str]:
+        return await self._database.read(lambda conn: relational_scan.active_since(conn, since, after, limit))
+
     async def changed_since(
         self, since: int, *, kinds: Collection[str], after: str | None, limit: int
     ) -> tuple[list[StoredMessage], str | None]:

@@ -10,7 +10,7 @@ from secureconnect.infra.timeline.relational_details import with_details
 from secureconnect.infra.timeline.relational_read import messages_by_id
 from secureconnect.infra.timeline.relational_rows import MESSAGE_COLUMNS, stored_message
 
-__all__ = ["changed_since", "older_messages"]
+__all__ = ["active_since", "changed_since", "older_messages"]
 
 _PAGE = 50
 
@@ -31,11 +31,16 @@ _LATEST = (
 _END = 2**62
 
 
+def active_since(conn: Connection, since: int, after: str | None, limit: int) -> list[str]:
+    """See `Timeline.active_since`. Looks at every head: sends do not pay for an order by time."""
+    return list(conn.execute(_ACTIVE, {"since": since, "after": after or "", "limit": limit}).scalars())
+
+
 def changed_since(
     conn: Connection, since: int, kinds: Collection[str], after: str | None, limit: int
 ) -> tuple[list[StoredMessage], str | None]:
-    """See `Timeline.changed_since`. Looks at every head: sends do not pay for an order by time."""
-    active = conn.execute(_ACTIVE, {"since": since, "after": after or "", "limit": limit}).scalars().all()
+    """See `Timeline.changed_since`."""
+    active = active_since(conn, since, after, limit)
     changed: set[str] = set()
     for conversation_id in active:
         changed |= _changed(conn, conversation_id, since, kinds)
