@@ -23,7 +23,7 @@ class Bus(Protocol):
     def publish(self, channel: str, hint: Hint) -> None:
         """Tell every subscriber of `channel`. Never blocks, never raises."""
 
-    def heard(self, channel: str) -> bool:
+    def listened(self, channel: str) -> bool:
         """False when surely nobody subscribes to `channel`: then there is no need to make a hint."""
 
     async def subscribe(self, channel: str, handler: Handler) -> Unsubscribe:

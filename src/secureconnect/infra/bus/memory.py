@@ -45,7 +45,7 @@ class MemoryBus:
         finally:
             self._delivering = False
 
-    def heard(self, channel: str) -> bool:
+    def listened(self, channel: str) -> bool:
         return channel in self._subscriptions
 
     async def subscribe(self, channel: str, handler: Handler) -> Unsubscribe:

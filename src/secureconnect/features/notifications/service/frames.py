@@ -62,7 +62,7 @@ class Frames:
 
     def heard(self, user_id: str) -> bool:
         """False when the user has no socket that could hear of an entry."""
-        return self._bus.heard(user_channel(user_id))
+        return self._bus.listened(user_channel(user_id))
 
     def tell(self, entry: Entry, unread_count: int) -> None:
         """Publish now or within a second, unless a later entry of the user replaces it."""
