@@ -161,9 +161,8 @@ async def test_l5_votes_that_count_no_more(reg: Register) -> None:
     (await vote(b, expiring, 1)).ok()
 
     async def closed() -> bool:
-        return (await events(b, g))[-1]["kind"] == "poll_closed" and (
-            (await events(b, g))[-1]["data"]["poll_id"] == expiring["poll_id"]
-        )
+        last = (await events(b, g))[-1]
+        return bool(last["kind"] == "poll_closed" and last["data"]["poll_id"] == expiring["poll_id"])
 
     await eventually(closed, _SECONDS + 10)
     (await vote(b, expiring, 0)).is_error(409, "POLL_EXPIRED")
