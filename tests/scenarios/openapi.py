@@ -20,7 +20,6 @@ _OWNERS = {
     "calls": "call_id",
     "notifications": "notification_id",
     "reports": "report_id",
-    "bots": "user_id",
 }
 
 
@@ -45,6 +44,8 @@ class Operation(NamedTuple):
 
     def kind(self, parameter: str) -> str:
         """What a path parameter names: `conversation_id`, `user_id`, …; a bare `id` by what stands before."""
+        if self.path.startswith("/v1/bots/"):
+            return "bot_id"
         if parameter != "id":
             return parameter
         return _OWNERS[self.path.partition("{id}")[0].rstrip("/").rpartition("/")[2]]

@@ -1,5 +1,6 @@
 """Every route of the OpenAPI document and every command, by a stranger with A's ids: scenario Z1."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,6 +84,72 @@ async def test_z1_strangers_get_nothing(server: Server, reg: Register) -> None:
         assert await chat.close_code() == 4001
         assert chat.events() == []
     assert await belongings(a, b, g, pair) == before
+
+
+async def test_z1_nothing_of_others_through_ones_own_door(server: Server, reg: Register) -> None:
+    """D names one thing of A's at a time in a conversation of its own, where D may do everything: 403, 404,
+    or 400 for what can never be there."""
+    a, b, d = await reg("a", "b", "d")
+    g = (await group(a, [b]))["conversation_id"]
+    message_id = (await send(a, g, "hello")).ok(201)["message_id"]
+    others = {
+        "message_id": message_id,
+        "last_message_id": message_id,
+        "around": message_id,
+        "reply_to_message_id": message_id,
+        "thread_root_id": message_id,
+        "invite_id": (await a.post(f"/v1/conversations/{g}/invites", {})).ok(201)["invite_id"],
+        **await stranger_ids(a, b, g),
+    }
+    others["attachments"] = others["file_id"]
+    before = await belongings(a, b, g)
+    own = (await group(d, [await someone_else(reg)]))["conversation_id"]
+    document = await served(server)
+    tried, open_ = set(), set()
+    for operation in document.operations:
+        for name, method, path, body in intrusions(document, operation, own, others):
+            tried.add(name)
+            answer = await d.request(method, path, body)
+            assert b"hello" not in answer.raw
+            if answer.status not in {400, 403, 404}:
+                open_.add((operation.name, name, answer.status))
+    # One's own draft in somebody else's thread: there is none, and nothing is said about the thread.
+    drafts = {f"{method} /v1/conversations/{{id}}/draft" for method in ("GET", "DELETE")}
+    assert open_ == {(draft, "thread_root_id", 200) for draft in drafts}
+    assert {"invite_id", "webhook_id", "message_id", "attachments", "avatar_file_id", "around"} <= tried
+    assert {"reply_to_message_id", "thread_root_id", "last_message_id"} <= tried
+    assert await belongings(a, b, g) == before
+
+
+async def someone_else(reg: Register) -> Person:
+    (person,) = await reg("f")
+    return person
+
+
+def intrusions(
+    document: Document, operation: Operation, own: str, others: dict[str, str]
+) -> Iterator[tuple[str, str, str, dict[str, Any] | None]]:
+    """Requests on this operation that name `own` as the conversation, and one of the others' ids each."""
+    in_path = {operation.kind(name): name for name in operation.parameters("path")}
+    schema = document.resolve(operation.body) if operation.body is not None else {"properties": {}}
+    fields, queries = schema["properties"], operation.parameters("query")
+    if "conversation_id" not in {*in_path, *fields, *queries}:
+        return
+    start = f"?conversation_id={own}&" if "conversation_id" in queries else "?"
+    for name, id_ in others.items():
+        path = operation.path
+        for kind, parameter in in_path.items():
+            path = path.replace(f"{{{parameter}}}", {"conversation_id": own, name: id_}.get(kind, NIL))
+        body = None
+        if operation.body is not None:
+            body = example(document, operation.body, {"conversation_id": own, name: id_})
+        if name in in_path:
+            yield name, operation.method, path, body
+        elif name in queries:
+            yield name, operation.method, f"{path}{start}{name}={id_}", body
+        elif name in fields and body is not None:
+            many = document.resolve(fields[name]).get("type") == "array"
+            yield name, operation.method, path, {**body, name: [id_] if many else id_}
 
 
 def attempts(

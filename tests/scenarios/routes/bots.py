@@ -14,7 +14,13 @@ async def ids(a: Person, b: Person, g: str) -> dict[str, str]:
     made = await make_webhook(a, g)
     body = {"target_type": "conversation", "target_id": g, "reason": "not nice"}
     report_id = (await b.post("/v1/reports", body)).ok(201)["report_id"]
-    return {"webhook_id": made["webhook_id"], "secret": "x" * 43, "report_id": report_id}
+    bot_id = (await make_bot(a, "messages:read")).user_id
+    return {
+        "webhook_id": made["webhook_id"],
+        "secret": "x" * 43,
+        "report_id": report_id,
+        "bot_id": bot_id,
+    }
 
 
 async def bot(w: World) -> str:
