@@ -133,6 +133,34 @@ async def test_c13_a_muted_conversation(reg: Register) -> None:
     assert (await inbox(a, "?type=message"))["notifications"] == []
 
 
+async def test_n1_across_a_block_a_mention_is_a_message(reg: Register) -> None:
+    """Whoever blocked a member hears of its mentions like of any message, and so does the blocked one."""
+    a, b, c = await reg("a", "b", "c")
+    g = (await group(a, [b, c]))["conversation_id"]
+    (await b.post(f"/v1/users/{a.user_id}/block", {})).ok(201)
+    (await send(a, g, "all of you", mentions=[b.user_id, c.user_id])).ok(201)
+    await entries(c, "mention")
+    await entries(b, "message")
+    (await send(b, g, "you", mentions=[a.user_id])).ok(201)
+    await entries(a, "message")
+    for person in (a, b):
+        assert (await inbox(person, "?type=mention"))["notifications"] == []
+
+
+async def test_n1_who_was_removed_learns_no_later_title(reg: Register) -> None:
+    """What is told of a removal says nothing that was named after it (G7)."""
+    a, b = await reg("a", "b")
+    g = (await group(a, [b], title="Before"))["conversation_id"]
+    (await a.delete(f"/v1/conversations/{g}/participants/{b.user_id}")).ok()
+    (await a.patch(f"/v1/conversations/{g}", {"title": "After"})).ok()
+
+    async def told() -> bool:
+        return "removed you" in str(await inbox(b))
+
+    await eventually(told, 10)
+    assert "After" not in str(await inbox(b))
+
+
 async def test_a10_reuse_is_told(reg: Register) -> None:
     """Whoever uses a refresh token again finds a security entry after the next login."""
     (a,) = await reg("a")

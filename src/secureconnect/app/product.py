@@ -195,7 +195,14 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     views = Views(database, timeline, users, view, clock, unread_cap=settings.messaging.unread_cap)
     conversations = Neighbours(database, timeline, bus, clock, facts, views)
     follower = wire_follower(
-        settings, stores, teller, conversations, cast("Messages", messages), users, cast("Online", online)
+        settings,
+        stores,
+        teller,
+        conversations,
+        friends,
+        cast("Messages", messages),
+        users,
+        cast("Online", online),
     )
     timeline.listen(tell_each(announcer.committed, feeder.committed, follower.committed))
     memberships = SocketMemberships(conversations, Listing(database, views))

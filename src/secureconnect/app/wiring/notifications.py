@@ -6,6 +6,7 @@ from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.edge.module import Module
 from secureconnect.features.conversations.api import Conversations
+from secureconnect.features.friends.api import Friends
 from secureconnect.features.messages.api import Messages, Online
 from secureconnect.features.notifications.module import module
 from secureconnect.features.notifications.service import Follower, Inbox, Teller
@@ -26,6 +27,7 @@ def wire_follower(
     stores: Stores,
     teller: Teller,
     conversations: Conversations,
+    friends: Friends,
     messages: Messages,
     users: Users,
     online: Online,
@@ -35,6 +37,7 @@ def wire_follower(
         stores.database,
         stores.timeline,
         conversations,
+        friends,
         messages,
         users,
         online if settings.push.suppress_when_online else _NobodyOnline(),

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from secureconnect.features.conversations.api import Conversations
+from secureconnect.features.friends.api import Friends
 from secureconnect.features.messages.api import Messages, Online
 from secureconnect.features.notifications import store
 from secureconnect.features.notifications.service.narrating import Chapter, Narrator, Part
@@ -73,6 +74,7 @@ class Follower:
         database: Database,
         timeline: Timeline,
         conversations: Conversations,
+        friends: Friends,
         messages: Messages,
         users: Users,
         online: Online,
@@ -84,7 +86,7 @@ class Follower:
         self._conversations = conversations
         self._users = users
         self._online = online
-        self._narrator = Narrator(conversations, messages, teller, clock)
+        self._narrator = Narrator(conversations, friends, messages, teller, clock)
         self._clock = clock
         self._first = 0
         self._waiting: dict[str, _Heard] = {}

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from secureconnect.features.conversations.api import Audience, Conversations
+from secureconnect.features.friends.api import Friends
 from secureconnect.features.messages.api import Messages
 from secureconnect.features.notifications import store
 from secureconnect.features.notifications.service.stories import Story, event_stories, message_stories
@@ -14,7 +15,9 @@ from secureconnect.kit.clock import Clock
 
 __all__ = ["Chapter", "Narrator", "Part"]
 
-_PART = 64  # members that are told before others may write
+#: Members that are told before others may write. A mention is an entry of its own for each of them, so many
+#: mentions make parts smaller: the writer is busy for some 30 ms at most.
+_PART = 64
 
 
 class Chapter(NamedTuple):
@@ -45,9 +48,15 @@ class Narrator:
     """Turns events into entries."""
 
     def __init__(
-        self, conversations: Conversations, messages: Messages, teller: Teller, clock: Clock
+        self,
+        conversations: Conversations,
+        friends: Friends,
+        messages: Messages,
+        teller: Teller,
+        clock: Clock,
     ) -> None:
         self._conversations = conversations
+        self._friends = friends
         self._messages = messages
         self._teller = teller
         self._clock = clock
@@ -62,12 +71,14 @@ class Narrator:
         if chapter.from_seq > upto + 1:
             return Part(None, missed=True)
         told = [event for event in chapter.told if event.seq > upto]
-        audience = self._conversations.audience_in(tx, key, after=after, limit=_PART) if told else None
+        size = max(1, _PART // (1 + sum(map(_is_single, told))))
+        audience = self._conversations.audience_in(tx, key, after=after, limit=size) if told else None
         if audience is not None:
+            end = audience.listeners[-1].user_id if len(audience.listeners) == size else None
             self._of_messages(tx, chapter, told, audience)
-            if len(audience.listeners) == _PART:
-                return Part(audience.listeners[-1].user_id)
-            self._of_others(tx, chapter, told)
+            self._of_others(tx, chapter, told, audience, after, end)
+            if end is not None:
+                return Part(end)
         last = chapter.events[-1]
         if last.seq > upto:
             store.remember(tx, key, last.seq, last.sent_at)
@@ -80,20 +91,38 @@ class Narrator:
         if not said:
             return
         called: Mapping[int, Collection[str]] = {}
-        if any(message.mentions or message.mention_all or message.mention_here for message in said):
+        users = [listener.user_id for listener in audience.listeners]
+        callers = {message.sender_id for message in said if _mentions(message)}
+        if callers:
             called = self._messages.called_in(tx.conn, chapter.conversation_id, said[0].seq, said[-1].seq)
-        wanted = self._teller.preferences_in(tx, [listener.user_id for listener in audience.listeners])
+        apart = {
+            sender_id: self._friends.blocked_with_in(tx.conn, sender_id, users)
+            for sender_id in callers
+            if sender_id is not None
+        }
+        wanted = self._teller.preferences_in(tx, users)
         uncalled = {user_id for user_id, preferences in wanted.items() if not preferences.mention_enabled}
-        stories = message_stories(said, audience, called, uncalled, chapter.names)
+        stories = message_stories(said, audience, called, uncalled, apart, chapter.names)
         self._put(tx, stories, audience, chapter.here)
 
-    def _of_others(self, tx: WriteTx, chapter: Chapter, told: Sequence[StoredEvent]) -> None:
+    def _of_others(
+        self,
+        tx: WriteTx,
+        chapter: Chapter,
+        told: Sequence[StoredEvent],
+        audience: Audience,
+        after: str,
+        end: str | None,
+    ) -> None:
+        """What is no message, for users with ids above `after` up to `end`, who may be members no more."""
         others = [event for event in told if event.kind not in MESSAGE_KINDS]
-        if not others:
-            return
-        everybody = self._conversations.audience_in(tx, chapter.conversation_id)
-        if everybody is not None:
-            self._put(tx, event_stories(others, everybody, chapter.names), everybody, chapter.here)
+        if others:
+            stories = [
+                story
+                for story in event_stories(others, audience, chapter.names)
+                if story.notice.user_id > after and (end is None or story.notice.user_id <= end)
+            ]
+            self._put(tx, stories, audience, chapter.here)
 
     def _put(self, tx: WriteTx, stories: Sequence[Story], audience: Audience, here: Collection[str]) -> None:
         now = self._clock.now()
@@ -106,6 +135,17 @@ class Narrator:
             self._teller.tell_known_in(
                 tx, notice, wanted[notice.user_id], online=notice.user_id in here, preview=story.preview
             )
+
+
+def _is_single(event: StoredEvent) -> bool:
+    """Whether the event may be an entry of its own for every member."""
+    if event.kind in MESSAGE_KINDS:
+        return event.message is not None and _mentions(event.message)
+    return event.kind == "e2ee_mode_changed"
+
+
+def _mentions(message: StoredMessage) -> bool:
+    return bool(message.mentions) or message.mention_all or message.mention_here
 
 
 def _said(event: StoredEvent) -> StoredMessage | None:

@@ -42,12 +42,14 @@ def message_stories(
     audience: Audience,
     called: Mapping[int, Collection[str]],
     uncalled: Collection[str],
+    apart: Mapping[str, Collection[str]],
     names: Mapping[str, str],
 ) -> list[Story]:
     """What to tell the listeners of `audience` of what was `said`, ascending and none of it deleted.
 
-    `called`: users mentioned, by seq; `uncalled`: who wants to hear of mentions like of any message; `names`
-    of those who said something.
+    `called`: users mentioned, by seq; `uncalled`: who wants to hear of mentions like of any message; `apart`:
+    between whom and each sender stands a block, so that there is no mention; `names` of those who said
+    something.
     """
     authors = {message.sender_id for message in said}
     told: list[Story] = []
@@ -57,7 +59,12 @@ def message_stories(
         if floor >= said[0].seq or user_id in authors:
             new = [item for item in said if item.seq > floor and item.sender_id != user_id]
         if called and user_id not in uncalled:
-            mine = [item for item in new if _calls(called.get(item.seq, ()), user_id)]
+            mine = [
+                item
+                for item in new
+                if _calls(called.get(item.seq, ()), user_id)
+                and user_id not in apart.get(item.sender_id or "", ())
+            ]
             told += [_mention(user_id, audience, item, names) for item in mine]
             if mine:
                 new = [item for item in new if item not in mine]
@@ -122,7 +129,7 @@ def _where(audience: Audience) -> str:
 
 
 def event_stories(events: Sequence[StoredEvent], audience: Audience, names: Mapping[str, str]) -> list[Story]:
-    """What to tell of `events` that bring no message; `audience` is everybody."""
+    """What to tell of `events` that bring no message: listeners of `audience`, and whoever came or went."""
     return [story for event in events for story in _of_event(event, audience, names)]
 
 
@@ -158,7 +165,9 @@ def _of_event(event: StoredEvent, audience: Audience, names: Mapping[str, str]) 
 
 
 def _changed(user_id: str, title: str, body: str, audience: Audience, ids: Mapping[str, str]) -> Story:
-    where = f": {audience.title}" if audience.title else ""
+    # The title may be one that was given after somebody's removal.
+    known = audience.title and any(listener.user_id == user_id for listener in audience.listeners)
+    where = f": {audience.title}" if known else ""
     return Story(
         Notice(user_id=user_id, type="conversation", title=title, body=f"{body}{where}", data=dict(ids))
     )
