@@ -213,6 +213,9 @@ class ScheduleService:
         ended = 0
         while True:
             now = self._clock.now()
+            # Nearly always there is nothing, and finding that out writes nothing.
+            if not await self._database.lookup(lambda conn: store.find_due(conn, now, 1)):  # noqa: B023
+                return ended
             due = await self._database.write(partial(_claim, now))
             by_place: dict[str, list[ScheduledRecord]] = {}
             for record in due:

@@ -18,6 +18,7 @@ from secureconnect.features.messages.store.scheduled import (
     change_scheduled,
     claim_due,
     count_pending,
+    find_due,
     find_scheduled,
     list_scheduled,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "claim_due",
     "count_pending",
     "count_pins",
+    "find_due",
     "find_scheduled",
     "follow",
     "follower",

@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     func,
     insert,
     or_,
@@ -28,6 +29,7 @@ __all__ = [
     "change_scheduled",
     "claim_due",
     "count_pending",
+    "find_due",
     "find_scheduled",
     "list_scheduled",
 ]
@@ -117,15 +119,27 @@ def list_scheduled(
     return [ScheduledRecord(*tuple(row)) for row in rows]
 
 
+_DUE = (
+    select(*_COLUMNS)
+    .where(
+        text(_PENDING),
+        _s.send_at <= bindparam("now"),
+        or_(_s.lease_until.is_(None), _s.lease_until <= bindparam("now")),
+    )
+    .order_by(_s.send_at)
+    .limit(bindparam("most"))
+)
+
+
+def find_due(conn: Connection, now: int, limit: int) -> list[ScheduledRecord]:
+    """What is due and nobody else works on."""
+    rows = conn.execute(_DUE, {"now": now, "most": limit}).all()
+    return [ScheduledRecord(*tuple(row)) for row in rows]
+
+
 def claim_due(tx: WriteTx, now: int, until: int, limit: int) -> Sequence[ScheduledRecord]:
     """Take what is due and nobody else works on, until the time `until`."""
-    rows = tx.conn.execute(
-        select(*_COLUMNS)
-        .where(text(_PENDING), _s.send_at <= now, or_(_s.lease_until.is_(None), _s.lease_until <= now))
-        .order_by(_s.send_at)
-        .limit(limit)
-    ).all()
-    found = [ScheduledRecord(*tuple(row)) for row in rows]
+    found = find_due(tx.conn, now, limit)
     for record in found:
         change_scheduled(tx, record.scheduled_id, lease_until=until)
     return found
