@@ -178,7 +178,7 @@ class _Search:
 
 
 def _any_of(conversations: Sequence[int]) -> str:
-    return f"({' OR '.join(_quoted(f'{conversation_facet}{number}') for number in conversations)})"
+    return f"({' OR '.join(_quoted(conversation_facet(number)) for number in conversations)})"
 
 
 def _quoted(term: str) -> str:

@@ -9,23 +9,30 @@ import msgspec
 
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.search.base import Document, Place
-from secureconnect.infra.search.sqlite_schema import FIRST_ID, conversation_facet, stored_words
+from secureconnect.infra.search.sqlite_schema import FIRST_ID, stored_words
 
 __all__ = ["drop", "forget", "put", "put_older", "set_older_than", "set_upto"]
 
 _DAY = 24 * 3600 * 1000
 
-# A row of a batch is [conversation_id, seq, message_id, sent_at, words].
 _CONVERSATIONS = (
     "INSERT INTO search_conversations (conversation_id, first_seq)"
-    " SELECT DISTINCT value->>0, 1 FROM json_each(?) WHERE true ON CONFLICT (conversation_id) DO NOTHING"
+    " SELECT value, 1 FROM json_each(?) WHERE true ON CONFLICT (conversation_id) DO NOTHING"
 )
+_NUMBERS = (
+    "SELECT json_group_array(json_array(conversation_id, number)) FROM search_conversations"
+    " WHERE conversation_id IN (SELECT value FROM json_each(?))"
+)
+# A row of a batch is [conversation's number, seq, message_id, sent_at, words].
 _KNOWN = (
-    "SELECT json_group_array(json_array(r.key, d.document_id,"  # noqa: S608 - names of our own
-    f" t.words = r.value->>4 || ' {conversation_facet}' || c.number AND d.message_id = r.value->>2))"
-    " FROM json_each(?) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
-    " CROSS JOIN search_documents AS d ON d.conversation = c.number AND d.seq = r.value->>1"
-    " CROSS JOIN search_texts AS t ON t.document_id = d.document_id"
+    "SELECT json_group_array(json_array(r.key, d.document_id)) FROM json_each(?) AS r"
+    " CROSS JOIN search_documents AS d ON d.conversation = r.value->>0 AND d.seq = r.value->>1"
+)
+# Known ones: a row is [document_id, message_id, sent_at, words].
+_SAME = (
+    "SELECT json_group_array(d.document_id) FROM json_each(?) AS r"
+    " CROSS JOIN search_documents AS d ON d.document_id = r.value->>0 AND d.message_id = r.value->>1"
+    " CROSS JOIN search_texts AS t ON t.document_id = d.document_id AND t.words = r.value->>3"
 )
 _AT = (
     "SELECT json_group_array(d.document_id)"
@@ -35,29 +42,20 @@ _AT = (
 # New ones: ?2 is the number of the first row. Rows ascend, so that pages are filled one after the other.
 _DOCUMENTS = (
     "INSERT INTO search_documents (document_id, message_id, conversation, seq, sent_at)"
-    " SELECT ?2 + r.key, r.value->>2, c.number, r.value->>1, r.value->>3"
-    " FROM json_each(?1) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
+    " SELECT ?2 + key, value->>2, value->>0, value->>1, value->>3 FROM json_each(?1)"
 )
-_TEXTS = (
-    "INSERT INTO search_texts (document_id, words)"  # noqa: S608 - names of our own
-    f" SELECT ?2 + r.key, r.value->>4 || ' {conversation_facet}' || c.number"
-    " FROM json_each(?1) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>0"
-)
+_TEXTS = "INSERT INTO search_texts (document_id, words) SELECT ?2 + key, value->>4 FROM json_each(?1)"
 _WORDS = (
     "INSERT INTO search_words (rowid, words) SELECT document_id, words FROM search_texts"
     " WHERE document_id BETWEEN ? AND ? ORDER BY document_id"
 )
-# Changed ones: a row is [document_id, conversation_id, words, message_id, sent_at]. The last two change only
-# when a database was put back to an earlier state and went another way from there.
+# Id and time of a message change only when a database was put back to an earlier state and went another way
+# from there.
 _RENAME = (
-    "UPDATE search_documents SET message_id = r.value->>3, sent_at = r.value->>4"
+    "UPDATE search_documents SET message_id = r.value->>1, sent_at = r.value->>2"
     " FROM json_each(?) AS r WHERE document_id = r.value->>0"
 )
-_NEW_TEXTS = (
-    "INSERT INTO search_texts (document_id, words)"  # noqa: S608 - names of our own
-    f" SELECT r.value->>0, r.value->>2 || ' {conversation_facet}' || c.number"
-    " FROM json_each(?) AS r CROSS JOIN search_conversations AS c ON c.conversation_id = r.value->>1"
-)
+_NEW_TEXTS = "INSERT INTO search_texts (document_id, words) SELECT value->>0, value->>3 FROM json_each(?)"
 _NEW_WORDS = (
     "INSERT INTO search_words (rowid, words) SELECT document_id, words FROM search_texts"
     " WHERE document_id IN (SELECT value->>0 FROM json_each(?)) ORDER BY document_id"
@@ -75,16 +73,20 @@ _FORGET = "DELETE FROM {} WHERE document_id IN (SELECT value FROM json_each(?))"
 _NEWEST = "SELECT max(document_id) FROM search_documents"
 _OLDEST = "SELECT min(document_id) FROM search_documents"
 
-_Row = tuple[str, int, str, int, str]
+_Row = tuple[int, int, str, int, str]
+
+_numbers = msgspec.json.Decoder(list[tuple[str, int]])
+_known = msgspec.json.Decoder(list[tuple[int, int]])
+_ids = msgspec.json.Decoder(set[int])
 
 
 def put(tx: WriteTx, documents: Sequence[Document]) -> None:
     """Add those that are new, on top; replace the others where they are."""
     if not documents:
         return
-    rows = _rows(documents)
-    known = _known(tx, rows)
-    _replace(tx, [(known[at][0], row) for at, row in enumerate(rows) if at in known and not known[at][1]])
+    rows = _rows(tx, documents)
+    known = _stored(tx, rows)
+    _replace(tx, [(document_id, *rows[at][2:]) for at, document_id in known.items()])
     ((newest,),) = tx.run(_NEWEST)
     _add(tx, [row for at, row in enumerate(rows) if at not in known], (newest or FIRST_ID - 1) + 1)
 
@@ -93,8 +95,8 @@ def put_older(tx: WriteTx, documents: Sequence[Document]) -> None:
     """Add those that are new below everything else."""
     if not documents:
         return
-    rows = _rows(documents)
-    known = _known(tx, rows)
+    rows = _rows(tx, documents)
+    known = _stored(tx, rows)
     new = [row for at, row in enumerate(rows) if at not in known]
     ((oldest,),) = tx.run(_OLDEST)
     _add(tx, new[::-1], (oldest or FIRST_ID) - len(new))
@@ -138,34 +140,42 @@ def set_older_than(tx: WriteTx, older_than: str | None) -> None:
     tx.run("UPDATE search_progress SET older_than = ?", (older_than,))
 
 
-def _rows(documents: Sequence[Document]) -> list[_Row]:
+def _rows(tx: WriteTx, documents: Sequence[Document]) -> list[_Row]:
     """One row per place, the last word about it, in the order of their first mention."""
-    latest = {document.place: document for document in documents}
+    latest = {document.place: document for document in documents}.values()
+    ids = _json(list({document.conversation_id for document in latest}))
+    tx.run(_CONVERSATIONS, (ids,))
+    ((found,),) = tx.run(_NUMBERS, (ids,))
+    numbers = dict(_numbers.decode(found))
     return [
-        (one.conversation_id, one.seq, one.message_id, one.sent_at, stored_words(one))
-        for one in latest.values()
+        (number, one.seq, one.message_id, one.sent_at, stored_words(one, number))
+        for one in latest
+        for number in (numbers[one.conversation_id],)
     ]
 
 
-def _known(tx: WriteTx, rows: Sequence[_Row]) -> dict[int, tuple[int, bool]]:
-    """Which of `rows` have documents: place in the list → its id, and whether it says the same."""
-    batch = _json(rows)
-    tx.run(_CONVERSATIONS, (batch,))
-    ((found,),) = tx.run(_KNOWN, (batch,))
-    return {place: (document_id, bool(same)) for place, document_id, same in msgspec.json.decode(found)}
+def _stored(tx: WriteTx, rows: Sequence[_Row]) -> dict[int, int]:
+    """Which of `rows` have documents: place in the list → its id."""
+    ((found,),) = tx.run(_KNOWN, (_json([row[:2] for row in rows]),))
+    return dict(_known.decode(found))
 
 
-def _replace(tx: WriteTx, changed: Sequence[tuple[int, _Row]]) -> None:
+def _replace(tx: WriteTx, known: Sequence[tuple[int, str, int, str]]) -> None:
+    """Let documents say what these rows say, where they say something else."""
+    if not known:
+        return
+    ((found,),) = tx.run(_SAME, (_json(known),))
+    same = _ids.decode(found)
+    changed = [row for row in known if row[0] not in same]
     if not changed:
         return
-    ids = _json([document_id for document_id, _ in changed])
+    ids, batch = _json([row[0] for row in changed]), _json(changed)
     tx.run(_FORGET_WORDS, (ids,))
     tx.run(_FORGET.format("search_texts"), (ids,))
-    batch = _json([(document_id, row[0], row[4], row[2], row[3]) for document_id, row in changed])
     tx.run(_RENAME, (batch,))
     tx.run(_NEW_TEXTS, (batch,))
     tx.run(_NEW_WORDS, (batch,))
-    _note_days(tx, [(document_id, row[3]) for document_id, row in changed])
+    _note_days(tx, [(row[0], row[2]) for row in changed])
 
 
 def _add(tx: WriteTx, rows: Sequence[_Row], first_id: int) -> None:

@@ -28,8 +28,6 @@ FIRST_ID: Final = 1 << 27
 _LEAD = "§§§§§"
 # Hardly a message is of another type: a facet would cost each of them 19 bytes and leave nothing out.
 _USUAL = (None, "text")
-#: A conversation's facet is this and its number.
-conversation_facet: Final = f"{_LEAD}c"
 
 _TABLES = ("search_words", "search_texts", "search_documents", "search_conversations", "search_days")
 
@@ -66,6 +64,11 @@ def create(tx: WriteTx) -> None:
     tx.run(f"PRAGMA user_version = {VERSION}")
 
 
+def conversation_facet(number: int) -> str:
+    """The term for a conversation."""
+    return f"{_LEAD}c{number}"
+
+
 def facets_of(sender_id: str | None, message_type: str | None, has: frozenset[str]) -> list[str]:
     """The terms for everything but text and conversation."""
     found = [f"{_LEAD}h{feature}" for feature in sorted(has)]
@@ -77,12 +80,13 @@ def facets_of(sender_id: str | None, message_type: str | None, has: frozenset[st
     return found
 
 
-def stored_words(document: Document) -> str:
-    """The terms of a message except its conversation, in the form that the index splits.
+def stored_words(document: Document, conversation: int) -> str:
+    """The terms of a message in the conversation of this number, in the form that the index splits.
 
-    ASCII text is split by the index itself, just as `words` would.
+    ASCII text is split by the index itself, just as `kit.words` would.
     """
     text = document.text
-    parts = facets_of(document.sender_id, document.message_type, document.has)
-    parts.append(text if text.isascii() else " ".join(sorted(terms(text))))
-    return " ".join(parts)
+    if not text.isascii():
+        text = " ".join(sorted(terms(text)))
+    facets = facets_of(document.sender_id, document.message_type, document.has)
+    return " ".join((*facets, conversation_facet(conversation), text))
