@@ -85,6 +85,9 @@ class SqliteSearchIndex:
         """
         return await self._database.write(_merge)
 
+    async def expunge(self) -> int:
+        return await self._database.write(_merge_all)
+
 
 def _read_progress(conn: Connection) -> Progress | None:
     if conn.exec_driver_sql("PRAGMA user_version").scalar_one() != VERSION:
@@ -105,3 +108,13 @@ def _merge(tx: WriteTx) -> int:
             return 0
         tx.run(_MERGE, (-_MERGED_PAGES,))  # a negative number merges all, whatever their size
     return _MERGED_PAGES
+
+
+def _merge_all(tx: WriteTx) -> int:
+    """A term that no document has any more goes where all segments become one."""
+    if len(tx.run(_SEGMENTS)) < 2:
+        return 0
+    ((before,),) = tx.run("SELECT total_changes()")
+    tx.run(_MERGE, (-_MERGED_PAGES,))
+    ((after,),) = tx.run("SELECT total_changes()")
+    return _MERGED_PAGES if after - before >= 2 else 0
