@@ -1,5 +1,6 @@
 """The search indexes that must pass the suite, and a plain model of what they must find."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -14,11 +15,17 @@ __all__ = ["INDEXES", "Model", "Opened", "document", "everywhere", "walk"]
 
 
 class Opened:
-    """An index, and a check of its inner order."""
+    """An index, a check of its inner order, and the terms that lie in it."""
 
-    def __init__(self, index: SearchIndex, sound: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        index: SearchIndex,
+        sound: Callable[[], Awaitable[None]],
+        terms: Callable[[], Awaitable[set[str]]],
+    ) -> None:
         self.index = index
         self.sound = sound
+        self.terms = terms
 
 
 @asynccontextmanager
@@ -35,7 +42,17 @@ async def _sqlite(directory: Path) -> Any:
 
         await database.write(check)
 
-    yield Opened(SqliteSearchIndex(database), sound)
+    async def terms() -> set[str]:
+        """What a dump of the file would show: every block of the index, whether it still counts or not."""
+        dump = "SELECT block FROM search_words_data UNION ALL SELECT CAST(words AS BLOB) FROM search_texts"
+
+        def read(conn: Any) -> set[str]:
+            blocks = b" ".join(row[0] for row in conn.exec_driver_sql(dump))
+            return set(re.findall(r"[a-z]{4,}", blocks.decode("latin-1").lower()))
+
+        return await database.read(read)
+
+    yield Opened(SqliteSearchIndex(database), sound, terms)
     await database.close()
 
 

@@ -269,3 +269,21 @@ async def test_against_the_model(opened: Opened, seed: int) -> None:
             assert query.wanted.runs or (query.message_type == "text" != ids[one].message_type)
             assert query.sender_id in {None, ids[one].sender_id}
             assert ids[one].seq >= within[ids[one].conversation_id]
+
+
+async def test_what_is_gone_leaves_no_term(opened: Opened) -> None:
+    """Deleting notes that a term is gone; expunging takes it out of the file."""
+    index, key = opened.index, new_id()
+    for seq in range(1, 40):
+        text = "xylophone zeppelin" if seq % 2 else "quagmire"
+        await index.put([document(key, seq, text)], [], upto=seq)
+    await index.put([], [Place(key, seq) for seq in range(1, 40, 2)], upto=40)
+    assert await found(index, "xylophone", key) == []
+    assert {"xylophone", "zeppelin"} & {term[-9:] for term in await opened.terms()}, "it is still there"
+    while await index.expunge():
+        pass
+    assert not [term for term in await opened.terms() if "ylophone" in term or "eppelin" in term]
+    assert [term for term in await opened.terms() if "uagmire" in term]
+    assert len(await found(index, "quagmire", key)) == 19
+    assert await index.expunge() == 0
+    await opened.sound()
