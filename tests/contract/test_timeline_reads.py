@@ -43,7 +43,7 @@ async def test_pages_of_messages(world: World) -> None:
         event = send(conversation, sender_id=new_id()) if number % 3 else change(conversation)
         await world.timeline.append(event, guard=0)
 
-    async def seqs(**bounds: int) -> list[int]:
+    async def seqs(**bounds: Any) -> list[int]:
         found = await world.timeline.messages(conversation, **bounds)
         return [message.seq for message in found]
 

@@ -137,6 +137,6 @@ def stored_as(event: NewEvent, seq: int) -> StoredEvent:
         event.kind,
         event.actor_id,
         event.sent_at,
-        event.data,
+        event.data(seq) if callable(event.data) else event.data,
         message,
     )

@@ -34,6 +34,9 @@ class Transport:
         if self.trouble:
             raise self.trouble.pop(0)
 
+    async def forget(self, address: str, /) -> int:
+        return 0
+
     async def ping(self) -> float | None:
         if self.trouble:
             raise self.trouble.pop(0)

@@ -130,7 +130,7 @@ class Mailer(Protocol):
     """Mails that go out because something was committed. Letters are stored sealed until they are sent."""
 
     def send_in(self, tx: WriteTx, to: str, letter: Letter, *, good_for: int | None = None) -> None:
-        """Write to the address `to` once the transaction is committed; below `.invalid` nobody reads anything.
+        """Write to the address `to` once the transaction is committed; not to one below `.invalid`.
 
         Args:
             good_for: seconds after which the letter is of no use; it is given up then, or after

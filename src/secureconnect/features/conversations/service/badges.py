@@ -1,5 +1,7 @@
 """How much somebody has not read, over all conversations."""
 
+from functools import partial
+
 from secureconnect.features.conversations import store
 from secureconnect.infra.database.base import Database
 from secureconnect.infra.timeline.base import Timeline
@@ -21,11 +23,8 @@ class Badges:
         """The sum of all of the user's unread counts."""
         total, after = 0, ""
         while True:
-            seats = await self._database.read(
-                lambda conn, after=after: store.overview_seats(
-                    conn, user_id, after=after or None, limit=_PAGE
-                )
-            )
+            page = partial(store.overview_seats, user_id=user_id, after=after or None, limit=_PAGE)
+            seats = await self._database.read(page)
             marks = {
                 record.conversation_id: max(member.last_read_seq, member.visible_from - 1)
                 for record, member, _ in seats
