@@ -25,7 +25,7 @@ class Conversations:
         self.visible: dict[str, int] = {}
         self.encrypted: set[str] = set()
 
-    def readable_in(self, conn: Connection, user_id: str) -> dict[str, int]:
+    async def readable(self, user_id: str) -> dict[str, int]:
         return dict(self.visible)
 
     def searchable_in(self, conn: Connection, user_id: str, among: Collection[str]) -> dict[str, int]:

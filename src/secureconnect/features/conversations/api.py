@@ -284,7 +284,7 @@ class Conversations(Protocol):
     ) -> dict[str, int]:
         """The lowest seq that the user may read in each of `conversation_ids` that it is a member of."""
 
-    def readable_in(self, conn: Connection, user_id: str) -> dict[str, int]:
+    async def readable(self, user_id: str) -> dict[str, int]:
         """The lowest seq that the user may read in each of its conversations."""
 
     def searchable_in(

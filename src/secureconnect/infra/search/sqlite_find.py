@@ -129,7 +129,8 @@ class _Search:
         ids = _json(list(self._within))
         numbers = _numbers.decode(self._conn.exec_driver_sql(_NUMBERS, (ids,)).scalar_one())
         for conversations in _chunks(numbers):
-            walk = self._walk([*self._terms, _any_of(conversations)], low, high, limit, _PATIENCE)
+            terms = [*self._terms, _any_of(conversations)]
+            walk = self._walk(terms, low, high, limit, _PATIENCE, step=limit)  # nearly each row is a hit
             hits = sorted(hits + walk.hits, reverse=True)[:limit]
             if walk.rest is not None:
                 rest = walk.rest if rest is None else max(rest, walk.rest)
@@ -140,9 +141,10 @@ class _Search:
         # Where one walk was given up, the others may not go further.
         return _Walk([hit for hit in hits if rest is None or hit.position >= rest], rest)
 
-    def _walk(self, terms: Sequence[str], low: int, high: int, limit: int, patience: int) -> _Walk:
+    def _walk(
+        self, terms: Sequence[str], low: int, high: int, limit: int, patience: int, step: int = _STEP
+    ) -> _Walk:
         hits: list[Hit] = []
-        step = _STEP
         while True:
             rows = self._scan(terms, low, high, step)
             for row in rows:

@@ -122,7 +122,7 @@ class SearchService:
     async def _within(self, user_id: str, conversation_id: str | None) -> Mapping[str, int]:
         """Where to look, and from which seq on."""
         if conversation_id is None:
-            return await self._database.read(lambda conn: self._conversations.readable_in(conn, user_id))
+            return await self._conversations.readable(user_id)
         member = await self._conversations.member(conversation_id, user_id)
         if member.settings.is_e2ee_enabled:
             raise ApiError(ErrorCode.E2EE_BLOCKED, "The server cannot search encrypted conversations.")
