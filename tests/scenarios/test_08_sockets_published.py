@@ -73,6 +73,10 @@ async def every_command(chat: Chat, a: Person, b: Person, g: str) -> None:
     poll = (await a.post("/v1/polls", body)).ok(201)
     option_ids = [poll["options"][0]["option_id"]]
     await chat.command("poll_vote", poll_id=poll["poll_id"], option_ids=option_ids)
+    (await a.post("/v1/push/tokens", {"token": "t" * 40, "type": "fcm"})).ok()
+    (await a.post("/v1/push/test", {"title": "t", "body": "b"})).ok(202)
+    (delivery,) = (await a.get("/v1/push/deliveries?limit=1")).ok()["deliveries"]
+    await chat.command("push_ack", delivery_id=delivery["delivery_id"])
     await chat.command("presence_set", status="away", status_text="lunch")
     await chat.command("subscribe_presence", user_ids=[b.user_id])
     await chat.command("unsubscribe_presence", user_ids=[b.user_id])
