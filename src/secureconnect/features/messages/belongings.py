@@ -18,7 +18,7 @@ __all__ = ["Writings", "plans"]
 
 _CONVERSATIONS: Final = 200
 _EVENTS: Final = 1000  # looked at per query
-_CHANGES: Final = 20  # per transaction: some 20 ms of the writer
+_CHANGES: Final = 8  # per transaction: some 10 ms of the writer
 
 
 def plans(database: Database) -> PersonalRows:

@@ -1,6 +1,7 @@
 """One person's inbox, and the entries of others that name the person."""
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection, delete, select
@@ -12,6 +13,7 @@ from secureconnect.infra.database.personal import Page, PersonalRows, PersonalTa
 __all__ = ["Inboxes"]
 
 _LOOKED_AT: Final = 5000  # rows per query
+_REMOVED: Final = 500  # per transaction
 
 _n = entries.notifications.c
 _p = preferences.notification_preferences.c
@@ -56,8 +58,8 @@ class Inboxes:
         after: str | None = ""
         while after is not None:
             last, about = await self._database.read(lambda conn, after=after: _about(conn, user_id, after))  # type: ignore[misc]
-            if about:
-                yield await self._database.write(lambda tx, about=about: _remove(tx, about))  # type: ignore[misc]
+            for start in range(0, len(about), _REMOVED):
+                yield await self._database.write(partial(_remove, ids=about[start : start + _REMOVED]))
             after = last
 
 
@@ -71,8 +73,4 @@ def _about(conn: Connection, user_id: str, after: str) -> tuple[str | None, list
 
 
 def _remove(tx: WriteTx, ids: Sequence[str]) -> int:
-    removed = 0
-    for start in range(0, len(ids), 500):
-        some = delete(entries.notifications).where(_n.notification_id.in_(ids[start : start + 500]))
-        removed += tx.conn.execute(some).rowcount
-    return removed
+    return tx.conn.execute(delete(entries.notifications).where(_n.notification_id.in_(ids))).rowcount
