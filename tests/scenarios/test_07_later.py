@@ -104,7 +104,7 @@ async def test_m17_only_so_many_may_wait(serve: Serve, reg: Register) -> None:
 
 
 async def test_m19_messages_that_go_away(reg: Register) -> None:
-    """After their time they are empty rows with their reason, told to everybody."""
+    """After their time they are empty rows with their reason, told to everybody and found no more."""
     a, b = await reg("a", "b")
     g = (await group(a, [b]))["conversation_id"]
     kept = (await send(a, g, "kept")).ok(201)
@@ -114,6 +114,8 @@ async def test_m19_messages_that_go_away(reg: Register) -> None:
         message = (await send(a, g, "short-lived")).ok(201)
         life = datetime.fromisoformat(message["expires_at"]) - datetime.fromisoformat(message["sent_at"])
         assert life == timedelta(seconds=5)
+        search = f"/v1/messages/search?query=lived&conversation_id={g}"
+        assert len((await b.get(search)).ok()["messages"]) == 1
         told = await chat.frame(type="event", kind="message_deleted", timeout=66)
     assert told["data"] == {
         "message_id": message["message_id"],
@@ -125,6 +127,7 @@ async def test_m19_messages_that_go_away(reg: Register) -> None:
     assert (gone["content"], gone["delete_reason"]) == ("", "expired")
     assert (await b.get(f"/v1/messages/{kept['message_id']}")).ok()["content"] == "kept"
     assert "short-lived" not in str(await events(b, g))
+    assert (await b.get(search)).ok()["messages"] == []
 
 
 async def test_m24_drafts(reg: Register) -> None:
