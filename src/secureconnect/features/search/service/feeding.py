@@ -49,8 +49,8 @@ class Feeder:
         self._index = index
         self._timeline = timeline
         self._clock = clock
-        self._waiting: deque[StoredMessage] = deque()
-        self._writing: list[StoredMessage] = []
+        self._waiting: deque[StoredEvent] = deque()
+        self._writing: list[StoredEvent] = []
         self._heard = 0  # messages that came, those included that were dropped
         # Read the timeline from this time (ms) on; None when nothing is missing but what waits.
         self._behind: int | None = 0
@@ -66,8 +66,7 @@ class Feeder:
     def committed(self, events: Sequence[StoredEvent]) -> None:
         """A `CommitListener`: returns at once, raises nothing."""
         for event in events:
-            message = event.message
-            if message is None or event.kind not in _KINDS:
+            if event.message is None or event.kind not in _KINDS:
                 continue
             self._heard += 1
             if len(self._waiting) >= _MOST_WAITING:
@@ -75,7 +74,7 @@ class Feeder:
                 self._behind = min(oldest - _SLACK, oldest if self._behind is None else self._behind)
                 self._dropped = True
                 self._waiting.clear()
-            self._waiting.append(message)
+            self._waiting.append(event)
         if self._waiting:
             self._wake.set()
             if len(self._waiting) >= _BATCH:
@@ -188,12 +187,15 @@ class Feeder:
                 await self._urgent.wait()
 
     async def _write(self) -> None:
+        messages: list[StoredMessage] = []
         chars = 0
-        while self._waiting and len(self._writing) < _BATCH and chars < _BATCH_CHARS:
-            message = self._waiting.popleft()
-            chars += len(message.content)
-            self._writing.append(message)
-        await self._put(self._writing)
+        while self._waiting and len(messages) < _BATCH and chars < _BATCH_CHARS:
+            event = self._waiting.popleft()
+            assert event.message is not None
+            self._writing.append(event)
+            messages.append(event.message)
+            chars += len(event.message.content)
+        await self._put(messages)
         self._writing = []
 
     async def _put(self, messages: Sequence[StoredMessage]) -> None:
