@@ -29,12 +29,13 @@ async def create(server: Server, person: Person, password: str = PASSWORD, **fie
 
 
 def settings(markdown: str) -> set[str]:
-    """The keys that a reference of settings has rows for, as `section.key`."""
+    """The keys that a reference of settings has rows for, as `section.key`; not those of tables in lists."""
     found: set[str] = set()
+    section = ""
     for line in markdown.splitlines():
-        if line.startswith("## "):
-            section = line[3:]
-        elif line.startswith("| ") and not line.startswith("| Key "):
+        if line.startswith("#"):
+            section = line[3:] if line.startswith("## ") else ""
+        elif section and line.startswith("| ") and not line.startswith("| Key "):
             found.add(f"{section}.{line.split('|')[1].split()[0]}")
     return found
 
