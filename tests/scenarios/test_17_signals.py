@@ -174,7 +174,11 @@ async def test_o3_labels_do_not_grow_with_traffic(observed: Server, reg: Registe
         for start in range(0, 1000, 20):
             await asyncio.gather(*(ask(number) for number in range(start, start + 20)))
     after = await scrape(observed)
-    assert len(after) - len(before) < 50
+    # Background work may touch a table for the first time meanwhile; of these pairs there are only so many.
+    added = sorted(str(key) for key in after.keys() - before.keys() if not key[0].startswith("db_query_"))
+    assert len(added) < 50, added
+    statements = {labels for name, labels in after if name == "db_query_duration_seconds_count"}
+    assert len(statements) < 300
     grew = total(after, "http_requests_total", endpoint="unmatched") - total(
         before, "http_requests_total", endpoint="unmatched"
     )
