@@ -22,7 +22,9 @@ from secureconnect.kit.clock import Clock
 from secureconnect.migrations import runner
 
 from .blob_worlds import BLOBS, BlobWorld
+from .manual_clock import ManualClock
 from .numbers import numbers
+from .outbox_world import Desk
 from .seaweed import Seaweed, seaweed
 from .timeline_world import World
 
@@ -51,22 +53,6 @@ async def _memory_cache(clock: Clock) -> Cache:
 
 BUSES["memory"] = _memory_bus
 CACHES["memory"] = _memory_cache
-
-
-class ManualClock:
-    """Time that moves when a test says so."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_800_000_000.0
-
-    def now(self) -> int:
-        return int(self.seconds * 1000)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def advance(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 @pytest.fixture
@@ -130,3 +116,11 @@ def brief(request: pytest.FixtureRequest) -> bool:
 async def store(database: Database) -> Database:
     await database.write(lambda tx: numbers.create(tx.conn))
     return database
+
+
+@pytest.fixture
+async def desk(database: Database, clock: ManualClock) -> AsyncIterator[Desk]:
+    """An outbox that nobody started yet."""
+    made = Desk(database, clock)
+    yield made
+    await made.outbox.stop()

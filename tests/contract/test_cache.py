@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from secureconnect.infra.cache.base import Cache
 
-from .conftest import CACHES, ManualClock
+from .conftest import CACHES
+from .manual_clock import ManualClock
 
 
 async def test_a_window_allows_its_limit_and_says_what_is_left(cache: Cache, clock: ManualClock) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from tests.scenarios.steps import ISSUED, Answer, Person, request
 
-__all__ = ["SCOPES", "enter", "make_bot", "make_webhook", "post"]
+__all__ = ["SCOPES", "enter", "join", "make_bot", "make_webhook", "post"]
 
 SCOPES = (
     "conversations:read",
@@ -52,3 +52,9 @@ async def make_webhook(admin: Person, conversation_id: str, name: str = "CI") ->
 async def post(url: str, path: str, text: str, **fields: Any) -> Answer:
     """Post through a webhook, as somebody without an account."""
     return await request(url, "POST", path, {"text": text, **fields})
+
+
+async def join(admin: Person, conversation_id: str, bot: Person) -> None:
+    """Add a bot to a conversation."""
+    path = f"/v1/conversations/{conversation_id}/participants"
+    (await admin.post(path, {"user_ids": [bot.user_id]})).ok()

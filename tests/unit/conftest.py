@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-_BOTH = ("test_transport", "test_protocol", "test_object_bytes")
+_BOTH = ("test_transport", "test_protocol", "test_object_")
 
 
 def pytest_asyncio_loop_factories(

@@ -13,7 +13,10 @@ from secureconnect.kit.principal import Principal
 from tests.authenticator import Authenticator
 from tests.unit.auth.world import HERE, ORIGIN, World
 
-__all__ = ["Person", "join", "refusal"]
+__all__ = ["Credential", "Person", "join", "refusal"]
+
+#: What a browser gives back: the answer of an authenticator, as JSON.
+Credential = dict[str, Any]
 
 
 async def refusal(work: Awaitable[Any]) -> ErrorCode | None:

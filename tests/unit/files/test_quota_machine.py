@@ -108,15 +108,15 @@ class Quota(RuleBasedStateMachine):
         if file_id is None or file_id not in self.completed:
             return
         owner, _ = self.completed.pop(file_id)
-        self.run(self.w.cases.library.delete(acting(owner), file_id))
+        self.run(self.w.cases.holdings.delete(acting(owner), file_id))
         if twice:
-            assert self.outcome(self.w.cases.library.delete(acting(owner), file_id)) == "NOT_FOUND"
+            assert self.outcome(self.w.cases.holdings.delete(acting(owner), file_id)) == "NOT_FOUND"
 
     @rule(one=uploads)
     def cancel(self, one: tuple[Begun, str] | None) -> None:
         if one is not None and one[0].file.file_id in self.pending:
             del self.pending[one[0].file.file_id]
-            self.run(self.w.cases.library.delete(acting(one[0].file.owner_id), one[0].file.file_id))
+            self.run(self.w.cases.holdings.delete(acting(one[0].file.owner_id), one[0].file.file_id))
 
     @rule()
     def expire(self) -> None:

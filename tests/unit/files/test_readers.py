@@ -56,12 +56,12 @@ async def test_deletion_ends_reading(w: World) -> None:
     group = await w.base.group(a, b)
     file_id = await w.file(a)
     message_id = await w.send(a, group, file_id)
-    await w.cases.library.delete(acting(a), file_id)
+    await w.cases.holdings.delete(acting(a), file_id)
     assert [await w.reads(user, file_id) for user in (a, b)] == [False, False]
     message = await w.base.timeline.message(message_id)
     assert message is not None
     assert [(one.file_id, one.available) for one in message.attachments] == [(file_id, False)]
-    assert await refusal(w.cases.library.delete(acting(a), file_id)) == "NOT_FOUND"
+    assert await refusal(w.cases.holdings.delete(acting(a), file_id)) == "NOT_FOUND"
     kept = await w.file(a)
     message_id = await w.send(a, group, kept)
     await w.base.cases.endings.delete(member(a), group)
@@ -77,7 +77,7 @@ async def test_what_may_be_attached(w: World) -> None:
     one, two, foreign = await w.file(a), await w.file(a), await w.file(b)
     running = (await w.begin(a)).file.file_id
     gone = await w.file(a)
-    await w.cases.library.delete(acting(a), gone)
+    await w.cases.holdings.delete(acting(a), gone)
 
     async def ask(*file_ids: str) -> str:
         try:
@@ -102,7 +102,7 @@ async def test_an_append_with_a_file_that_was_deleted_meanwhile_writes_nothing(w
     group = await w.base.group(a, b)
     file_id = await w.file(a)
     (record,) = await w.read(lambda conn: w.cases.readers.attachable_in(conn, a, [file_id]))
-    await w.cases.library.delete(acting(a), file_id)
+    await w.cases.holdings.delete(acting(a), file_id)
     message_id, guard = new_time_id(), (await w.base.known(group)).guard
     message = NewMessage(a, None, "look", False, "text", {}, attachments=(record.attached,))
     event = NewEvent(group, message_id, "message_created", a, 1, message=message)
@@ -136,7 +136,7 @@ async def test_an_edit_replaces_grants(w: World) -> None:
     group = await w.base.group(a, b)
     one, two, gone = await w.file(a), await w.file(a), await w.file(a)
     message_id = await w.send(a, group, one)
-    await w.cases.library.delete(acting(a), gone)
+    await w.cases.holdings.delete(acting(a), gone)
 
     def grant(*file_ids: str) -> object:
         def work(tx: WriteTx) -> None:
@@ -227,7 +227,7 @@ async def test_the_files_of_a_conversation(w: World) -> None:
     page = await listed(b, group, None, before=None, limit=1)
     assert (page.items[0].sender_id, page.items[0].sent_at > 0) == (a, True)
     await w.write(lambda tx: w.cases.readers.revoke_in(tx, second))
-    await w.cases.library.delete(acting(a), images[0])
-    await asyncio.gather(*(w.cases.library.delete(acting(a), one) for one in texts))
+    await w.cases.holdings.delete(acting(a), images[0])
+    await asyncio.gather(*(w.cases.holdings.delete(acting(a), one) for one in texts))
     assert await walk(None, 2) == [(first, one) for one in sorted(images[1:3], reverse=True)]
     assert await w.read(lambda conn: store.messages_with(conn, images[0])) == []

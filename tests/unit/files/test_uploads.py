@@ -53,7 +53,7 @@ async def test_only_the_owner_knows_an_upload(w: World) -> None:
         w.complete(b, file_id),
         uploads.show(acting(b), file_id),
         uploads.renew(acting(b), file_id, [1]),
-        w.cases.library.delete(acting(b), file_id),
+        w.cases.holdings.delete(acting(b), file_id),
         w.cases.downloads.url(acting(b), file_id, "original"),
     ):
         assert await hidden(action) == file_id

@@ -185,7 +185,7 @@ class World:
 
     async def usage(self, user_id: str) -> tuple[int, int]:
         """Bytes of completed files and of uploads that run."""
-        usage = await self.cases.library.usage(user_id)
+        usage = await self.cases.holdings.usage(user_id)
         return usage.completed, usage.pending
 
     async def set_quota(self, user_id: str, quota: int | None) -> None:

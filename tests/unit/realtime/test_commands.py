@@ -11,7 +11,8 @@ from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.session.commands import Ack, Command, CommandContext, Commands
 from secureconnect.edge.validation import Uuid
 from secureconnect.kit.errors import ApiError, ErrorCode
-from tests.unit.realtime.world import FakeSocket, World, send, uid
+from tests.unit.realtime.fakes import FakeSocket, uid
+from tests.unit.realtime.world import World, send
 
 G = uid(0xA)
 H = uid(0xB)

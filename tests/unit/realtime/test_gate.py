@@ -7,7 +7,8 @@ from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.drain import drain
 from secureconnect.edge.realtime.settings import RealtimeSettings
 from secureconnect.kit.errors import ApiError, ErrorCode
-from tests.unit.realtime.world import FakeSocket, World, hello, uid
+from tests.unit.realtime.fakes import FakeSocket, uid
+from tests.unit.realtime.world import World, hello
 
 G = uid(0xA)
 

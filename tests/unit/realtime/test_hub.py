@@ -14,7 +14,8 @@ from secureconnect.kit.hints import (
     conversation_channel,
     user_channel,
 )
-from tests.unit.realtime.world import World, hello, uid
+from tests.unit.realtime.fakes import uid
+from tests.unit.realtime.world import World, hello
 
 G = uid(0xA)
 H = uid(0xB)

@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.settings import RealtimeSettings
 from secureconnect.kit.hints import EventHint
-from tests.unit.realtime.world import FakeSocket, Frame, World, hello, uid
+from tests.unit.realtime.fakes import FakeSocket, Frame, uid
+from tests.unit.realtime.world import World, hello
 
 ROOMS = (uid(0xA), uid(0xB))
 USERS = (1, 2, 3)

@@ -8,7 +8,8 @@ from secureconnect.edge.realtime.base import EventFrame
 from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.session.backlog import Backlog
 from secureconnect.edge.realtime.settings import RealtimeSettings
-from tests.unit.realtime.world import FakeSocket, World, hello, uid
+from tests.unit.realtime.fakes import FakeSocket, uid
+from tests.unit.realtime.world import World, hello
 
 G = uid(0xA)
 H = uid(0xB)

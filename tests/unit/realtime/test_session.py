@@ -7,7 +7,8 @@ from secureconnect.edge.realtime.frames import json_frame
 from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.settings import RealtimeSettings
 from secureconnect.kit.hints import CONTROL, SessionEnded, UserFrame, user_channel
-from tests.unit.realtime.world import FakeSocket, World, hello, send, uid
+from tests.unit.realtime.fakes import FakeSocket, uid
+from tests.unit.realtime.world import World, hello, send
 
 G = uid(0xA)
 

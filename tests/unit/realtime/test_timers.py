@@ -5,7 +5,7 @@ import asyncio
 from secureconnect.edge.realtime.session.limits import CommandBucket, Recent
 from secureconnect.edge.realtime.settings import RealtimeSettings
 from secureconnect.edge.realtime.timers import Timers
-from tests.unit.realtime.world import FakeClock
+from tests.unit.realtime.fakes import FakeClock
 
 
 class Sleeper:

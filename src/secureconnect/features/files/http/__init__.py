@@ -2,7 +2,7 @@
 
 from secureconnect.edge.http.paging import Paging
 from secureconnect.edge.http.routing import Route
-from secureconnect.features.files.http import avatars, downloads, library, uploads
+from secureconnect.features.files.http import avatars, downloads, holdings, uploads
 from secureconnect.features.files.service import FileCases
 from secureconnect.features.users.api import Users
 from secureconnect.kit.pagination import Cursors
@@ -15,13 +15,13 @@ def storage_routes(cases: FileCases, cursors: Cursors) -> list[Route]:
     return [
         *uploads.routes(cases.uploads, cases.completion),
         *downloads.routes(cases.downloads),
-        *library.routes(cases.library, Paging(cursors)),
+        *holdings.routes(cases.holdings, Paging(cursors)),
     ]
 
 
 def conversation_routes(cases: FileCases, cursors: Cursors) -> list[Route]:
     """What the chat role serves."""
-    return library.attached_routes(cases.attached, Paging(cursors))
+    return holdings.attached_routes(cases.attached, Paging(cursors))
 
 
 def avatar_routes(cases: FileCases, users: Users) -> list[Route]:

@@ -6,9 +6,9 @@ from secureconnect.features.files.service.cases import FileCases, build_cases
 from secureconnect.features.files.service.completion import Completion, GivenPart
 from secureconnect.features.files.service.downloads import Downloads, Link, Variant
 from secureconnect.features.files.service.expiry import Expiry
+from secureconnect.features.files.service.holdings import Filter, Holdings
 from secureconnect.features.files.service.journal import Caller, FileMetrics
 from secureconnect.features.files.service.ledger import Removal
-from secureconnect.features.files.service.library import Filter, Library
 from secureconnect.features.files.service.objects import Objects
 from secureconnect.features.files.service.readers import Readers
 from secureconnect.features.files.service.thumbnails import Thumbnails
@@ -26,7 +26,7 @@ __all__ = [
     "FileMetrics",
     "Filter",
     "GivenPart",
-    "Library",
+    "Holdings",
     "Link",
     "Objects",
     "PartUrl",

@@ -12,9 +12,9 @@ from secureconnect.features.files.service.avatars import Avatars
 from secureconnect.features.files.service.completion import Completion
 from secureconnect.features.files.service.downloads import Downloads
 from secureconnect.features.files.service.expiry import Expiry
+from secureconnect.features.files.service.holdings import Holdings
 from secureconnect.features.files.service.journal import FileMetrics, Journal
 from secureconnect.features.files.service.ledger import Ledger
-from secureconnect.features.files.service.library import Library
 from secureconnect.features.files.service.objects import Objects
 from secureconnect.features.files.service.readers import Readers
 from secureconnect.features.files.service.thumbnails import Thumbnails
@@ -36,7 +36,7 @@ class FileCases(NamedTuple):
     uploads: Uploads
     completion: Completion
     downloads: Downloads
-    library: Library
+    holdings: Holdings
     attached: AttachedFiles
     avatars: Avatars
     readers: Readers
@@ -72,7 +72,7 @@ def build_cases(
         uploads=Uploads(database, blobs, clock, ledger, journal, limits),
         completion=Completion(database, blobs, clock, background, ledger, objects, journal),
         downloads=Downloads(database, blobs, readers, journal, limits),
-        library=Library(database, clock, ledger, objects, journal),
+        holdings=Holdings(database, clock, ledger, objects, journal),
         attached=AttachedFiles(database, timeline, conversations),
         avatars=Avatars(
             database,

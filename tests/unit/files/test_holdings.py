@@ -28,7 +28,7 @@ async def test_the_list_and_the_quota(w: World) -> None:
     async def walk(wanted: Filter, limit: int) -> list[str]:
         found, before = [], None
         while True:
-            page = await w.cases.library.listed(a, wanted, before=before, limit=limit)
+            page = await w.cases.holdings.listed(a, wanted, before=before, limit=limit)
             found += [file.file_id for file in page.items]
             if page.after is None:
                 return found
@@ -39,10 +39,10 @@ async def test_the_list_and_the_quota(w: World) -> None:
         assert await walk(Filter("completed", "image/"), limit) == images[::-1]
         assert await walk(Filter("uploading", None), limit) == [running]
     assert await walk(Filter("deleted", None), 5) == []
-    usage = await w.cases.library.usage(a)
+    usage = await w.cases.holdings.usage(a)
     assert (usage.used, usage.pending, usage.total) == (4500, 500, 10_000)
     await w.set_quota(a, 7)
-    assert (await w.cases.library.usage(a)).total == 7
+    assert (await w.cases.holdings.usage(a)).total == 7
     assert await refusal(w.begin(a, 1)) == "QUOTA_EXCEEDED"
     readers = w.cases.readers
     assert await w.read(lambda conn: readers.used_in(conn, [a, b])) == {a: 4500, b: 1000}
@@ -56,16 +56,16 @@ async def test_deletion_frees_quota_and_objects(w: World) -> None:
     for job in w.jobs.take("thumbnail"):
         await w.cases.thumbnails.make(job)
     assert set(w.blobs.objects) == {f"users/{a}/{file_id}", f"thumbs/{file_id}"}
-    await w.cases.library.delete(acting(a), file_id)
+    await w.cases.holdings.delete(acting(a), file_id)
     assert w.blobs.objects == {}
     assert await w.usage(a) == (0, 0)
     file = await w.record(file_id)
     assert (file.status, file.has_thumbnail) == ("deleted", False)
     # An upload that runs is given up in the same way.
     begun = await w.begin(a, 700)
-    await w.cases.library.delete(acting(a), begun.file.file_id)
+    await w.cases.holdings.delete(acting(a), begun.file.file_id)
     assert (await w.record(begun.file.file_id)).status == "failed"
-    assert await refusal(w.cases.library.delete(acting(a), begun.file.file_id)) == "NOT_FOUND"
+    assert await refusal(w.cases.holdings.delete(acting(a), begun.file.file_id)) == "NOT_FOUND"
     assert w.audited[-2:] == ["file_upload_requested", "file_upload_failed"]
     assert w.trail.entries[-1].reason == "cancelled"
     await w.check_sums()
@@ -78,7 +78,7 @@ async def test_objects_of_files_that_are_gone_are_removed_again(w: World) -> Non
     assert begun.request is not None
     w.blobs.upload(begun.request, bytes(1000))
     await w.complete(a, begun.file.file_id)
-    await w.cases.library.delete(acting(a), begun.file.file_id)
+    await w.cases.holdings.delete(acting(a), begun.file.file_id)
     w.blobs.upload(begun.request, bytes(1000))
     (job,) = w.jobs.take("delete_objects")
     with pytest.raises(RetryLater) as later:
@@ -95,7 +95,7 @@ async def test_a_store_that_is_away_delays_no_deletion(w: World) -> None:
     (a,) = await w.base.people("a")
     file_id = await w.file(a)
     w.blobs.down = True
-    await w.cases.library.delete(acting(a), file_id)
+    await w.cases.holdings.delete(acting(a), file_id)
     assert await w.usage(a) == (0, 0)
     (job,) = w.jobs.take("delete_objects")
     w.clock.at += 1_200_000
@@ -124,7 +124,7 @@ async def test_thumbnails(w: World) -> None:
     gone = await w.file(a, content_type="image/png")
     jobs = w.jobs.take("thumbnail")
     assert len(jobs) == 3
-    await w.cases.library.delete(acting(a), gone)
+    await w.cases.holdings.delete(acting(a), gone)
     for job in (*jobs, jobs[0]):  # a job may come twice
         await w.cases.thumbnails.make(job)
     assert (await w.record(photo)).has_thumbnail
@@ -143,7 +143,7 @@ async def test_a_file_deleted_while_its_thumbnail_is_made_leaves_nothing(w: Worl
     put = w.blobs.put
 
     async def late(key: str, data: bytes, *, content_type: str) -> None:
-        await w.cases.library.delete(acting(a), file_id)
+        await w.cases.holdings.delete(acting(a), file_id)
         await put(key, data, content_type=content_type)
 
     w.blobs.put = late  # type: ignore[method-assign]
@@ -173,7 +173,7 @@ async def test_avatars(w: World) -> None:
     assert second.avatar_url != first.avatar_url
     assert [key for key in w.blobs.objects if key.startswith("avatars/")] == [f"avatars/{a}/{two}"]
     # It is a picture of its own: it stays when the file goes.
-    await w.cases.library.delete(acting(a), two)
+    await w.cases.holdings.delete(acting(a), two)
     assert (await avatars.of_user(a)).url.startswith(f"avatars/{a}/{two}")
     assert (await avatars.set_own(acting(a), None)).avatar_url is None
     assert not [key for key in w.blobs.objects if key.startswith("avatars/")]
@@ -285,7 +285,7 @@ async def test_strays_are_removed_after_a_day(w: World) -> None:
     w.blobs.upload(running.request, bytes(10))
     kept = set(w.blobs.objects)
     gone = await w.file(a)
-    await w.cases.library.delete(acting(a), gone)
+    await w.cases.holdings.delete(acting(a), gone)
     strays = [f"users/{a}/{new_time_id()}", f"thumbs/{new_time_id()}", f"avatars/{a}/{new_time_id()}"]
     for key in (
         *strays,
@@ -313,7 +313,7 @@ async def test_nothing_of_an_erased_user_is_left(w: World) -> None:
     await w.cases.avatars.set_own(acting(a), mine)
     await w.base.cases.editing.edit(member(a), group, {"avatar_file_id": picture})
     deleted, running = await w.file(a), await w.begin(a, 10)
-    await w.cases.library.delete(acting(a), deleted)
+    await w.cases.holdings.delete(acting(a), deleted)
     theirs = await w.file(b)
     found = await w.read(lambda conn: w.cases.readers.owned_in(conn, a, after=None, limit=2))
     assert [file.file_id for file in found] == sorted([shared, picture, mine])[:2]

@@ -12,7 +12,7 @@ from secureconnect.features.files.http.objects import (
     FileQuery,
     Quota,
 )
-from secureconnect.features.files.service import AttachedFiles, Filter, Library
+from secureconnect.features.files.service import AttachedFiles, Filter, Holdings
 from secureconnect.kit.clock import rfc3339
 from secureconnect.kit.errors import ErrorCode
 
@@ -23,7 +23,7 @@ _ATTACHED = "conversation files"
 _ONE = "/v1/storage/files/{file_id}"
 
 
-def routes(library: Library, paging: Paging) -> list[Route]:
+def routes(holdings: Holdings, paging: Paging) -> list[Route]:
     """The routes of what a user has uploaded."""
 
     async def listed(call: Call[None, FileQuery]) -> Reply:
@@ -31,7 +31,7 @@ def routes(library: Library, paging: Paging) -> list[Route]:
         content_type = query.content_type.lower() if query.content_type is not None else None
         place = (_OWN, query.status, content_type or "")
         after = paging.after(call, *place)
-        page = await library.listed(
+        page = await holdings.listed(
             call.caller.user_id,
             Filter(query.status, content_type),
             before=after[0] if after else None,
@@ -41,11 +41,11 @@ def routes(library: Library, paging: Paging) -> list[Route]:
         return Reply(FilePage(files=files, **paging.end(call, page, *place)))
 
     async def delete(call: Call[None, None]) -> Reply:
-        await library.delete(caller_of(call), call.path["file_id"])
+        await holdings.delete(caller_of(call), call.path["file_id"])
         return done("The file is gone.")
 
     async def quota(call: Call[None, None]) -> Reply:
-        usage = await library.usage(call.caller.user_id)
+        usage = await holdings.usage(call.caller.user_id)
         percentage = 100 * usage.used / usage.total if usage.total else 100.0
         return Reply(
             Quota(

@@ -11,7 +11,7 @@ from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.pagination import Page
 
-__all__ = ["Filter", "Library"]
+__all__ = ["Filter", "Holdings"]
 
 
 class Filter(Struct, frozen=True):
@@ -21,7 +21,7 @@ class Filter(Struct, frozen=True):
     content_type: str | None
 
 
-class Library:
+class Holdings:
     """What a user has uploaded."""
 
     def __init__(
