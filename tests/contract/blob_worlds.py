@@ -14,9 +14,9 @@ from secureconnect.infra.blobs.local import LocalBlobs
 from secureconnect.infra.blobs.local_urls import UrlSigner
 from secureconnect.infra.blobs.s3 import S3Blobs, S3Bucket
 from secureconnect.kit.clock import SystemClock
+from stack.seaweed import Seaweed
 
 from .object_server import serving_objects
-from .seaweed import Seaweed
 
 __all__ = ["BLOBS", "BlobWorld", "Measured", "bucket_of"]
 

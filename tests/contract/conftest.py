@@ -20,12 +20,12 @@ from secureconnect.infra.timeline.base import CommitListener, Timeline
 from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
 from secureconnect.migrations import runner
+from stack.seaweed import Seaweed, seaweed
 
 from .blob_worlds import BLOBS, BlobWorld
 from .manual_clock import ManualClock
 from .numbers import numbers
 from .outbox_world import Desk
-from .seaweed import Seaweed, seaweed
 from .timeline_world import World
 
 OpenDatabase = Callable[[Path], Awaitable[Database]]

@@ -17,9 +17,9 @@ from secureconnect.infra.blobs.s3 import S3Blobs
 from secureconnect.infra.blobs.s3_bucket import S3Bucket
 from secureconnect.kit.clock import SystemClock
 from secureconnect.kit.errors import ApiError
+from stack.seaweed import Seaweed, seaweed
 
 from .blob_worlds import BLOBS, BlobWorld, bucket_of
-from .seaweed import Seaweed, seaweed
 
 MIB = 1 << 20
 BUCKET = "secureconnect"

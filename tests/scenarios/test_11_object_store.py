@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.contract.seaweed import Seaweed, seaweed
+from stack.seaweed import Seaweed, seaweed
 from tests.scenarios.conftest import Register
 from tests.scenarios.files import begin, complete, download, fetch, file, picture, put, thumbnail
 from tests.scenarios.server import Server

@@ -1,0 +1,1 @@
+"""The servers that SecureConnect stands on, started without containers: for tests and for `make stack`."""
