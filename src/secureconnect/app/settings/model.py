@@ -14,6 +14,7 @@ from secureconnect.app.settings.platform import (
     ObjectStoreSettings,
     ObservabilitySettings,
     RedisSettings,
+    ResilienceSettings,
     SecretSettings,
     ServerSettings,
 )
@@ -40,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True):
     server: ServerSettings = ServerSettings()
     secrets: SecretSettings = SecretSettings()
     http: HttpSettings = HttpSettings()
+    resilience: ResilienceSettings = ResilienceSettings()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     object_store: ObjectStoreSettings = ObjectStoreSettings()

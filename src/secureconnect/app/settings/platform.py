@@ -11,6 +11,7 @@ __all__ = [
     "ObjectStoreSettings",
     "ObservabilitySettings",
     "RedisSettings",
+    "ResilienceSettings",
     "SecretSettings",
     "ServerSettings",
 ]
@@ -107,6 +108,23 @@ class RedisSettings(Section, frozen=True):
     url: Annotated[
         str, about("must stay empty: this version serves from one process, with both in memory", secret=True)
     ] = ""
+
+
+class ResilienceSettings(Section, frozen=True):
+    """How long a dependency that does not answer is asked, and how much at a time."""
+
+    breaker_failures: Annotated[
+        int, about("failed calls in a row after which a dependency is left alone", ge=1, le=1000)
+    ] = 5
+    breaker_reset: Annotated[
+        float, about("time until it is tried again, and between trials", unit="s", gt=0, le=60)
+    ] = 2
+    breaker_successes: Annotated[
+        int, about("successful trials in a row after which it is trusted again", ge=1, le=100)
+    ] = 2
+    bulkhead: Annotated[
+        int, about("operations at the same time on the object store, push and mail, each", ge=1, le=10_000)
+    ] = 64
 
 
 _ENDPOINT = r"^$|^https?://[^/?#@\s]+$"

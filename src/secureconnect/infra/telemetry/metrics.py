@@ -128,6 +128,9 @@ class Metrics:
         self._jobs = counter("job_runs", "Background jobs.", "job", "result")
         self._job_seconds = histogram("job_duration_seconds", "Background jobs.", "job")
         self._up = gauge("dependency_up", "1 when the dependency answers.", "dependency")
+        self._breakers = gauge(
+            "circuit_breaker_state", "Of the dependency: 0 closed, 1 half-open, 2 open.", "dependency"
+        )
         self._lag = histogram("event_loop_lag_seconds", "How late a timer of the event loop fires.")
         self._free = gauge("data_dir_free_bytes", "Free space where the data lives.")
         #: What happens to files.
@@ -332,6 +335,9 @@ class Metrics:
 
     def dependency(self, name: str, *, up: bool) -> None:
         self._up.labels(name).set(1 if up else 0)
+
+    def breaker(self, dependency: str, state: int) -> None:
+        self._breakers.labels(dependency).set(state)
 
     def loop_lag(self, seconds: float) -> None:
         self._lag.observe(seconds)
