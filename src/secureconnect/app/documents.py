@@ -10,7 +10,8 @@ import msgspec
 from secureconnect import __version__
 from secureconnect.app.asyncapi import asyncapi_document
 from secureconnect.app.health import SERVICE
-from secureconnect.edge.http.dispatch import Page, PageReply
+from secureconnect.edge.http.answers import PageReply
+from secureconnect.edge.http.front import Page
 from secureconnect.edge.http.openapi import openapi_document
 from secureconnect.edge.http.routing import Access, Route
 from secureconnect.edge.http.streams import StreamRoute

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from secureconnect.edge.http.dispatch import Page, PageReply
+from secureconnect.edge.http.answers import PageReply
+from secureconnect.edge.http.front import Page
 from secureconnect.infra.blobs.base import Blobs
 from secureconnect.infra.database.base import Database
 from secureconnect.infra.telemetry.metrics import Metrics

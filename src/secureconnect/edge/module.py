@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
 
-from secureconnect.edge.http.dispatch import Page
+from secureconnect.edge.http.front import Page
 from secureconnect.edge.http.routing import Route
 from secureconnect.edge.http.streams import StreamRoute
 from secureconnect.edge.realtime.session.commands import Command

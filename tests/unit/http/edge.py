@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from secureconnect.edge.http.answers import Answers
+from secureconnect.edge.http.answers import Answers, PageReply
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
-from secureconnect.edge.http.dispatch import HttpEdge, Page, PageReply
+from secureconnect.edge.http.dispatch import HttpEdge
+from secureconnect.edge.http.front import Page
 from secureconnect.edge.http.idempotency import Idempotency
 from secureconnect.edge.http.routing import Access, Call, Reply, Route, Router
 from secureconnect.edge.http.streams import StreamRouter

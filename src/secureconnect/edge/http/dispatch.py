@@ -3,17 +3,14 @@
 """
 
 import asyncio
-import re
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVar
-
-import msgspec
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from secureconnect.edge.access import Authenticator, Denials
-from secureconnect.edge.http.answers import Answers, Exchange, PageReply, Receive, Send, without_meta
+from secureconnect.edge.http.answers import Answers, Exchange, PageReply, without_meta
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
+from secureconnect.edge.http.front import Front, HttpMetrics, Page
 from secureconnect.edge.http.idempotency import Idempotency, Key
 from secureconnect.edge.http.routing import (
     Access,
@@ -25,43 +22,17 @@ from secureconnect.edge.http.routing import (
     limit_key,
     parameters,
 )
-from secureconnect.edge.http.streams import Body, Intake, StreamRoute, StreamRouter, pour
+from secureconnect.edge.http.streams import Body, Intake, StreamRoute, StreamRouter
 from secureconnect.edge.limits import RateLimiter, exceeded
 from secureconnect.edge.validation import decode, decode_query, parse_object
-from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
-from secureconnect.kit.ids import new_id, normalise_uuid
-from secureconnect.kit.principal import Principal, RequestContext
+from secureconnect.kit.ids import normalise_uuid
+from secureconnect.kit.principal import Principal
 
-__all__ = ["HttpEdge", "HttpMetrics", "Page", "PageReply"]
-
-log = get_logger()
-
-R = TypeVar("R", Route, StreamRoute)
-
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-#: Names, not methods: a method taken before logging is set up would never hear of its configuration.
-_LEVELS = {4: "warning", 5: "error"}
+__all__ = ["HttpEdge"]
 
 
-class HttpMetrics(Protocol):
-    """Counts finished requests."""
-
-    def started(self) -> None:
-        """One request began."""
-
-    def finished(self, method: str, endpoint: str, status: int, seconds: float) -> None:
-        """It was answered; `endpoint` is the route template or `unmatched`."""
-
-
-class Page(msgspec.Struct, frozen=True):
-    """A GET without envelope, without limit and not stopped by shutdown: health, metrics, documents, keys."""
-
-    path: str
-    handler: Callable[[Mapping[bytes, bytes]], Awaitable[PageReply]]
-
-
-class HttpEdge:
+class HttpEdge(Front):
     """Answers HTTP requests for the routes and pages it is given."""
 
     def __init__(
@@ -82,78 +53,22 @@ class HttpEdge:
         request_timeout: float,
         draining: Callable[[], bool],
     ) -> None:
+        super().__init__(pages=pages, metrics=metrics, answers=answers, cors=cors, address=address)
         self._router = router
         self._streams = streams
-        self._pages = {page.path: page for page in pages}
         self._authenticator = authenticator
         self._limiter = limiter
         self._idempotency = idempotency
         self._denials = denials
-        self._metrics = metrics
-        self._answers = answers
-        self._cors = cors
-        self._address = address
         self._max_body = max_body_bytes
         self._timeout = request_timeout
         self._draining = draining
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        self._metrics.started()
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        exchange = Exchange(scope, receive, headers, self.context(headers, scope["client"]))
-        reply = await self._answer(exchange)
-        out = self._answers.headers(exchange, reply)
-        # A body left unread cannot be skipped reliably, so the connection ends with an early refusal.
-        if exchange.receiving or reply.status in {408, 413}:
-            out.append((b"connection", b"close"))
-        size = len(reply.body)
-        try:
-            await send({"type": "http.response.start", "status": reply.status, "headers": out})
-            if reply.flow is None:
-                await send({"type": "http.response.body", "body": reply.body})
-            else:
-                size = await pour(reply.flow, receive, send)
-        finally:
-            if reply.flow is not None:
-                reply.flow.close()
-        self._finish(exchange, reply.status, size, time.perf_counter() - started)
-
-    def context(self, headers: Mapping[bytes, bytes], peer: tuple[str, int] | None) -> RequestContext:
-        """Request id, client address and user agent of a request with these headers."""
-        given = headers.get(b"x-request-id", b"")
-        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
-        forwarded = headers.get(b"x-forwarded-for")
-        client = self._address.of(
-            peer[0] if peer else "unix", forwarded.decode("latin-1") if forwarded is not None else None
-        )
-        agent = headers.get(b"user-agent")
-        return RequestContext(
-            request_id, client, agent.decode("latin-1")[:512] if agent is not None else None
-        )
-
-    async def _answer(self, exchange: Exchange) -> PageReply:
-        """The answer; whatever goes wrong becomes an envelope here and nowhere else."""
-        try:
-            return await self._serve(exchange)
-        except ApiError as error:
-            return PageReply(self._refuse(exchange, error), status=error.code.status)
-        except TimeoutError:
-            if exchange.receiving:
-                late = ApiError(ErrorCode.CLIENT_TIMEOUT, "The body did not arrive in time.", retry_after=1)
-            else:
-                late = ApiError(ErrorCode.REQUEST_TIMEOUT, "No result in time; the outcome is unknown.")
-            return PageReply(self._refuse(exchange, late), status=late.code.status)
-        except Exception as defect:  # noqa: BLE001 - logged there
-            return PageReply(self._defect(exchange, defect), status=ErrorCode.INTERNAL_ERROR.status)
-
     async def _serve(self, exchange: Exchange) -> PageReply:
-        path, method = exchange.scope["path"], exchange.scope["method"]
-        page = self._pages.get(path)
-        if page is not None and method in {"GET", "HEAD"}:
-            exchange.endpoint = page.path
+        page = self._page(exchange)
+        if page is not None:
             return await page.handler(exchange.headers)
-        found = self._streams.find(path)
+        found = self._streams.find(exchange.scope["path"])
         if found is not None:
             return await self._stream(exchange, *found)
         route, values = self._route(exchange)
@@ -184,19 +99,6 @@ class HttpEdge:
         data = self._answers.success(exchange, reply.data) if reply.flow is None else b""
         return PageReply(data, reply.content_type, reply.status, reply.headers, reply.flow)
 
-    def _defect(self, exchange: Exchange, defect: Exception) -> bytes:
-        """The envelope for an exception that nobody expected; the log tells the rest."""
-        log.error(
-            "request failed",
-            exc_info=defect,
-            request_id=exchange.context.request_id,
-            path=exchange.endpoint,
-            error_code="INTERNAL_ERROR",
-        )
-        return self._refuse(
-            exchange, ApiError(ErrorCode.INTERNAL_ERROR, "A defect; the request id is in the log.")
-        )
-
     def _route(self, exchange: Exchange) -> tuple[Route | None, tuple[str, ...]]:
         """Step 1: the route, or None for an allowed preflight."""
         path = exchange.scope["path"]
@@ -209,28 +111,6 @@ class HttpEdge:
         else:
             raise ApiError(ErrorCode.NOT_FOUND, "There is no such route.")
         return self._method(exchange, methods), values
-
-    def _method(self, exchange: Exchange, methods: Mapping[str, R]) -> R | None:
-        """The route of the request's method, or None for an allowed preflight."""
-        method = exchange.scope["method"]
-        route = methods.get("GET" if method == "HEAD" else method)
-        if route is not None:
-            exchange.endpoint = route.path
-            return route
-        origin = exchange.headers.get(b"origin")
-        if method == "OPTIONS":
-            if origin is not None and b"access-control-request-method" in exchange.headers:
-                if not self._cors.allows(origin):
-                    raise ApiError(
-                        ErrorCode.ORIGIN_NOT_ALLOWED, "This origin is not in http.allowed_origins."
-                    )
-                exchange.extra += self._cors.headers(origin, preflight=True)
-            return None
-        allowed = set(methods) or {"GET"}
-        if "GET" in allowed:
-            allowed.add("HEAD")
-        exchange.extra.append((b"allow", ", ".join(sorted(allowed | {"OPTIONS"})).encode()))
-        raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, f"{method} is not allowed here.")
 
     async def _run(self, exchange: Exchange, route: Route, values: tuple[str, ...]) -> tuple[int, bytes]:
         self._refuse_when_draining()
@@ -365,25 +245,4 @@ class HttpEdge:
         if error.denial and exchange.principal is not None:
             action = f"{exchange.scope['method']} {exchange.endpoint}"
             self._denials.denied(exchange.principal, exchange.context, action, error)
-        return self._answers.refused(exchange, error)
-
-    def _finish(self, exchange: Exchange, status: int, size: int, seconds: float) -> None:
-        method, endpoint = exchange.scope["method"], exchange.endpoint
-        self._metrics.finished(method, endpoint, status, seconds)
-        level = "debug" if exchange.scope["path"] in self._pages else _LEVELS.get(status // 100, "info")
-        getattr(log, level)(
-            "request",
-            request_id=exchange.context.request_id,
-            method=method,
-            path=endpoint,
-            status=status,
-            latency_ms=round(seconds * 1000, 3),
-            client_ip=exchange.context.client_ip,
-            user_agent=(exchange.context.user_agent or "")[:256],
-            bytes_out=size,
-            **(
-                {"user_id": exchange.principal.user_id, "session_id": exchange.principal.session_id}
-                if exchange.principal
-                else {}
-            ),
-        )
+        return super()._refuse(exchange, error)

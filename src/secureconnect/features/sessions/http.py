@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from secureconnect.edge.http.dispatch import Page as PageRoute
-from secureconnect.edge.http.dispatch import PageReply
+from secureconnect.edge.http.answers import PageReply
+from secureconnect.edge.http.front import Page as PageRoute
 from secureconnect.edge.http.paging import Cursor, Limit, Listed, Paging
 from secureconnect.edge.http.routing import Access as Who
 from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
