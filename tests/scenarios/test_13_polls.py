@@ -254,6 +254,24 @@ async def test_l8_lists_and_deletion(reg: Register) -> None:
     assert created["data"]["poll"]["options"] == []
 
 
+async def test_lists_leave_out_what_the_reader_hid(reg: Register) -> None:
+    """A hidden poll is in none of the reader's lists, at the end of a page neither; others see it."""
+    a, b = await reg("a", "b")
+    g = (await group(a, [b]))["conversation_id"]
+    polls = [(await ask(a, g, question=f"Question {number}?")).ok(201)["poll_id"] for number in range(4)]
+    (await b.delete(f"/v1/messages/{polls[2]}?scope=me")).ok()
+    for person, seen in ((a, polls), (b, [polls[0], polls[1], polls[3]])):
+        for path in ("/v1/polls", "/v1/polls/active"):
+            found: list[str] = []
+            page = (await person.get(f"{path}?conversation_id={g}&limit=2")).ok()
+            found += [poll["poll_id"] for poll in page["polls"]]
+            while page["has_more"]:
+                cursor = page["next_cursor"]
+                page = (await person.get(f"{path}?conversation_id={g}&limit=2&cursor={cursor}")).ok()
+                found += [poll["poll_id"] for poll in page["polls"]]
+            assert found == seen[::-1]
+
+
 async def test_l9_a_hundred_people_vote_at_once(reg: Register) -> None:
     """Every vote counts, sums are right, and the log has no gap."""
     people = await reg(*(f"v{number}" for number in range(100)))

@@ -39,7 +39,7 @@ def module(
     creating = CreateService(timeline, conversations, users, cards, clock, metrics)
     voting = VoteService(database, timeline, conversations, cards, clock, metrics)
     closing = CloseService(database, timeline, conversations, cards, clock)
-    reading = PollReadService(database, conversations, users, cards, cursors, clock)
+    reading = PollReadService(database, conversations, users, messages, cards, cursors, clock)
     return Module(
         name="polls",
         role="chat",

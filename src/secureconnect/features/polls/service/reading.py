@@ -4,6 +4,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from secureconnect.features.conversations.api import Conversations
+from secureconnect.features.messages.api import Messages
 from secureconnect.features.polls import store
 from secureconnect.features.polls.rules import PollRecord
 from secureconnect.features.polls.service.cards import Cards, Parts, read_parts
@@ -51,6 +52,7 @@ class PollReadService:
         database: Database,
         conversations: Conversations,
         users: Users,
+        messages: Messages,
         cards: Cards,
         cursors: Cursors,
         clock: Clock,
@@ -58,6 +60,7 @@ class PollReadService:
         self._database = database
         self._conversations = conversations
         self._users = users
+        self._messages = messages
         self._cards = cards
         self._cursors = cursors
         self._clock = clock
@@ -89,7 +92,7 @@ class PollReadService:
             (before,) = self._cursors.decode(scope, cursor)
         open_at = self._clock.now() if active else None
 
-        def query(conn: Connection) -> list[Parts]:
+        def query(conn: Connection) -> tuple[list[PollRecord], list[Parts]]:
             member = self._conversations.member_in(conn, conversation_id, caller.user_id)
             found = store.in_conversation(
                 conn,
@@ -99,13 +102,17 @@ class PollReadService:
                 open_at=open_at,
                 limit=limit + 1,
             )
-            return read_parts(conn, caller.user_id, found)
+            page = found[:limit]
+            # The page is shorter by what the caller hid; the cursor counts it.
+            hidden = self._messages.hidden_in(conn, caller.user_id, [poll.poll_id for poll in page])
+            shown = [poll for poll in page if poll.poll_id not in hidden]
+            return found, read_parts(conn, caller.user_id, shown)
 
-        found = await self._database.read(query)
-        page, has_more = found[:limit], len(found) > limit
+        found, shown = await self._database.read(query)
+        has_more = len(found) > limit
         return PollsPage(
-            await self._cards.shown(page),
-            self._cursors.encode(scope, (page[-1][0].seq,)) if has_more else None,
+            await self._cards.shown(shown),
+            self._cursors.encode(scope, (found[limit - 1].seq,)) if has_more else None,
             has_more,
         )
 
