@@ -74,6 +74,32 @@ async def test_large_groups_are_told_in_parts_each_member_once_whatever_fails(w:
     assert len(w.rooms.parts) >= 3 + 4, "nothing failed"
 
 
+async def test_a_crash_between_the_parts_of_a_large_group_tells_nobody_twice(w: World) -> None:
+    speaker, people = new_id(), sorted(new_id() for _ in range(200))
+    room = await w.room(speaker, *people)
+    await w.follower.start()
+    await begun(w)
+    w.rooms.broken_after = 2  # in the third part
+    await w.encrypt(room, speaker)
+    await w.say(room, speaker)
+
+    async def broken() -> bool:
+        return w.rooms.broken_after is None
+
+    await until(broken)
+    await w.follower.stop()
+    assert await w.inbox(people[0]) == [("conversation", 1), ("message", 1)]
+    assert await w.inbox(people[-1]) == []
+    await w.say(room, speaker)
+    await w.new_follower().start()
+    await w.say(room, speaker)
+
+    async def all_told() -> bool:
+        return {tuple(await w.inbox(person)) for person in people} == {(("conversation", 1), ("message", 3))}
+
+    await until(all_told)
+
+
 async def test_what_was_deleted_meanwhile_is_not_told(w: World) -> None:
     speaker, person = new_id(), new_id()
     room = await w.room(speaker, person)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.friends.service import Relations
@@ -87,3 +87,25 @@ async def test_many_mentions_of_many_members(tmp_path: Path, monkeypatch: pytest
         assert max(put) <= _MOST, put
         found = await w.database.read(counts)
     assert set(found[1:]) == {30 + 2}, "30 mentions, and encryption on and off"
+
+
+async def test_whoever_is_gone_when_it_is_told_is_not_named(tmp_path: Path) -> None:
+    """Erasure removes what names the person; what is told later must not bring the name back."""
+    async with world(tmp_path) as w:
+        people = await w.people("goner", "reader")
+        g = await w.group(*people)
+        teller = Teller(Frames(MemoryBus(), Timers(w.clock)), None, _Uncounted(), w.clock)
+        telling = follower(w, teller)
+        await telling._prepare()
+        await w.sending.send(caller(people[0]).principal, SendRequest(g, "bye", mention_all=True))
+        await w.users.many(people)  # as whoever looked them up lately remembers them
+        gone = text("UPDATE users SET state = 'deleted' WHERE user_id = :id")
+        await w.database.write(lambda tx: tx.conn.execute(gone, {"id": people[0]}))
+        again = follower(w, teller)
+        await again._prepare()
+        await again._drain()
+        rows = await w.database.read(
+            lambda conn: conn.execute(text("SELECT title, body FROM notifications")).all()
+        )
+    assert rows
+    assert "goner" not in str(rows).lower()

@@ -79,7 +79,7 @@ class Rooms:
     def blocked_with_in(self, _conn: Connection, _user_id: str, _others: Collection[str]) -> set[str]:
         return set()
 
-    async def many(self, _user_ids: Collection[str]) -> Mapping[str, object]:
+    def many_in(self, _conn: Connection, _user_ids: Collection[str]) -> Mapping[str, object]:
         return {}
 
     async def online_among(self, _user_ids: Collection[str]) -> set[str]:
@@ -153,6 +153,18 @@ class World:
         if mention is not None:
             self.rooms.called[appended.event.seq] = {mention}
         return event.event_id
+
+    async def encrypt(self, conversation_id: str, actor_id: str) -> None:
+        """Turn encryption on: an event of its own for everybody, that no fold counts."""
+        event = NewEvent(
+            conversation_id,
+            new_time_id(),
+            "e2ee_mode_changed",
+            actor_id,
+            self.clock.now(),
+            data=b'{"is_e2ee_enabled":true}',
+        )
+        await self.timeline.append(event, guard=0)
 
     async def unsay(self, conversation_id: str, message_id: str, user_id: str) -> None:
         """Delete it for everybody."""

@@ -17,7 +17,7 @@ from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.friends.api import Friends
 from secureconnect.features.messages.api import Messages, Online
 from secureconnect.features.notifications import store
-from secureconnect.features.notifications.service.narrating import Chapter, Narrator, Part
+from secureconnect.features.notifications.service.narrating import Chapter, Narrator, Told
 from secureconnect.features.notifications.service.stories import TOLD
 from secureconnect.features.notifications.service.telling import Teller
 from secureconnect.features.users.api import Users
@@ -84,9 +84,8 @@ class Follower:
         self._database = database
         self._timeline = timeline
         self._conversations = conversations
-        self._users = users
         self._online = online
-        self._narrator = Narrator(conversations, friends, messages, teller, clock)
+        self._narrator = Narrator(conversations, friends, messages, users, teller, clock)
         self._clock = clock
         self._first = 0
         self._waiting: dict[str, _Heard] = {}
@@ -192,15 +191,11 @@ class Follower:
         else:
             from_seq = events[0].seq
         told = [event for event in events if event.kind in TOLD and event.sent_at >= self._first]
-        people = {event.actor_id for event in told if event.actor_id is not None}
-        names = {key: record.display_name for key, record in (await self._users.many(people)).items()}
         here: set[str] = set()
         if told and (facts := await self._conversations.facts(conversation_id)) is not None:
             here = await self._online.online_among(facts.members)
-        chapter = Chapter(conversation_id, from_seq, events, told, names, here)
-        part = Part("" if events else None)
-        while part.next is not None:
-            part = await self._database.write(
-                partial(self._narrator.tell_in, chapter=chapter, after=part.next), brief=True
-            )
-        return part.missed or (heard.events is None and len(events) == _BATCH)
+        chapter = Chapter(conversation_id, from_seq, events, told, here)
+        outcome = Told.SOME if events else Told.ALL
+        while outcome is Told.SOME:
+            outcome = await self._database.write(partial(self._narrator.tell_in, chapter=chapter), brief=True)
+        return outcome is Told.MISSED or (heard.events is None and len(events) == _BATCH)

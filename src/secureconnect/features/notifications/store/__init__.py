@@ -22,7 +22,9 @@ from secureconnect.features.notifications.store.preferences import (
     save_preferences,
 )
 from secureconnect.features.notifications.store.progress import (
+    Progress,
     first_time,
+    open_part,
     progress,
     progress_in,
     remember,
@@ -33,6 +35,7 @@ from secureconnect.features.notifications.store.progress import (
 
 __all__ = [
     "Entry",
+    "Progress",
     "count_all",
     "count_unread",
     "find_entry",
@@ -42,6 +45,7 @@ __all__ = [
     "mark_all_read",
     "mark_pushed",
     "mark_read",
+    "open_part",
     "preferences_in",
     "progress",
     "progress_in",

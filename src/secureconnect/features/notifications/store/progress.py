@@ -1,11 +1,14 @@
 """Up to which event of each conversation its members were told."""
 
+from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Connection, String, Table, select
 
 from secureconnect.infra.database.base import METADATA, WriteTx
 
 __all__ = [
+    "Progress",
     "first_time",
+    "open_part",
     "progress",
     "progress_in",
     "remember",
@@ -20,6 +23,8 @@ notification_progress = Table(
     Column("conversation_id", String(36), primary_key=True),
     Column("seq", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("part_seq", BigInteger),
+    Column("part_to", String(36)),
     sqlite_with_rowid=False,
 )
 
@@ -31,22 +36,48 @@ _SERVER = ""
 _TOLD = "*"
 
 
+class Progress(Struct, frozen=True):
+    """Everybody was told up to `seq`; members with ids up to `part_to` up to `part_seq`, if there is one."""
+
+    seq: int = 0
+    part_seq: int | None = None
+    part_to: str = ""
+
+
 def progress(conn: Connection, conversation_id: str) -> int | None:
-    """The last event that was told, or None when none was yet."""
+    """The last event that everybody was told of, or None when there is none yet."""
     return conn.scalar(select(_p.seq).where(_p.conversation_id == conversation_id))
 
 
-def progress_in(tx: WriteTx, conversation_id: str) -> int:
-    """The same in a transaction; 0 when nothing was told yet."""
-    rows = tx.run("SELECT seq FROM notification_progress WHERE conversation_id = ?", (conversation_id,))
-    return int(rows[0][0]) if rows else 0
+def progress_in(tx: WriteTx, conversation_id: str) -> Progress:
+    """How far telling came, as this transaction sees it."""
+    rows = tx.run(
+        "SELECT seq, part_seq, part_to FROM notification_progress WHERE conversation_id = ?",
+        (conversation_id,),
+    )
+    if not rows:
+        return Progress()
+    seq, part_seq, part_to = rows[0]
+    return Progress(int(seq), part_seq, part_to or "")
+
+
+def open_part(tx: WriteTx, conversation_id: str, part_seq: int, part_to: str, at: int) -> None:
+    """Members with ids up to `part_to` were told up to `part_seq`; the others are told of no more than that
+    before everything is remembered."""
+    tx.run(
+        "INSERT INTO notification_progress (conversation_id, seq, at, part_seq, part_to)"
+        " VALUES (?, 0, ?, ?, ?) ON CONFLICT (conversation_id) DO UPDATE"
+        " SET part_seq = excluded.part_seq, part_to = excluded.part_to",
+        (conversation_id, at, part_seq, part_to),
+    )
 
 
 def remember(tx: WriteTx, conversation_id: str, seq: int, at: int) -> None:
-    """Events up to `seq`, sent at `at` (ms), were told."""
+    """Events up to `seq`, sent at `at` (ms), were told to everybody."""
     tx.run(
         "INSERT INTO notification_progress (conversation_id, seq, at) VALUES (?, ?, ?)"
-        " ON CONFLICT (conversation_id) DO UPDATE SET seq = excluded.seq, at = excluded.at",
+        " ON CONFLICT (conversation_id) DO UPDATE"
+        " SET seq = excluded.seq, at = excluded.at, part_seq = NULL, part_to = NULL",
         (conversation_id, seq, at),
     )
 
