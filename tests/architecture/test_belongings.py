@@ -52,6 +52,7 @@ THINGS = {
     "message_id",
     "notification_id",
     "option_id",
+    "part_to",  # a place in the order of ids, forgotten with the part
     "passkey_id",
     "poll_id",
     "reply_to_message_id",
