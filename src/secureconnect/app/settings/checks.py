@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from secureconnect.app.settings.media_checks import media_faults
 from secureconnect.app.settings.model import SQLITE, Settings
 from secureconnect.app.settings.production import production_faults
 from secureconnect.app.settings.push import PushSettings
@@ -33,6 +34,7 @@ def check(settings: Settings, roles: Sequence[str] = ()) -> Iterator[Fault]:
     yield from _times(settings)
     yield from _mail(settings)
     yield from _push(settings)
+    yield from (Fault(*fault) for fault in media_faults(settings.turn, settings.sfu))
     yield from _stores(settings, roles)
     auth, development = settings.auth, not settings.production
     faults = sign_on_faults(auth.oidc_providers, auth.oidc_redirect_uris, development=development)

@@ -7,6 +7,7 @@ import msgspec
 from secureconnect.app.settings.bots import BotSettings
 from secureconnect.app.settings.limits import RateLimitSettings
 from secureconnect.app.settings.mail import MailSettings
+from secureconnect.app.settings.media import SfuSettings, TurnSettings
 from secureconnect.app.settings.platform import (
     AuditSettings,
     DatabaseSettings,
@@ -47,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True):
     object_store: ObjectStoreSettings = ObjectStoreSettings()
     mail: MailSettings = MailSettings()
     push: PushSettings = PushSettings()
+    turn: TurnSettings = TurnSettings()
+    sfu: SfuSettings = SfuSettings()
     auth: AuthSettings = AuthSettings()
     conversations: ConversationSettings = ConversationSettings()
     messaging: MessagingSettings = MessagingSettings()

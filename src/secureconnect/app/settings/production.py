@@ -53,6 +53,8 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield "mail goes to the server unencrypted: set mail.tls"
     if not settings.push.fcm_credentials and not settings.push.apns_key:
         yield "pushes to apps go to a file and reach nobody: set push.fcm_credentials or push.apns_key"
+    if not settings.turn.urls:
+        yield "calls do not get through every NAT: set turn.urls and turn.secret"
     if not settings.auth.admin_mfa_required:
         yield "a password alone makes somebody server admin: set auth.admin_mfa_required"
     observability = settings.observability
@@ -70,6 +72,9 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
         ("mail.password", settings.mail.password),
         *(("auth.oidc_providers", provider.client_secret) for provider in settings.auth.oidc_providers),
         ("push.vapid_private_key", settings.push.vapid_private_key),
+        ("turn.secret", settings.turn.secret),
+        ("sfu.livekit_api_key", settings.sfu.livekit_api_key),
+        ("sfu.livekit_api_secret", settings.sfu.livekit_api_secret),
         ("observability.metrics_token", settings.observability.metrics_token),
     ]
     return ((name, secret) for name, secret in found if secret)

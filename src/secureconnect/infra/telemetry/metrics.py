@@ -16,6 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from secureconnect.infra.telemetry.file_metrics import FileMetrics
+from secureconnect.infra.telemetry.media_metrics import MediaMetrics
 
 __all__ = ["Metrics"]
 
@@ -135,6 +136,8 @@ class Metrics:
         self._free = gauge("data_dir_free_bytes", "Free space where the data lives.")
         #: What happens to files.
         self.files = FileMetrics(registry)
+        #: What is asked of the servers that carry media.
+        self.media = MediaMetrics(registry)
         gauge("build_info", "Version of the running program.", "version").labels(version).set(1)
         self.registries = (registry, openings)
         # Finding a child by its labels costs more than counting. The labels of these come from closed lists.

@@ -1,0 +1,1 @@
+"""Forwarding of media: `base` is the port, `livekit` talks to LiveKit, `none` stands for no server."""
