@@ -1,14 +1,13 @@
-"""What a database file holds, and whether it is consistent (docs/reference/data.md §6, I1 to I6 and I11)."""
+"""What a database holds, and whether it is consistent (docs/reference/data.md §6, I1 to I6 and I11)."""
 
-import sqlite3
 from collections import Counter
-from contextlib import closing
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-__all__ = ["Stored", "check_log", "check_membership", "read_file"]
+from tests.scenarios.tables import Tables
+
+__all__ = ["Stored", "check_log", "check_membership", "read_stored"]
 
 Place = tuple[str, int]  # conversation, seq
 Seat = tuple[str, str]  # conversation, user
@@ -26,7 +25,7 @@ class EventRow(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """The rows of a file, as one snapshot."""
+    """The rows of a database, as one snapshot."""
 
     heads: list[tuple[str, int, int, int]]  # conversation, first, last, count of messages
     events: dict[Place, EventRow]
@@ -37,49 +36,30 @@ class Stored(NamedTuple):
     conversations: dict[str, dict[str, Any]]
 
 
-def read_file(path: Path) -> Stored:
-    """Read a database file, whose server may be running, and check that SQLite finds no damage in it."""
-    with closing(sqlite3.connect(path, timeout=30)) as raw:
-        raw.row_factory = sqlite3.Row
-        raw.execute("BEGIN")
+_QUERIES = (
+    "SELECT conversation_id, first_seq, last_seq, message_count FROM timeline_heads",
+    "SELECT conversation_id, seq, event_id, kind, data FROM timeline_events",
+    "SELECT conversation_id, seq, message_id, sender_id, client_message_id FROM messages",
+    "SELECT conversation_id, sender_id, client_message_id, message_id, seq FROM send_dedup",
+    "SELECT * FROM conversation_participants",
+    "SELECT conversation_id, user_id, removed_seq FROM removed_members",
+    "SELECT * FROM conversations",
+)
 
-        def rows(sql: str) -> list[Any]:
-            return raw.execute(sql).fetchall()
 
-        assert [tuple(row) for row in rows("PRAGMA integrity_check")] == [("ok",)]
-        return Stored(
-            [
-                tuple(row)
-                for row in rows(
-                    "SELECT conversation_id, first_seq, last_seq, message_count FROM timeline_heads"
-                )
-            ],
-            {
-                (row[0], row[1]): EventRow(*row[2:])
-                for row in rows("SELECT conversation_id, seq, event_id, kind, data FROM timeline_events")
-            },
-            [
-                tuple(row)
-                for row in rows(
-                    "SELECT conversation_id, seq, message_id, sender_id, client_message_id FROM messages"
-                )
-            ],
-            [
-                tuple(row)
-                for row in rows(
-                    "SELECT conversation_id, sender_id, client_message_id, message_id, seq FROM send_dedup"
-                )
-            ],
-            {
-                (row["conversation_id"], row["user_id"]): dict(row)
-                for row in rows("SELECT * FROM conversation_participants")
-            },
-            {
-                (row[0], row[1]): row[2]
-                for row in rows("SELECT conversation_id, user_id, removed_seq FROM removed_members")
-            },
-            {row["conversation_id"]: dict(row) for row in rows("SELECT * FROM conversations")},
-        )
+def read_stored(tables: Tables) -> Stored:
+    """Read a store, whose server may be running, and check that its engine finds no damage in it."""
+    assert tables.damage() is None
+    heads, events, messages, remembered, members, removed, conversations = tables.records(*_QUERIES)
+    return Stored(
+        [tuple(row.values()) for row in heads],
+        {(row["conversation_id"], row["seq"]): EventRow(*[*row.values()][2:]) for row in events},
+        [tuple(row.values()) for row in messages],
+        [tuple(row.values()) for row in remembered],
+        {(row["conversation_id"], row["user_id"]): row for row in members},
+        {(row["conversation_id"], row["user_id"]): row["removed_seq"] for row in removed},
+        {row["conversation_id"]: row for row in conversations},
+    )
 
 
 def check_log(stored: Stored) -> None:

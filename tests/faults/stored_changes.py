@@ -1,37 +1,63 @@
-"""What a database file says about changed messages, and whether its tables agree with each other and with the
+"""What a database says about changed messages, and whether its tables agree with each other and with the
 log (docs/reference/data.md §6, I4 and I7)."""
 
-import sqlite3
 from collections import Counter, defaultdict
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-__all__ = ["Changed", "read_changes"]
+from tests.scenarios.tables import Tables
+
+__all__ = ["Changed"]
+
+_QUERIES = (
+    "SELECT * FROM messages",
+    "SELECT * FROM message_versions ORDER BY version",
+    "SELECT * FROM message_reactions",
+    "SELECT * FROM message_attachments",
+    "SELECT * FROM file_grants",
+    "SELECT message_id FROM pins",
+    "SELECT * FROM polls",
+    "SELECT * FROM poll_options",
+    "SELECT * FROM poll_votes",
+    "SELECT * FROM thread_index",
+    "SELECT * FROM timeline_events ORDER BY conversation_id, seq",
+)
 
 
 class Changed:
-    """Messages with everything that belongs to them, as one snapshot, and the events about them in order."""
+    """Messages with everything that belongs to them, as one snapshot, and the events about them in order.
 
-    def __init__(self, raw: sqlite3.Connection) -> None:
-        def rows(sql: str) -> list[dict[str, Any]]:
-            return [dict(row) for row in raw.execute(sql)]
+    The server of `tables` may be running.
+    """
 
-        self.messages = {row["message_id"]: row for row in rows("SELECT * FROM messages")}
-        self.versions = _grouped(rows("SELECT * FROM message_versions ORDER BY version"), "message_id")
-        self.reactions = _grouped(rows("SELECT * FROM message_reactions"), "message_id")
-        self.attachments = _grouped(rows("SELECT * FROM message_attachments"), "message_id")
-        self.grants = _grouped(rows("SELECT * FROM file_grants"), "message_id")
-        self.pins = {row["message_id"] for row in rows("SELECT message_id FROM pins")}
-        self.polls = {row["poll_id"]: row for row in rows("SELECT * FROM polls")}
-        self.options = _grouped(rows("SELECT * FROM poll_options"), "poll_id")
-        self.votes = _grouped(rows("SELECT * FROM poll_votes"), "poll_id")
-        self.threads = _grouped(rows("SELECT * FROM thread_index"), "thread_root_id")
+    def __init__(self, tables: Tables) -> None:
+        (
+            messages,
+            versions,
+            reactions,
+            attachments,
+            grants,
+            pins,
+            polls,
+            options,
+            votes,
+            threads,
+            events,
+        ) = tables.records(*_QUERIES)
+        self.messages = {row["message_id"]: row for row in messages}
+        self.versions = _grouped(versions, "message_id")
+        self.reactions = _grouped(reactions, "message_id")
+        self.attachments = _grouped(attachments, "message_id")
+        self.grants = _grouped(grants, "message_id")
+        self.pins = {row["message_id"] for row in pins}
+        self.polls = {row["poll_id"]: row for row in polls}
+        self.options = _grouped(options, "poll_id")
+        self.votes = _grouped(votes, "poll_id")
+        self.threads = _grouped(threads, "thread_root_id")
         self.events = [
             (row["kind"], row["target_id"] or row["event_id"], row["actor_id"], _data(row["data"]))
-            for row in rows("SELECT * FROM timeline_events ORDER BY conversation_id, seq")
+            for row in events
         ]
 
     def check(self) -> None:
@@ -112,14 +138,6 @@ class Changed:
             *(version["content"] for version in self.versions[message_id]),
             self.messages[message_id]["content"],
         ]
-
-
-def read_changes(path: Path) -> Changed:
-    """Read a database file, whose server may be running."""
-    with closing(sqlite3.connect(path, timeout=30)) as raw:
-        raw.row_factory = sqlite3.Row
-        raw.execute("BEGIN")
-        return Changed(raw)
 
 
 def _grouped(rows: list[dict[str, Any]], key: str) -> dict[str, list[dict[str, Any]]]:

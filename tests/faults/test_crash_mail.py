@@ -6,7 +6,6 @@ the random moments.
 
 import asyncio
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,8 +81,7 @@ async def test_kill_9_loses_no_mail_and_doubles_none(server: Server, office: Mai
 
         await eventually(arrived, seconds=60)
     assert await server.stop() == 0
-    with sqlite3.connect(server.data_dir / "secureconnect.db") as stored:
-        assert stored.execute("SELECT * FROM outbox").fetchall() == []
+    assert server.tables.rows("SELECT * FROM outbox") == []
 
     repeats = 0
     for person in people:

@@ -6,7 +6,6 @@ kills, `SECURECONNECT_FAULT_SEED` the random moments.
 
 import asyncio
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,8 +116,7 @@ async def test_n9_kill_9_loses_no_push_and_doubles_none(server: Server, service:
         await eventually(arrived, seconds=60)
 
     async def nothing_waits() -> bool:
-        with sqlite3.connect(server.data_dir / "secureconnect.db") as stored:
-            return bool(stored.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
+        return server.tables.rows("SELECT count(*) FROM outbox") == [(0,)]
 
     await eventually(nothing_waits)
     assert await server.stop() == 0

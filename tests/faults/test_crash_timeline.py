@@ -14,7 +14,8 @@ import pytest
 
 from tests.faults.crash_writer import Open
 from tests.faults.plan import SEED, kills
-from tests.faults.stored import check_log, read_file
+from tests.faults.stored import check_log, read_stored
+from tests.scenarios.tables import SqliteTables
 
 KILLS = kills(5)
 
@@ -72,7 +73,7 @@ def run_and_kill(path: Path, promises: Promises, chance: random.Random) -> None:
 
 def check(path: Path, promises: Promises) -> int:
     """Compare the file with the promises; returns how many events it holds."""
-    stored = read_file(path)
+    stored = read_stored(SqliteTables(path))
     check_log(stored)
 
     # Nothing acknowledged is lost or moved.

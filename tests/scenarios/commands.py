@@ -26,8 +26,12 @@ class Outcome(NamedTuple):
         return json.loads(self.out)
 
 
-async def secureconnect(*arguments: str | Path, cwd: Path, **sections: dict[str, Any]) -> Outcome:
-    """Run `secureconnect …` in `cwd` with settings as environment variables, until it ends by itself."""
+async def secureconnect(
+    *arguments: str | Path, cwd: Path, beside: Server | None = None, **sections: Any
+) -> Outcome:
+    """Run `secureconnect …` in `cwd` until it ends by itself: with settings as environment variables, or with
+    those of the server `beside` it.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -37,7 +41,7 @@ async def secureconnect(*arguments: str | Path, cwd: Path, **sections: dict[str,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=cwd,
-        env=environment(**sections),
+        env=environment(**sections) if beside is None else beside.environment,
     )
     try:
         async with asyncio.timeout(_PATIENCE):
@@ -66,6 +70,7 @@ async def make_admin(server: Server, name: str = "admin") -> Person:
         "--password-file",
         password,
         cwd=server.data_dir.parent,
+        beside=server,
     )
     assert made.code == 0, made.err
     admin = await person.login()

@@ -85,9 +85,9 @@ class FileSizeLimit:
         self._limit(server, resource.RLIM_INFINITY)
 
     def _limit(self, server: Server, size: int) -> None:
-        assert server.process is not None
-        _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, hard))
+        for pid in server.pids:
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
 
 #: How a disk can be full on this machine.

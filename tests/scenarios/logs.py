@@ -18,7 +18,7 @@ _QUERY = re.compile(r"[?&][\w%]+=")
 
 def log_lines(server: Server) -> list[dict[str, Any]]:
     """Every line of the log so far, which is one JSON object each."""
-    return [json.loads(line) for line in _lines(server.log.read_text())]
+    return [json.loads(line) for line in _lines(server.log_text())]
 
 
 def _lines(text: str) -> list[str]:
@@ -28,7 +28,7 @@ def _lines(text: str) -> list[str]:
 
 def check_log(server: Server) -> None:
     """Every line is complete and tells no secret; no request met a defect."""
-    text = server.log.read_text()
+    text = server.log_text()
     for line in _lines(text):
         record = json.loads(line)
         assert record.keys() >= _FIELDS, line

@@ -1,8 +1,6 @@
 """Looking for what is left of somebody: in tables, in the index, in objects, in files, in logs."""
 
-import contextlib
 import io
-import sqlite3
 import zipfile
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -14,19 +12,16 @@ __all__ = ["in_archive", "in_files", "in_rows", "terms"]
 
 def in_rows(server: Server, markers: Collection[str]) -> Iterator[str]:
     """Where the databases of a server hold one of `markers`, in any column of any row."""
-    for name in ("secureconnect.db", "search.db"):
-        with contextlib.closing(sqlite3.connect(server.data_dir / name, timeout=10)) as database:
-            database.text_factory = bytes
-            tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
-            for (table,) in database.execute(tables).fetchall():
-                for row in database.execute(f'SELECT * FROM "{table.decode()}"'):
-                    for marker in _found(b"\x00".join(map(_bytes, row)), markers):
-                        yield f"{name} {table.decode()}: {marker} in {row}"
+    for tables in server.every_table:
+        for table in tables.names():
+            for row in tables.rows(f'SELECT * FROM "{table}"'):
+                for marker in _found(b"\x00".join(map(_bytes, row)), markers):
+                    yield f"{table}: {marker} in {row}"
 
 
 def in_files(server: Server, markers: Collection[str]) -> Iterator[str]:
     """Where a file of the data directory, or the log, holds one of `markers`: in its bytes or its name."""
-    for path in (server.log, *server.data_dir.rglob("*")):
+    for path in (*server.logs, *server.data_dir.rglob("*")):
         if path.is_file():
             found = _found(path.read_bytes() + b"\x00" + path.name.encode(), markers)
             yield from (f"{path.relative_to(server.data_dir.parent)}: {marker}" for marker in found)
@@ -34,9 +29,7 @@ def in_files(server: Server, markers: Collection[str]) -> Iterator[str]:
 
 def terms(server: Server) -> set[str]:
     """Every term of the search index."""
-    with contextlib.closing(sqlite3.connect(server.data_dir / "search.db", timeout=10)) as database:
-        database.execute("CREATE VIRTUAL TABLE temp.v USING fts5vocab('main', 'search_words', 'row')")
-        return {term for (term,) in database.execute("SELECT term FROM temp.v")}
+    return server.search_terms()
 
 
 def in_archive(archive: bytes, markers: Collection[str]) -> list[str]:

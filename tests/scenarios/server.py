@@ -1,12 +1,8 @@
-"""A real SecureConnect process: started as a user starts it, stopped as an operator or a power cut does."""
+"""A real SecureConnect: started as a user starts it, stopped as an operator or a power cut does."""
 
 import asyncio
 import contextlib
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,46 +10,28 @@ from typing import Any
 
 import httpx
 
-__all__ = ["STARTED", "Server", "environment", "free_port"]
+from stack.ports import free_port
+from tests.scenarios.arrangements import arranged
+from tests.scenarios.pieces import Piece, environment
+from tests.scenarios.tables import Tables
+
+__all__ = ["STARTED", "Server", "environment", "free_port", "running"]
 
 #: Every server of this run, those that are gone included.
 STARTED: list["Server"] = []
 
 
-def free_port() -> int:
-    """A port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def environment(**sections: dict[str, Any]) -> dict[str, str]:
-    """Settings as environment variables: `environment(auth={"access_ttl": 2})`."""
-    variables = {
-        f"SECURECONNECT__{section}__{key}".upper(): str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-        for section, values in sections.items()
-        for key, value in values.items()
-    }
-    # Without its byte code a process needs a second more to start.
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if "SECURECONNECT" not in name and name != "PYTHONDONTWRITEBYTECODE"
-    }
-    return {**inherited, **variables}
-
-
 class Server:
-    """One process on one data directory."""
+    """The processes of the profile of this run, on stores of their own. `data_dir` is what they have on disk,
+    `sections` are settings: `Server(path, auth={"access_ttl": 2})`.
+    """
 
     def __init__(self, data_dir: Path, **sections: dict[str, Any]) -> None:
         self.data_dir = data_dir
         self.port = free_port()
-        self.log = data_dir.parent / f"{data_dir.name}.log"
-        self.environment = environment(**{"rate_limits": {"enabled": False}, **sections})
-        self.process: subprocess.Popen[bytes] | None = None
+        self._arrangement = arranged(data_dir, self.port)
+        given = {"rate_limits": {"enabled": False}, **sections}
+        self.environment = environment(**self._arrangement.settings(given))
 
     @property
     def url(self) -> str:
@@ -63,74 +41,111 @@ class Server:
     def ws_url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/v1/ws/chat"
 
+    @property
+    def pieces(self) -> list[Piece]:
+        """Its processes; clients go to the last one."""
+        return self._arrangement.pieces
+
+    @property
+    def tables(self) -> Tables:
+        """Its relational store, behind its back."""
+        return self._arrangement.tables
+
+    @property
+    def every_table(self) -> list[Tables]:
+        """The same, and where it keeps the index of searches if that is elsewhere."""
+        return [self.tables, *self._arrangement.indexes]
+
+    def search_terms(self) -> set[str]:
+        """Every term of the search index."""
+        return self._arrangement.search_terms()
+
+    @property
+    def logs(self) -> list[Path]:
+        """What each process writes to."""
+        return [piece.log for piece in self.pieces]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every process runs."""
+        return all(piece.alive for piece in self.pieces)
+
+    @property
+    def pids(self) -> list[int]:
+        """Of its processes."""
+        return [piece.process.pid for piece in self.pieces if piece.process is not None]
+
     def launch(self) -> None:
-        """Start the process without waiting for it."""
+        """Start the processes without waiting for them."""
         if self not in STARTED:
             STARTED.append(self)
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "secureconnect",
-                    "serve",
-                    "--data-dir",
-                    str(self.data_dir),
-                    "--port",
-                    str(self.port),
-                ],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self.environment,
-                cwd=self.data_dir.parent,
-            )
+        self._arrangement.prepare()
+        for piece in self.pieces:
+            if not piece.alive:
+                piece.launch(self.environment, self.data_dir.parent)
 
     async def start(self) -> None:
-        """Start the process and return once it is ready."""
-        self.launch()
+        """Start the processes and return once they are ready."""
+        await asyncio.to_thread(self.launch)
         await self.ready()
 
     async def ready(self, seconds: float = 60) -> None:
-        """Wait until `/readyz` answers 200."""
-        assert self.process is not None
-        deadline = time.monotonic() + seconds
-        async with httpx.AsyncClient(verify=False) as client:
-            while time.monotonic() < deadline:
-                if self.process.poll() is not None:
-                    break
-                with contextlib.suppress(httpx.TransportError):
-                    if (await client.get(f"{self.url}/readyz")).status_code == 200:
-                        return
-                await asyncio.sleep(0.02)
-        raise AssertionError(f"the server did not become ready:\n{self.log.read_text()[-4000:]}")
+        """Wait until `/readyz` of each process answers 200."""
+        async with asyncio.TaskGroup() as waiting:
+            for piece in self.pieces:
+                waiting.create_task(_ready(piece, seconds))
 
     def kill(self) -> None:
-        """SIGKILL, as a power cut for the process."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        """SIGKILL to all of it, as a power cut."""
+        for piece in self.pieces:
+            piece.signal(signal.SIGKILL)
+        for piece in self.pieces:
+            if piece.process is not None:
+                piece.process.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM to all of it."""
+        for piece in self.pieces:
+            piece.signal(signal.SIGTERM)
 
     async def stop(self, seconds: float = 30) -> int:
         """SIGTERM; returns the exit code."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        self.terminate()
         return await self.exited(seconds)
 
     async def exited(self, seconds: float = 30) -> int:
-        """Wait for the process to end; returns its exit code."""
-        assert self.process is not None
+        """Wait for the end; returns the exit code, of several the one that is not 0."""
+        codes = []
         async with asyncio.timeout(seconds):
-            return await asyncio.to_thread(self.process.wait)
+            for piece in self.pieces:
+                assert piece.process is not None
+                codes.append(await asyncio.to_thread(piece.process.wait))
+        return next((code for code in codes if code != 0), 0)
 
     def clean(self) -> None:
-        """End the process if it still runs."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        """End what still runs, and give up what only this server used."""
+        self.kill()
+        self._arrangement.close()
+
+    def log_text(self) -> str:
+        """What the processes wrote so far, one after the other."""
+        return "".join(log.read_text() for log in self.logs if log.exists())
 
     def lines(self) -> list[str]:
-        """What the process wrote so far."""
-        return self.log.read_text().splitlines()
+        """The same by lines."""
+        return self.log_text().splitlines()
+
+
+async def _ready(piece: Piece, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    async with httpx.AsyncClient(verify=False) as client:
+        while time.monotonic() < deadline and piece.alive:
+            with contextlib.suppress(httpx.TransportError):
+                if (await client.get(f"{piece.url}/readyz")).status_code == 200:
+                    return
+            await asyncio.sleep(0.02)
+    state = "is not ready" if piece.alive else "has ended"
+    raise AssertionError(f"{piece.name} {state}:\n{piece.log.read_text()[-4000:]}")
 
 
 @contextlib.asynccontextmanager
@@ -141,4 +156,4 @@ async def running(data_dir: Path, **sections: dict[str, Any]) -> AsyncIterator[S
         await server.start()
         yield server
     finally:
-        server.clean()
+        await asyncio.to_thread(server.clean)

@@ -7,7 +7,6 @@ import json
 import re
 import secrets
 import shutil
-import signal
 import sqlite3
 import stat
 from pathlib import Path
@@ -177,7 +176,7 @@ async def test_p6_environment_wins_over_the_file(tmp_path: Path) -> None:
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     (tmp_path / "c.toml").write_text(f'[auth]\naccess_ttl=60\n[secrets]\nmaster_key="{key}"\n')
 
-    async def show(**sections: dict[str, Any]) -> Any:
+    async def show(**sections: Any) -> Any:
         ended = await secureconnect(
             "config", "show", "--json", "--config", "c.toml", cwd=tmp_path, **sections
         )
@@ -255,8 +254,7 @@ async def test_p12_a_planned_stop_finishes_what_runs(serve: Serve, reg: Register
         # All of them are being answered: the gauge counts the scrape itself too.
         await eventually(lambda: in_flight(server, 21))
 
-        assert server.process is not None
-        server.process.send_signal(signal.SIGTERM)
+        server.terminate()
         for chat in chats:
             frame = await chat.frame(type="going_away", timeout=10)
             assert 0 <= frame["retry_after_ms"] <= 10_000
@@ -313,7 +311,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return server.data_dir
 
 
-async def refusal(data_dir: Path, **sections: dict[str, Any]) -> str:
+async def refusal(data_dir: Path, **sections: Any) -> str:
     """What `serve` says about this directory; nothing in the database may change."""
     database = data_dir / "secureconnect.db"
     before = database.read_bytes()

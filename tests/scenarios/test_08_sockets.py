@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -45,12 +43,8 @@ async def test_s1_three_credentials_and_no_other(server: Server, reg: Register) 
     (await refused(a.url, f"?ticket={once}")).is_error(401, "UNAUTHORIZED")
 
     old = await ticket(b)
-    with closing(sqlite3.connect(server.data_dir / "secureconnect.db", timeout=20)) as raw, raw:
-        moved = raw.execute(
-            "UPDATE one_time_tokens SET expires_at = expires_at - 31000 WHERE user_id = ? AND purpose = ?",
-            (b.user_id, "ws_ticket"),
-        )
-        assert moved.rowcount == 1, "31 s later"
+    later = "UPDATE one_time_tokens SET expires_at = expires_at - 31000 WHERE user_id = ? AND purpose = ?"
+    assert server.tables.change(later, b.user_id, "ws_ticket") == 1, "31 s later"
     (await refused(b.url, f"?ticket={old}")).is_error(401, "UNAUTHORIZED")
     (await refused(a.url, f"?token={a.access}")).is_error(401, "UNAUTHORIZED")
     (await refused(a.url)).is_error(401, "UNAUTHORIZED")

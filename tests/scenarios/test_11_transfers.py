@@ -6,6 +6,7 @@ import struct
 import zlib
 from pathlib import Path
 
+from stack.processes import descendants
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.files import begin, complete, download, fetch, file, picture, put, thumbnail
 from tests.scenarios.server import Server
@@ -175,12 +176,9 @@ def bits(width: int, height: int) -> bytes:
 
 
 def highest_memory(server: Server) -> int:
-    """The most bytes that the process and those that it started ever had in memory."""
-    assert server.process is not None
-    pid = server.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """The most bytes that the processes and those that they started ever had in memory."""
     found = 0
-    for one in (str(pid), *children):
+    for one in [one for pid in server.pids for one in (pid, *descendants(pid))]:
         lines = Path(f"/proc/{one}/status").read_text().splitlines()
         found += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     return found

@@ -158,7 +158,7 @@ async def test_n5_web_push_is_tried_again_delivered_once_and_ends(
         assert (await told_of(b, (await send(a, g, "and more")).ok(201)))["is_pushed"] is True
         assert len((await b.get("/v1/push/deliveries")).ok()["deliveries"]) == 3
         assert len(service.requests) == 5
-        stored = b"".join(path.read_bytes() for path in server.data_dir.glob("secureconnect.db*"))
+        stored = server.tables.dump()
         for secret in (f"{service.url}/s/1", browser.keys["auth"]):
             assert secret.encode() not in stored
         metrics = (await b.get("/metrics")).raw.decode()

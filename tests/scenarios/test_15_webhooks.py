@@ -80,7 +80,7 @@ async def test_b3_sixty_posts_a_minute_and_no_more(serve: Serve, reg: Register) 
         # Also where no route is found, and where the method is a wrong one.
         assert (await request(server.url, "POST", hook["path"] + "/")).status == 404
         assert (await request(server.url, "GET", hook["path"])).status == 405
-        log = server.log.read_text()
+        log = server.log_text()
         assert "/v1/hooks/{webhook_id}/{secret}" in log
         metrics = (await request(server.url, "GET", "/metrics")).raw.decode()
         assert "/v1/hooks/{webhook_id}/{secret}" in metrics

@@ -1,7 +1,5 @@
 """Keeping people out and letting them go: scenarios G3, G4, G8 up to the erasure, G10, A24 and S18."""
 
-import contextlib
-import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -94,9 +92,7 @@ async def test_g4_a_ban_ends_by_itself(server: Server, admin: Person, reg: Regis
     until = (await ban(admin, b, duration=0.01)).ok()["banned_until"]
     assert datetime.fromisoformat(until) - datetime.now(UTC) < timedelta(seconds=36)
     end = int(time.time() * 1000) + 1500
-    file = server.data_dir / "secureconnect.db"
-    with contextlib.closing(sqlite3.connect(file, timeout=10)) as database, database:
-        database.execute("UPDATE user_bans SET banned_until = ? WHERE user_id = ?", (end, b.user_id))
+    server.tables.change("UPDATE user_bans SET banned_until = ? WHERE user_id = ?", end, b.user_id)
     (await log_in(b)).is_error(403, "ACCOUNT_BANNED")
 
     async def free() -> bool:

@@ -4,9 +4,7 @@ import asyncio
 import io
 import json
 import secrets
-import sqlite3
 import zipfile
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -261,10 +259,8 @@ async def test_g8_erased_means_erased(serve: Serve, reg: Register) -> None:
 
 def keep_only_the_id(server: Server, a: Person) -> None:
     """Records of what A did name neither address nor device."""
-    with closing(sqlite3.connect(server.data_dir / "secureconnect.db", timeout=10)) as database:
-        told = database.execute(
-            "SELECT ip, user_agent, session_id, request_id FROM audit_logs WHERE actor_id = ?", (a.user_id,)
-        ).fetchall()
+    query = "SELECT ip, user_agent, session_id, request_id FROM audit_logs WHERE actor_id = ?"
+    told = server.tables.rows(query, a.user_id)
     assert told
     assert {value for row in told for value in row} == {None}
 
@@ -293,11 +289,9 @@ async def test_g9_groups_find_another_owner(serve: Serve, reg: Register) -> None
         assert gone["data"] == {"user_id": a.user_id, "by": None, "reason": "erased"}
         assert (await b.get(f"/v1/conversations/{members}")).ok()["owner_id"] == b.user_id
         await audited(admin, "ownership_transferred", target_id=members, actor_type="system")
-        with closing(sqlite3.connect(server.data_dir / "secureconnect.db", timeout=10)) as database:
-            left = "SELECT count(*) FROM conversations WHERE conversation_id = ?"
-            assert database.execute(left, (alone,)).fetchone() == (0,)
-            both = "SELECT count(*) FROM timeline_events WHERE conversation_id = ?"
-            assert database.execute(both, (alone,)).fetchone() == (0,)
+        for table in ("conversations", "timeline_events"):
+            left = f"SELECT count(*) FROM {table} WHERE conversation_id = ?"
+            assert server.tables.rows(left, alone) == [(0,)]
 
 
 async def test_k6_an_operator_exports_and_erases(serve: Serve, reg: Register, tmp_path: Path) -> None:
@@ -312,7 +306,7 @@ async def test_k6_an_operator_exports_and_erases(serve: Serve, reg: Register, tm
         place = ("--data-dir", server.data_dir)
 
         async def run(*arguments: str | Path) -> Any:
-            return await secureconnect(*arguments, *place, cwd=tmp_path)
+            return await secureconnect(*arguments, *place, cwd=tmp_path, beside=server)
 
         out = tmp_path / "a.zip"
         told = await run("export-user", "--user", a.email, "--out", out, "--json")
@@ -349,7 +343,6 @@ async def test_k6_an_operator_exports_and_erases(serve: Serve, reg: Register, tm
         assert list(in_rows(server, [marker, b.email, b.username])) == []
         assert not [term for term in terms(server) if marker in term]
         assert list(in_files(server, [marker, a.email, b.email, a.username, b.username])) == []
-        with closing(sqlite3.connect(server.data_dir / "secureconnect.db")) as database:
-            left = database.execute("SELECT count(*) FROM conversations").fetchone()
-        assert left == (0,), "a conversation of two who are erased is nobody's"
+        left = server.tables.rows("SELECT count(*) FROM conversations")
+        assert left == [(0,)], "a conversation of two who are erased is nobody's"
         assert not mails(server, a.email)

@@ -1,7 +1,5 @@
 """Old events go as their conversation says: scenario G12."""
 
-import contextlib
-import sqlite3
 from typing import Any
 
 from tests.scenarios.audit import audited
@@ -16,12 +14,13 @@ DAY = 24 * 3600 * 1000
 
 def age(server: Server, conversation_id: str, upto_seq: int, days: int) -> None:
     """Let events have happened earlier. The server is stopped."""
-    with contextlib.closing(sqlite3.connect(server.data_dir / "secureconnect.db")) as database, database:
-        for table in ("timeline_events", "messages"):
-            database.execute(
-                f"UPDATE {table} SET sent_at = sent_at - ? WHERE conversation_id = ? AND seq <= ?",
-                (days * DAY, conversation_id, upto_seq),
-            )
+    for table in ("timeline_events", "messages"):
+        server.tables.change(
+            f"UPDATE {table} SET sent_at = sent_at - ? WHERE conversation_id = ? AND seq <= ?",
+            days * DAY,
+            conversation_id,
+            upto_seq,
+        )
 
 
 async def everything_else(a: Person, b: Person, g: str, other: str) -> Any:

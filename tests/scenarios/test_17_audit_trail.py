@@ -1,9 +1,8 @@
 """Every event of docs/reference/audit.md by what causes it."""
 
 import re
-import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from tests.scenarios.conftest import Register
@@ -49,8 +48,7 @@ async def _enter_elsewhere(w: World) -> None:
     """From another address, which a server without trusted proxies does not see, on another device."""
     (server,) = [server for server in STARTED if server.url == w.a.url]
     z = await someone(w)
-    with closing(sqlite3.connect(server.data_dir / "secureconnect.db", timeout=10)) as database, database:
-        database.execute("UPDATE sessions SET ip = '203.0.113.1' WHERE user_id = ?", (z.user_id,))
+    server.tables.change("UPDATE sessions SET ip = '203.0.113.1' WHERE user_id = ?", z.user_id)
     await z.login(device_name="another")
 
 
@@ -231,6 +229,5 @@ def documented() -> set[str]:
 def recorded(w: World, event: str) -> int:
     """How many records of this event there are; records of failures come from a queue."""
     (server,) = [server for server in STARTED if server.url == w.a.url]
-    with closing(sqlite3.connect(server.data_dir / "secureconnect.db", timeout=10)) as database:
-        query = "SELECT count(*) FROM audit_logs WHERE event = ?"
-        return int(database.execute(query, (event,)).fetchone()[0])
+    ((count,),) = server.tables.rows("SELECT count(*) FROM audit_logs WHERE event = ?", event)
+    return int(count)

@@ -238,7 +238,7 @@ async def test_o7_logs_are_json_and_discreet(observed: Server, reg: Register) ->
     marker = secrets.token_hex(8)
     hidden = await provoke(a, conversation_id, marker)
     check_log(observed)
-    text = observed.log.read_text()
+    text = observed.log_text()
     assert marker not in text
     assert not [secret for secret in hidden if secret in text]
 

@@ -12,8 +12,8 @@ import pytest
 
 from secureconnect.client import Event, LocalState
 from tests.faults.plan import SEED, kills
-from tests.faults.stored import check_log, check_membership, read_file
-from tests.faults.stored_changes import Changed, read_changes
+from tests.faults.stored import check_log, check_membership, read_stored
+from tests.faults.stored_changes import Changed
 from tests.scenarios import files
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.crash import Reader
@@ -170,11 +170,10 @@ async def test_x6_killed_between_changes_of_messages(serve: Serve, reg: Register
                 server.kill()
                 await asyncio.gather(*workers)
                 await server.start()
-                path = server.data_dir / "secureconnect.db"
-                stored = read_file(path)
+                stored = read_stored(server.tables)
                 check_log(stored)
                 check_membership(stored)
-                changed = read_changes(path)
+                changed = Changed(server.tables)
                 changed.check()
                 crowd.check(changed)
             log = await whole_log(people[-1], g)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.faults.plan import SEED, kills
-from tests.faults.stored import Stored, check_log, check_membership, read_file
+from tests.faults.stored import Stored, check_log, check_membership, read_stored
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.crash import HttpWriter, Reader, SocketWriter, Writer
 from tests.scenarios.patience import eventually
@@ -23,7 +23,7 @@ KILLS = kills(6)
 
 def stored_in(server: Server) -> Stored:
     """The server's file, consistent in itself."""
-    stored = read_file(server.data_dir / "secureconnect.db")
+    stored = read_stored(server.tables)
     check_log(stored)
     check_membership(stored)
     return stored

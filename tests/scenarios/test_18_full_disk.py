@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.stored import check_log, check_membership, read_file
+from tests.faults.stored import check_log, check_membership, read_stored
 from tests.scenarios.conftest import Register
 from tests.scenarios.disks import KINDS, SmallFileSystem
 from tests.scenarios.files import begin, complete, put
@@ -86,7 +86,7 @@ async def test_x11_full_and_free_again(kind: str, tmp_path: Path, reg: Register)
     async with contextlib.AsyncExitStack() as stack:
         disk = stack.enter_context(KINDS[kind](tmp_path / "disk"))
         server = Server(disk.data_dir)
-        server.log = tmp_path / "server.log"
+        server.pieces[0].log = tmp_path / "server.log"
         stack.callback(server.clean)
         await server.start()
         a, b = await reg("a", "b", url=server.url)
@@ -121,7 +121,7 @@ async def test_x11_full_and_free_again(kind: str, tmp_path: Path, reg: Register)
         assert log == talk.acked, "exactly what was acknowledged"
         assert [frame["seq"] for frame in theirs.events(g)] == sorted(log)
         assert talk.refused >= 2
-        stored = read_file(disk.data_dir / "secureconnect.db")
+        stored = read_stored(server.tables)
         check_log(stored)
         check_membership(stored)
         assert await server.stop() == 0

@@ -25,6 +25,7 @@ async def create(server: Server, person: Person, password: str = PASSWORD, **fie
         "--password-file",
         file,
         cwd=server.data_dir.parent,
+        beside=server,
     )
 
 
@@ -104,8 +105,7 @@ async def test_k9_one_process_per_directory(serve: Serve, reg: Register) -> None
         assert str(first.data_dir) in second.err
         assert "Traceback" not in second.err
         await direct(a, b)
-        assert first.process is not None
-        assert first.process.poll() is None
+        assert first.alive
 
         # The same port with another directory: 1 as well.
         other = await secureconnect(

@@ -47,11 +47,13 @@ async def written(server: Server, name: str) -> bool:
 
 
 def left(server: Server) -> list[Path]:
-    """The log and every file of the data directory, but the keys of the server and mails to be sent."""
+    """Logs, tables and every file of the data directory, but the keys of the server and mails to be sent."""
     apart = {server.data_dir / "secrets", server.data_dir / "mail"}
     files = [path for path in server.data_dir.rglob("*") if path.is_file() and not apart & {*path.parents}]
-    assert {"secureconnect.db", "search.db", "push.jsonl"} <= {file.name for file in files}
-    return [server.log, *files]
+    assert "push.jsonl" in {file.name for file in files}
+    copy = server.data_dir.parent / "tables"
+    copy.write_bytes(server.tables.dump())
+    return [*server.logs, copy, *files]
 
 
 def open_to_others(directory: Path) -> list[tuple[str, str]]:

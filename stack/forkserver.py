@@ -1,0 +1,105 @@
+"""`python -m stack.forkserver FD`: has imported SecureConnect, and forks processes of it on demand.
+
+A process of SecureConnect spends most of its start importing itself. Tests start hundreds. Each of those is a
+process of its own, with its own pid, environment, log and end; only the importing is shared.
+
+Protocol, over the socket whose descriptor is the argument: a request is one line of JSON with `arguments`,
+`environment`, `directory` and `log`; its answer `{"pid": …}`; when a process ends, a line
+`{"ended": pid, "code": …}`, negative for a signal. The end of the socket kills what was forked.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from typing import Any
+
+__all__ = ["main"]
+
+
+def main(descriptor: int) -> None:
+    """Serve until the socket ends. Returns in forked processes only by SystemExit."""
+    asking = socket.socket(fileno=descriptor)
+    _import_product()
+    gc.collect()
+    gc.freeze()  # so that the pages stay shared
+    waking, woken = socket.socketpair()
+    for end in (waking, woken):
+        end.setblocking(False)
+    signal.set_wakeup_fd(woken.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    # Ctrl-C at a terminal is for whoever supervises.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    selector = selectors.DefaultSelector()
+    selector.register(asking, selectors.EVENT_READ)
+    selector.register(waking, selectors.EVENT_READ)
+    children: set[int] = set()
+    pending = b""
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is waking:
+                with contextlib.suppress(BlockingIOError):
+                    waking.recv(4096)
+                _report(asking, children)
+                continue
+            data = asking.recv(1 << 20)
+            if not data:
+                for child in children:
+                    os.kill(child, signal.SIGKILL)
+                return
+            *lines, pending = (pending + data).split(b"\n")
+            for line in lines:
+                wanted = json.loads(line)
+                pid = os.fork()
+                if pid == 0:
+                    for end in (asking, waking, woken):
+                        end.close()
+                    selector.close()
+                    _become(wanted)
+                children.add(pid)
+                asking.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+
+
+def _report(asking: socket.socket, children: set[int]) -> None:
+    while children:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        children.discard(pid)
+        told = {"ended": pid, "code": os.waitstatus_to_exitcode(status)}
+        with contextlib.suppress(BrokenPipeError):
+            asking.sendall(json.dumps(told).encode() + b"\n")
+
+
+def _become(wanted: dict[str, Any]) -> None:
+    """Be a process of SecureConnect as the shell would have started it."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+    os.setsid()
+    os.chdir(wanted["directory"])
+    os.environ.clear()
+    os.environ.update(wanted["environment"])
+    log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.close(log)
+    os.close(nothing)
+    sys.argv = ["secureconnect", *wanted["arguments"]]
+    from secureconnect.app.cli import main as secureconnect
+
+    sys.exit(secureconnect(wanted["arguments"]))
+
+
+def _import_product() -> None:
+    import secureconnect.app.commands.createadmin
+    import secureconnect.app.server  # noqa: F401
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,14 @@
+"""Which arrangement the profile of this run has."""
+
+from pathlib import Path
+
+from tests.scenarios.pieces import Arrangement, Embedded
+from tests.scenarios.profiles import PROFILE, Profile
+
+__all__ = ["arranged"]
+
+
+def arranged(data_dir: Path, port: int) -> Arrangement:
+    """The pieces of a server on `port`."""
+    assert PROFILE is Profile.EMBEDDED
+    return Embedded(data_dir, port)
