@@ -8,13 +8,23 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from secureconnect.app.commands import chat, config, createadmin, documents, migrate, people, serve, version
+from secureconnect.app.commands import (
+    backup,
+    chat,
+    config,
+    createadmin,
+    documents,
+    migrate,
+    people,
+    serve,
+    version,
+)
 from secureconnect.app.failure import Failure
 from secureconnect.app.settings import SettingsError
 
 __all__ = ["main"]
 
-_COMMANDS = (serve, migrate, config, documents, createadmin, people, chat, version)
+_COMMANDS = (serve, migrate, config, documents, createadmin, people, backup, chat, version)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

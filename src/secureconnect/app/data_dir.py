@@ -10,6 +10,7 @@
         vapid_key       the private key of Web Push, 32 bytes in base64
     push.jsonl          pushes to apps, until a provider is configured
     lock                held while a process serves the directory
+    restoring           there while a restore is not finished: no server starts then
 """
 
 import base64
@@ -28,7 +29,7 @@ import msgspec
 from secureconnect.app.failure import Failure
 from secureconnect.app.settings import Settings
 
-__all__ = ["DataDirectory", "DirectoryLock", "InUse", "open_data_dir"]
+__all__ = ["DataDirectory", "DirectoryLock", "InUse", "open_data_dir", "restore_mark"]
 
 _KEY_BYTES = 32
 
@@ -116,6 +117,11 @@ class DirectoryLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def restore_mark(data_dir: Path) -> Path:
+    """The file that says that a restore is not finished."""
+    return data_dir / "restoring"
 
 
 def _hold(stack: ExitStack, path: Path) -> None:

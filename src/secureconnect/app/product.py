@@ -4,6 +4,7 @@ from typing import cast
 
 from msgspec import Struct
 
+from secureconnect.app.backup.schedule import backup_module
 from secureconnect.app.bearers import Bearers
 from secureconnect.app.commits import tell_each
 from secureconnect.app.late import Late
@@ -359,6 +360,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         admin.module,
         privacy.module,
         presence_module,
+        backup_module(settings, clock, metrics),
     ]
     return Product(
         modules=modules,

@@ -15,7 +15,7 @@ import uvicorn
 import uvloop
 
 from secureconnect import __version__
-from secureconnect.app.data_dir import DataDirectory, open_data_dir
+from secureconnect.app.data_dir import DataDirectory, open_data_dir, restore_mark
 from secureconnect.app.edges import Edges, build_edges, unreadable
 from secureconnect.app.failure import Failure
 from secureconnect.app.health import SERVICE
@@ -52,6 +52,8 @@ def serve(settings: Settings, read: Callable[[], Settings]) -> int:
     Raises:
         Failure, DatabaseRefused: it could not start.
     """
+    if restore_mark(settings.data_dir).exists():
+        raise Failure("a restore of this data directory was not finished\nRun `secureconnect restore` again.")
     data_dir = open_data_dir(settings)
     with data_dir.lock(), _listening(settings) as listener:
         observability = settings.observability

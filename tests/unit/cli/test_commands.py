@@ -95,11 +95,12 @@ def test_config_check_warns_about_production_on_one_disk(
     monkeypatch.setenv("SECURECONNECT__SERVER__ENVIRONMENT", "production")
     monkeypatch.setenv("SECURECONNECT__SERVER__PUBLIC_URL", "https://chat.example")
     assert main(["config", "check", "--json"]) == 0
-    disk, mail, push, admins, metrics = json.loads(capsys.readouterr().out)["warnings"]
+    disk, mail, push, admins, backups, metrics = json.loads(capsys.readouterr().out)["warnings"]
     assert "one disk" in disk
     assert "mail.backend" in mail
     assert "push.fcm_credentials" in push
     assert "auth.admin_mfa_required" in admins
+    assert "backup.schedule" in backups
     assert "/metrics" in metrics
 
 

@@ -36,6 +36,7 @@ def check(settings: Settings, roles: Sequence[str] = ()) -> Iterator[Fault]:
     yield from _push(settings)
     yield from (Fault(*fault) for fault in media_faults(settings.turn, settings.sfu))
     yield from _stores(settings, roles)
+    yield from _backup(settings)
     auth, development = settings.auth, not settings.production
     faults = sign_on_faults(auth.oidc_providers, auth.oidc_redirect_uris, development=development)
     yield from (Fault(*fault) for fault in faults)
@@ -144,6 +145,20 @@ def _key_faults(push: PushSettings) -> Iterator[tuple[str, str]]:
             read(getattr(push, name))
         except ValueError as error:
             yield name, str(error)
+
+
+def _backup(settings: Settings) -> Iterator[Fault]:
+    from secureconnect.kit.cron import Cron, CronFault
+
+    given = settings.backup
+    if not given.schedule:
+        return
+    if not given.dir:
+        yield Fault("backup.dir", "is needed with backup.schedule")
+    try:
+        Cron(given.schedule)
+    except CronFault as error:
+        yield Fault("backup.schedule", str(error))
 
 
 def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from secureconnect.app.settings.backup import BackupSettings
 from secureconnect.app.settings.bots import BotSettings
 from secureconnect.app.settings.limits import RateLimitSettings
 from secureconnect.app.settings.mail import MailSettings
@@ -63,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True):
     privacy: PrivacySettings = PrivacySettings()
     audit: AuditSettings = AuditSettings()
     observability: ObservabilitySettings = ObservabilitySettings()
+    backup: BackupSettings = BackupSettings()
 
     @property
     def data_dir(self) -> Path:

@@ -57,6 +57,10 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield "calls do not get through every NAT: set turn.urls and turn.secret"
     if not settings.auth.admin_mfa_required:
         yield "a password alone makes somebody server admin: set auth.admin_mfa_required"
+    if not settings.backup.schedule:
+        yield "no backups are made here: set backup.schedule and backup.dir, or run `backup` from cron"
+    elif not settings.backup.passphrase:
+        yield "backups are readable to whoever has them: set backup.passphrase"
     observability = settings.observability
     if not observability.metrics_token and not observability.metrics_listen:
         yield "/metrics is open to everybody on the public port: set observability.metrics_token"
@@ -70,6 +74,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
         ("redis.url", _password(settings.redis.url)),
         ("object_store.secret_key", settings.object_store.secret_key),
         ("mail.password", settings.mail.password),
+        ("backup.passphrase", settings.backup.passphrase),
         *(("auth.oidc_providers", provider.client_secret) for provider in settings.auth.oidc_providers),
         ("push.vapid_private_key", settings.push.vapid_private_key),
         ("turn.secret", settings.turn.secret),

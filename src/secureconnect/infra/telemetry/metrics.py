@@ -134,6 +134,12 @@ class Metrics:
         )
         self._lag = histogram("event_loop_lag_seconds", "How late a timer of the event loop fires.")
         self._free = gauge("data_dir_free_bytes", "Free space where the data lives.")
+        # Its label makes the series appear only where it is asked for: elsewhere no backup is missing.
+        self._backup = gauge(
+            "backup_last_success_timestamp_seconds",
+            "When the newest verified backup began, 0 without one; there with `backup.schedule`.",
+            "kind",
+        )
         #: What happens to files.
         self.files = FileMetrics(registry)
         #: What is asked of the servers that carry media.
@@ -341,6 +347,10 @@ class Metrics:
 
     def breaker(self, dependency: str, state: int) -> None:
         self._breakers.labels(dependency).set(state)
+
+    def watch_backups(self, last: Callable[[], float]) -> None:
+        """Compute the time of the last verified backup; without a schedule there is no such series."""
+        self._backup.labels("scheduled").set_function(last)
 
     def loop_lag(self, seconds: float) -> None:
         self._lag.observe(seconds)

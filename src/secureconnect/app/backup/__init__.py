@@ -1,0 +1,1 @@
+"""Backups: made online, checked whole, and known to restore (docs/reference/operations.md §8)."""

@@ -1,0 +1,1 @@
+"""One compressed, checked and, with a passphrase, encrypted file that holds a whole installation."""
