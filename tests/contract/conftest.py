@@ -21,11 +21,14 @@ from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
 from secureconnect.migrations import runner
 from stack.seaweed import Seaweed, seaweed
+from stack.valkey import Valkey
+from stack.valkey_groups import ValkeyCluster
 
 from .blob_worlds import BLOBS, BlobWorld
 from .manual_clock import ManualClock
 from .numbers import numbers
 from .outbox_world import Desk
+from .redis_worlds import fresh_database, opened_bus, opened_cache
 from .timeline_world import World
 
 OpenDatabase = Callable[[Path], Awaitable[Database]]
@@ -39,20 +42,49 @@ async def open_sqlite_database(directory: Path) -> Database:
 
 DATABASES: dict[str, OpenDatabase] = {"sqlite": open_sqlite_database}
 TIMELINES: dict[str, Callable[[Database, CommitListener], Timeline]] = {"relational": RelationalTimeline}
-BUSES: dict[str, Callable[[], Awaitable[Bus]]] = {}
-CACHES: dict[str, Callable[[Clock], Awaitable[Cache]]] = {}
+Url = Callable[[str], str]  # of a server by its kind
+OpenCache = Callable[[Clock], contextlib.AbstractAsyncContextManager[Cache]]
 
 
-async def _memory_bus() -> Bus:
-    return MemoryBus()
+@contextlib.asynccontextmanager
+async def memory_bus(_: Url) -> AsyncIterator[Bus]:
+    bus = MemoryBus()
+    yield bus
+    await bus.close()
 
 
-async def _memory_cache(clock: Clock) -> Cache:
-    return MemoryCache(clock)
+@contextlib.asynccontextmanager
+async def memory_cache(_: Url, clock: Clock) -> AsyncIterator[Cache]:
+    cache = MemoryCache(clock)
+    yield cache
+    await cache.close()
 
 
-BUSES["memory"] = _memory_bus
-CACHES["memory"] = _memory_cache
+BUSES: dict[str, Callable[[Url], contextlib.AbstractAsyncContextManager[Bus]]] = {
+    "memory": memory_bus,
+    "valkey": lambda url: opened_bus(fresh_database(url("valkey"))),
+    "valkey cluster": lambda url: opened_bus(url("cluster")),
+}
+CACHES: dict[str, Callable[[Url, Clock], contextlib.AbstractAsyncContextManager[Cache]]] = {
+    "memory": memory_cache,
+    "valkey": lambda url, clock: opened_cache(fresh_database(url("valkey")), clock),
+    "valkey cluster": lambda url, clock: opened_cache(url("cluster"), clock),
+}
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Url]:
+    """The URLs of servers of this run, each started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def url(kind: str) -> str:
+            directory = tmp_path_factory.mktemp(kind)
+            if kind == "cluster":
+                return stack.enter_context(ValkeyCluster(directory)).url
+            return stack.enter_context(Valkey(directory)).url
+
+        yield url
 
 
 @pytest.fixture
@@ -68,17 +100,21 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 @pytest.fixture(params=sorted(BUSES))
-async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    opened = await BUSES[request.param]()
-    yield opened
-    await opened.close()
+async def bus(request: pytest.FixtureRequest, redis_url: Url) -> AsyncIterator[Bus]:
+    async with BUSES[request.param](redis_url) as opened:
+        yield opened
 
 
 @pytest.fixture(params=sorted(CACHES))
-async def cache(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIterator[Cache]:
-    opened = await CACHES[request.param](clock)
-    yield opened
-    await opened.close()
+def open_cache(request: pytest.FixtureRequest, redis_url: Url) -> OpenCache:
+    """Opens a cache without entries."""
+    return functools.partial(CACHES[request.param], redis_url)
+
+
+@pytest.fixture
+async def cache(open_cache: OpenCache, clock: ManualClock) -> AsyncIterator[Cache]:
+    async with open_cache(clock) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

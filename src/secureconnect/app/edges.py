@@ -63,6 +63,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         stores.blobs,
         stores.metrics,
         stores.clock,
+        redis=stores.ping_redis,
         mail_goes_out=lambda: product.mail.reachable,
         pushes_go_out=lambda: product.push.reachable,
         draining=lambda: drain.draining,

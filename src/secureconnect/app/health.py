@@ -32,6 +32,7 @@ class Health:
     """Answers /health, /livez, /readyz and /metrics.
 
     Args:
+        redis: asks Redis for a sign of life; None where there is none.
         mail_goes_out: False since mail could not be handed over, until it can.
         pushes_go_out: the same of pushes to apps.
         draining: True once the process is stopping.
@@ -45,6 +46,7 @@ class Health:
         metrics: Metrics,
         clock: Clock,
         *,
+        redis: Callable[[], Awaitable[float]] | None,
         mail_goes_out: Callable[[], bool],
         pushes_go_out: Callable[[], bool],
         draining: Callable[[], bool],
@@ -52,6 +54,7 @@ class Health:
     ) -> None:
         self._database = database
         self._blobs = blobs
+        self._redis = redis
         self._metrics = metrics
         self._clock = clock
         self._mail_goes_out = mail_goes_out
@@ -81,8 +84,10 @@ class Health:
 
     async def readyz(self, _: Mapping[bytes, bytes]) -> PageReply:
         """200 while requests can be served: the relational store is the one thing that is required."""
-        database, objects = await asyncio.gather(
-            self._probe("database", self._database.ping), self._probe("object_store", self._blobs.ping)
+        database, objects, redis = await asyncio.gather(
+            self._probe("database", self._database.ping),
+            self._probe("object_store", self._blobs.ping),
+            self._probe("redis", self._redis),
         )
         # These are not asked for the sake of asking: what went out last says how they are.
         mail = Dependency("up", None) if self._mail_goes_out() else Dependency("down", None, "mails wait")
@@ -91,14 +96,14 @@ class Health:
         dependencies = {
             "database": database,
             "timeline": database,
-            "redis": Dependency("disabled", None),
+            "redis": redis,
             "object_store": objects,
             "mail": mail,
             "push": push,
             "sfu": Dependency("disabled", None),
         }
         up = database.status == "up" and not self._draining()
-        whole = objects.status == mail.status == push.status == "up"
+        whole = all(each.status != "down" for each in dependencies.values())
         body = {
             "status": ("ready" if whole else "degraded") if up else "unavailable",
             "service": SERVICE,
@@ -116,7 +121,9 @@ class Health:
         text = self._metrics.exposition()
         return PageReply(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def _probe(self, name: str, ping: Callable[[], Awaitable[float]]) -> Dependency:
+    async def _probe(self, name: str, ping: Callable[[], Awaitable[float]] | None) -> Dependency:
+        if ping is None:
+            return Dependency("disabled", None)
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
                 seconds = await ping()

@@ -1,18 +1,19 @@
 """The stores of one process: opened, migrated, and closed in order."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from msgspec import Struct
 
 from secureconnect.app.data_dir import DataDirectory
+from secureconnect.app.exchange import open_exchange
 from secureconnect.app.failure import Failure
 from secureconnect.app.object_store import open_blobs
 from secureconnect.app.search_file import SearchFile
 from secureconnect.app.settings import Settings
 from secureconnect.infra.blobs.base import Blobs
-from secureconnect.infra.bus.memory import MemoryBus
-from secureconnect.infra.cache.memory import MemoryCache
+from secureconnect.infra.bus.base import Bus
+from secureconnect.infra.cache.base import Cache
 from secureconnect.infra.crypto.sealing import Sealer
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
 from secureconnect.infra.outbox.relational import RelationalOutbox
@@ -32,8 +33,8 @@ class Stores(Struct, frozen=True):
 
     database: SqliteDatabase
     timeline: RelationalTimeline
-    bus: MemoryBus
-    cache: MemoryCache
+    bus: Bus
+    cache: Cache
     sealer: Sealer
     cursors: Cursors
     clock: Clock
@@ -42,6 +43,8 @@ class Stores(Struct, frozen=True):
     blobs: Blobs
     search: SearchIndex
     vapid_key: bytes
+    #: Seconds that Redis needs to answer; None without it.
+    ping_redis: Callable[[], Awaitable[float]] | None = None
 
 
 @contextlib.asynccontextmanager
@@ -62,7 +65,7 @@ async def open_stores(
         statement_timeout=settings.database.statement_timeout,
     )
     search = SearchFile(data_dir.search, settings)
-    bus, cache = MemoryBus(), MemoryCache(clock)
+    exchange_scope = contextlib.AsyncExitStack()
     blobs = open_blobs(settings, data_dir, clock, metrics, alone=alone)
     try:
         await _migrate(database, automatic=settings.database.auto_migrate)
@@ -71,11 +74,12 @@ async def open_stores(
             lambda: database.connections().idle,
             database.connections().limit,
         )
+        exchange = await exchange_scope.enter_async_context(open_exchange(settings, clock, metrics))
         yield Stores(
             database,
             RelationalTimeline(database, metrics=metrics),
-            bus,
-            cache,
+            exchange.bus,
+            exchange.cache,
             Sealer(data_dir.master_key, data_dir.previous_master_keys),
             Cursors(data_dir.cursor_key),
             clock,
@@ -85,10 +89,10 @@ async def open_stores(
             blobs,
             SqliteSearchIndex(search),
             data_dir.vapid_key,
+            exchange.ping,
         )
     finally:
-        await bus.close()
-        await cache.close()
+        await exchange_scope.aclose()
         await blobs.close()
         await search.close()
         await database.close()

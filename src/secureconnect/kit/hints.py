@@ -1,6 +1,7 @@
 """What travels on the bus: hints that may be lost without losing data (architecture, idea 1).
 
-Channels: `conv:<conversation_id>`, `user:<user_id>`, and `ctl` for every process.
+Channels: `conv:<conversation_id>`, `user:<user_id>`, and `ctl` for every process. Hints travel as arrays,
+also to and from processes of the next and the previous version: fields are only appended, and with defaults.
 """
 
 import msgspec
@@ -33,7 +34,7 @@ def user_channel(user_id: str) -> str:
     return f"user:{user_id}"
 
 
-class EventHint(msgspec.Struct, frozen=True, tag="event"):
+class EventHint(msgspec.Struct, frozen=True, array_like=True, tag="event"):
     """A durable event was committed. `frame` is the encoded socket frame for everybody but its sender.
 
     `sender_frame` is the variant for the sockets of `actor_id`, or None when both are the same bytes.
@@ -52,7 +53,7 @@ class EventHint(msgspec.Struct, frozen=True, tag="event"):
     personal: bool = False
 
 
-class ConversationFrame(msgspec.Struct, frozen=True, tag="conv_frame"):
+class ConversationFrame(msgspec.Struct, frozen=True, array_like=True, tag="conv_frame"):
     """An ephemeral frame for the members of a conversation, except `except_user` (typing, receipts)."""
 
     conversation_id: str
@@ -60,7 +61,7 @@ class ConversationFrame(msgspec.Struct, frozen=True, tag="conv_frame"):
     except_user: str | None = None
 
 
-class ConversationGone(msgspec.Struct, frozen=True, tag="conv_gone"):
+class ConversationGone(msgspec.Struct, frozen=True, array_like=True, tag="conv_gone"):
     """A conversation stopped existing for `user_id` (None: for everybody)."""
 
     conversation_id: str
@@ -68,7 +69,7 @@ class ConversationGone(msgspec.Struct, frozen=True, tag="conv_gone"):
     user_id: str | None = None
 
 
-class UserFrame(msgspec.Struct, frozen=True, tag="user_frame"):
+class UserFrame(msgspec.Struct, frozen=True, array_like=True, tag="user_frame"):
     """An ephemeral frame for all sockets of one user, except those of `except_connection`."""
 
     user_id: str
@@ -76,13 +77,13 @@ class UserFrame(msgspec.Struct, frozen=True, tag="user_frame"):
     except_connection: str | None = None
 
 
-class PresenceChanged(msgspec.Struct, frozen=True, tag="presence"):
+class PresenceChanged(msgspec.Struct, frozen=True, array_like=True, tag="presence"):
     """What others see of this user's presence may have changed."""
 
     user_id: str
 
 
-class SessionEnded(msgspec.Struct, frozen=True, tag="session_ended"):
+class SessionEnded(msgspec.Struct, frozen=True, array_like=True, tag="session_ended"):
     """A session was revoked: forget it and close its sockets with close code `close`."""
 
     user_id: str
@@ -90,13 +91,13 @@ class SessionEnded(msgspec.Struct, frozen=True, tag="session_ended"):
     close: int
 
 
-class ProfileChanged(msgspec.Struct, frozen=True, tag="profile"):
+class ProfileChanged(msgspec.Struct, frozen=True, array_like=True, tag="profile"):
     """Cached names of this user are stale."""
 
     user_id: str
 
 
-class FactsChanged(msgspec.Struct, frozen=True, tag="facts"):
+class FactsChanged(msgspec.Struct, frozen=True, array_like=True, tag="facts"):
     """Cached members and settings of this conversation are stale."""
 
     conversation_id: str

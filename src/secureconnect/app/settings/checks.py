@@ -196,9 +196,21 @@ def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
     elif url and url.removeprefix(SQLITE) in ("", ":memory:"):
         yield Fault("database.url", "must name a file: acknowledged messages are kept")
     if settings.redis.url:
-        yield Fault("redis.url", "this version has no Redis: leave it out")
+        yield from _redis(settings.redis.url)
     objects = settings.object_store
     if objects.backend == "s3":
         for key, value in (("access_key", objects.access_key), ("secret_key", objects.secret_key)):
             if not value:
                 yield Fault(f"object_store.{key}", "is needed with object_store.backend=s3")
+
+
+def _redis(url: str) -> Iterator[Fault]:
+    from secureconnect.infra.redis.address import parse_address  # most processes have none
+
+    try:
+        address = parse_address(url)
+    except ValueError as error:
+        yield Fault("redis.url", str(error))
+        return
+    if address.ca_file and not Path(address.ca_file).is_file():
+        yield Fault("redis.url", f"{address.ca_file} is not a file")

@@ -106,8 +106,17 @@ class RedisSettings(Section, frozen=True):
     """The bus and the cache between processes."""
 
     url: Annotated[
-        str, about("must stay empty: this version serves from one process, with both in memory", secret=True)
+        str,
+        about(
+            "`redis://…`, `rediss://…`, `unix:///path`, `redis+sentinel://…/master` or `redis+cluster://…`",
+            default="both in memory, for one process",
+            secret=True,
+        ),
     ] = ""
+    timeout: Annotated[float, about("longest wait for a connection or a command", unit="s", gt=0, le=60)] = 2
+    health_interval: Annotated[
+        float, about("time between pings, and until one that was down is tried again", unit="s", gt=0, le=60)
+    ] = 2
 
 
 class ResilienceSettings(Section, frozen=True):

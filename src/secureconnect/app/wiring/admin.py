@@ -153,7 +153,7 @@ def _probes(stores: Stores, mail: MailService, push: Deliverer) -> list[Probe]:
     return [
         Probe("database", True, stores.database.ping),
         Probe("timeline", True, timeline),
-        Probe("redis", False, unused),
+        Probe("redis", False, stores.ping_redis or unused),
         Probe("object_store", False, stores.blobs.ping),
         Probe("mail", False, mail.ping),
         Probe("push", False, push.ping),

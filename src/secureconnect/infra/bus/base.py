@@ -5,19 +5,23 @@ from typing import Protocol
 
 from secureconnect.kit.hints import Hint
 
-__all__ = ["Bus", "Handler", "Unsubscribe"]
+__all__ = ["Bus", "Distress", "Doubt", "Handler", "Unsubscribe"]
 
 #: Runs on the event loop and returns quickly; what it raises is logged and stops nobody else.
 Handler = Callable[[Hint], None]
 Unsubscribe = Callable[[], None]
+#: Told that hints may have been missed. False: and more may be, this is said again every second; True: until
+#: now, the bus works again. Runs on the event loop and returns quickly.
+Doubt = Callable[[bool], None]
 
 
 class Bus(Protocol):
     """Publish and subscribe among all processes of one installation, the publisher's own included.
 
     Guarantees: at most once; hints of one publisher arrive in order per channel; a hint published after
-    `subscribe` returned is delivered while the bus is healthy. Not guaranteed: delivery, history. Whoever
-    needs more reads the store (gap repair).
+    `subscribe` returned is delivered while the bus is healthy; hints of the own process arrive always, and at
+    once; when some of another process may not have arrived, `on_doubt` says so. Not guaranteed: delivery,
+    history. Whoever needs more reads the store (gap repair).
     """
 
     def publish(self, channel: str, hint: Hint) -> None:
@@ -29,5 +33,18 @@ class Bus(Protocol):
     async def subscribe(self, channel: str, handler: Handler) -> Unsubscribe:
         """Call `handler` for every hint on `channel` until the returned function is called."""
 
+    def on_doubt(self, doubt: Doubt) -> None:
+        """Call `doubt` when what was built from hints may be stale. Never within one process."""
+
     async def close(self) -> None:
         """Drop all subscriptions."""
+
+
+class Distress(Protocol):
+    """How processes tell each other without the bus that hints of one of them do not arrive."""
+
+    async def call(self) -> None:
+        """Say so of this process, for some seconds. Raises ApiError when nobody can be told."""
+
+    async def heard(self) -> bool:
+        """Whether another process says so now. Raises ApiError when that cannot be known."""

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from secureconnect.infra.bus.base import Handler, Unsubscribe
+from secureconnect.infra.bus.base import Doubt, Handler, Unsubscribe
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.hints import Hint
 
@@ -64,6 +64,9 @@ class MemoryBus:
                 self._subscriptions.pop(channel, None)
 
         return unsubscribe
+
+    def on_doubt(self, doubt: Doubt) -> None:
+        pass  # nothing is ever missed
 
     async def close(self) -> None:
         for subscriptions in self._subscriptions.values():

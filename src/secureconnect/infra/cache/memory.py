@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterator
 
 from secureconnect.infra.cache.base import Window
 from secureconnect.kit.clock import Clock
@@ -62,6 +63,17 @@ class MemoryCache:
         if not self._hashes.get(key, True):
             del self._hashes[key]
         return entry is not None and entry[1] > self._clock.monotonic()
+
+    def entries(self) -> Iterator[tuple[str, str, str, float]]:
+        """Key, field, value and seconds left of what is live now."""
+        now = self._clock.monotonic()
+        live = [
+            (key, field, value, until - now)
+            for key, entries in self._hashes.items()
+            for field, (value, until) in entries.items()
+            if until > now
+        ]
+        return iter(live)
 
     async def close(self) -> None:
         self._windows.clear()

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from secureconnect.infra.telemetry.file_metrics import FileMetrics
 from secureconnect.infra.telemetry.media_metrics import MediaMetrics
+from secureconnect.infra.telemetry.redis_metrics import RedisMetrics
 
 __all__ = ["Metrics"]
 
@@ -90,8 +91,6 @@ class Metrics:
             "db_query_duration_seconds", "Relational statements.", "operation", "table"
         )
         self._db_errors = counter("db_query_errors", "Failed relational statements.", "operation", "kind")
-        self._redis_commands = counter("redis_commands", "Redis commands.", "command")
-        self._redis_seconds = histogram("redis_command_duration_seconds", "Redis commands.", "command")
         self._messages = counter("messages", "Committed messages and polls.", "type")
         self._events = counter("timeline_events", "Committed events.", "kind")
         self._notifications = counter("notifications", "Entries of inboxes.", "type")
@@ -140,6 +139,13 @@ class Metrics:
             "When the newest verified backup began, 0 without one; there with `backup.schedule`.",
             "kind",
         )
+        #: Redis, and what travels over it.
+        self.redis = RedisMetrics(
+            registry,
+            _BUCKETS,
+            breaker=self.breaker,
+            dependency=lambda name, up: self.dependency(name, up=up),
+        )
         #: What happens to files.
         self.files = FileMetrics(registry)
         #: What is asked of the servers that carry media.
@@ -164,8 +170,6 @@ class Metrics:
             self._sockets.labels(kind)
         for operation in ("select", "insert", "update", "delete", "other"):
             self._db_seconds.labels(operation, "other")
-        self._redis_commands.labels("other")
-        self._redis_seconds.labels("other")
         for message_type in _MESSAGE_TYPES:
             self._messages.labels(message_type)
         for call_type in ("audio", "video"):
