@@ -10,9 +10,11 @@ from contextlib import suppress
 
 from secureconnect.app.commands import (
     backup,
+    bench,
     chat,
     config,
     createadmin,
+    doctor,
     documents,
     migrate,
     people,
@@ -24,7 +26,7 @@ from secureconnect.app.settings import SettingsError
 
 __all__ = ["main"]
 
-_COMMANDS = (serve, migrate, config, documents, createadmin, people, backup, chat, version)
+_COMMANDS = (serve, migrate, config, documents, createadmin, people, backup, doctor, bench, chat, version)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

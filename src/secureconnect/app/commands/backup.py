@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from secureconnect.app.commands.declare import Commands, command, read_settings
+from secureconnect.app.commands.quiet import logs_to_stderr
 from secureconnect.app.commands.refusals import refusals
 from secureconnect.app.failure import Failure
 from secureconnect.app.settings import Settings
@@ -41,6 +42,7 @@ def add(commands: Commands, everywhere: argparse.ArgumentParser) -> None:
 
 def _backup(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments).settings
+    logs_to_stderr()
     passphrase = _passphrase(arguments, settings)
 
     from secureconnect.app.backup.dump import back_up
@@ -72,6 +74,7 @@ def _backup(arguments: argparse.Namespace) -> int:
 
 def _restore(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments).settings
+    logs_to_stderr()
     passphrase = _passphrase(arguments, settings)
 
     from secureconnect.app.backup.restore import restore, verify

@@ -9,7 +9,7 @@ from secureconnect.infra.mail.base import MailTransport
 from secureconnect.infra.mail.file import FileMail
 from secureconnect.infra.mail.smtp import SmtpMail, SmtpServer
 
-__all__ = ["wire_mail"]
+__all__ = ["mail_transport", "wire_mail"]
 
 
 def wire_mail(settings: Settings, stores: Stores) -> MailService:
@@ -17,7 +17,7 @@ def wire_mail(settings: Settings, stores: Stores) -> MailService:
     return MailService(
         stores.database,
         stores.outbox,
-        _transport(settings),
+        mail_transport(settings),
         stores.clock,
         stores.metrics,
         seal=stores.sealer.seal,
@@ -27,7 +27,8 @@ def wire_mail(settings: Settings, stores: Stores) -> MailService:
     )
 
 
-def _transport(settings: Settings) -> MailTransport:
+def mail_transport(settings: Settings) -> MailTransport:
+    """What takes mails out of the house, or into files."""
     mail = settings.mail
     host = _domain(settings.server.public_url)
     sender = mail.sender or f"SecureConnect <no-reply@{host}>"
