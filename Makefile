@@ -10,13 +10,16 @@ UV_VERSION := 0.13.9
 UV ?= $(shell command -v uv || echo $(VENV)/lock/bin/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt docs bench browser faults lock build clean
+.PHONY: help run stack test check fmt docs bench browser faults lock build clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.ready ## start a server on http://localhost:8080, with its data in ./data
 	@exec $(BIN)/secureconnect serve --data-dir data $(ARGS)
+
+stack: $(VENV)/.ready-dev ## run all roles on real stores behind nginx, until Ctrl-C (ARGS=--help tells more)
+	@exec $(BIN)/python -m stack $(ARGS)
 
 test: $(VENV)/.ready-dev ## run all tests (ARGS="tests/unit -k name" runs some)
 	@$(BIN)/python -m pytest -n auto $(ARGS)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.scenarios.networked import AllInOne, Split
 from tests.scenarios.pieces import Arrangement, Embedded
 from tests.scenarios.profiles import PROFILE, Profile
 
@@ -10,5 +11,8 @@ __all__ = ["arranged"]
 
 def arranged(data_dir: Path, port: int) -> Arrangement:
     """The pieces of a server on `port`."""
-    assert PROFILE is Profile.EMBEDDED
-    return Embedded(data_dir, port)
+    if PROFILE is Profile.EMBEDDED:
+        return Embedded(data_dir, port)
+    if PROFILE is Profile.ALL_IN_ONE:
+        return AllInOne(data_dir, port)
+    return Split(data_dir, port)

@@ -1,0 +1,89 @@
+"""The stores of a run on networked stores: real servers, shared by all servers of one test process."""
+
+import atexit
+import functools
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from stack.postgres import Postgres
+from stack.seaweed import Seaweed
+from stack.server import ServerProcess
+from stack.settings import Keys, Sections, store_settings
+from stack.valkey import Valkey
+from tests.scenarios.pieces import environment
+
+__all__ = ["Stores", "new_stores"]
+
+KEYS = Keys()
+
+
+@functools.cache
+def _directory() -> Path:
+    """Of the servers; away from the directories of tests, which may go earlier."""
+    directory = Path(tempfile.mkdtemp(prefix="secureconnect-stores-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
+def _started(server: ServerProcess) -> None:
+    atexit.register(server.close)
+    server.start()
+
+
+@functools.cache
+def postgres() -> Postgres:
+    """The server of this test process, with a database per server of ours."""
+    server = Postgres(_directory() / "postgres", max_connections=500)
+    _started(server)
+    return server
+
+
+@functools.cache
+def seaweed() -> Seaweed:
+    """The same for objects, with a bucket per server of ours."""
+    server = Seaweed(_directory() / "seaweed")
+    _started(server)
+    return server
+
+
+class Stores(NamedTuple):
+    """What one server of ours stands on, and nobody else."""
+
+    database: str
+    redis: Valkey
+    bucket: str
+
+    def settings(self) -> Sections:
+        return store_settings(
+            KEYS, database=self.database, redis=self.redis.url, store=seaweed(), bucket=self.bucket
+        )
+
+    def close(self) -> None:
+        """Give them up."""
+        self.redis.close()
+        postgres().drop_database(self.database)
+
+
+def new_stores() -> Stores:
+    """A migrated database, a Valkey of its own (channels know no databases), and the name of a bucket."""
+    name = secrets.token_hex(6)
+    redis = Valkey(_directory() / f"valkey-{name}")
+    redis.start()
+    return Stores(postgres().copy_of("migrated", _migrate), redis, f"bucket-{name}")
+
+
+def _migrate(url: str) -> None:
+    """`secureconnect migrate up`, as an operator runs it."""
+    settings = store_settings(KEYS, database=url, redis="redis://127.0.0.1:1", store=seaweed(), bucket="none")
+    subprocess.run(
+        [sys.executable, "-m", "secureconnect", "migrate", "up"],
+        env=environment(**settings),
+        cwd=_directory(),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
