@@ -125,7 +125,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         settings, stores, users=users, audit=audit, notices=teller, ends=[push.devices]
     )
     logged_in.source = sessions
-    bot_access = wire_bot_access(settings, stores, users)
+    bearers = Bearers(access, bot_access := wire_bot_access(settings, stores, users))
     tickets = Tickets(database, bot_access, clock, access_ttl=auth.access_ttl)
     hasher = PasswordHasher(
         memory_kib=auth.argon2_memory_kib,
@@ -214,6 +214,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         metrics=metrics,
         clock=clock,
         background=background,
+        endings=bearers,
     )
     presence, presence_module = wire_presence(
         settings,
@@ -370,7 +371,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         limiter=RateLimiter(
             stores.cache, settings.rate_limits.rows(), metrics, enabled=settings.rate_limits.enabled
         ),
-        access=Bearers(access, bot_access),
+        access=bearers,
         accounts=accounts,
         tickets=tickets,
         audit=audit,

@@ -1,7 +1,7 @@
 """What stands around a realtime edge in tests: store, bus, sockets, clock. Nothing sleeps."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from secureconnect.edge.realtime.base import EventFrame, Receiver, Standing
 from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.frames import event_frame, json_frame, payload_of
-from secureconnect.infra.bus.base import Handler, Unsubscribe
+from secureconnect.infra.bus.base import Doubt, Handler, Unsubscribe
 from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.principal import Principal, RequestContext
@@ -107,6 +107,10 @@ class WatchedBus(MemoryBus):
     def __init__(self) -> None:
         super().__init__()
         self.channels: list[str] = []
+        self.doubts: list[Doubt] = []
+
+    def on_doubt(self, doubt: Doubt) -> None:
+        self.doubts.append(doubt)
 
     async def subscribe(self, channel: str, handler: Handler) -> Unsubscribe:
         unsubscribe = await super().subscribe(channel, handler)
@@ -162,6 +166,21 @@ class Store:
         }
         await self._turn()  # answers are old when they arrive
         return result
+
+    async def counts(self, user_ids: Collection[str]) -> Mapping[str, int]:
+        await self._turn()
+        counted = {
+            user_id: sum(user_id in each.members for each in self.conversations.values())
+            for user_id in user_ids
+        }
+        await self._turn()
+        return {user_id: count for user_id, count in counted.items() if count}
+
+    async def heads(self, conversation_ids: Collection[str]) -> Mapping[str, int]:
+        await self._turn()
+        return {
+            key: len(self.conversations[key].events) for key in conversation_ids if key in self.conversations
+        }
 
     async def standing(self, user_id: str, conversation_id: str) -> Standing | None:
         return (await self.standings(user_id)).get(conversation_id)
@@ -243,6 +262,9 @@ class Metrics:
     def delivered(self, seconds: float) -> None:
         self.seen.append(("delivered", seconds))
 
+    def caught_up(self, events: int) -> None:
+        self.seen.append(("caught up", events))
+
     def messages(self, kind: str, direction: Literal["in", "out"], count: int) -> None:
         pass
 
@@ -255,6 +277,12 @@ class Auth:
         self.lifetime_ms = 900_000
         self.principals: dict[str, Principal] = {}
         self.tickets: dict[str, tuple[int, str | None]] = {}
+        #: Session id → close code of sessions that ended, which nobody was told.
+        self.ended: dict[str, int] = {}
+
+    async def ended_among(self, principals: Collection[Principal]) -> dict[str, int]:
+        ids = {principal.session_id for principal in principals}
+        return {session_id: close for session_id, close in self.ended.items() if session_id in ids}
 
     async def authenticate(self, token: str) -> Principal:
         if token in self.principals:

@@ -63,6 +63,7 @@ class World:
             metrics=self.metrics,
             clock=self.clock,
             background=self.background,
+            endings=self.auth,
             pace=Pace(reorder=0, retry_first=0, retry_most=0),
         )
         self.host = SessionHost(

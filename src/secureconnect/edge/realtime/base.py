@@ -1,15 +1,17 @@
 """The seams of the realtime edge: transport ↔ session ↔ features."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.kit.errors import ApiError
+from secureconnect.kit.principal import Principal
 
 __all__ = [
     "Admission",
+    "Endings",
     "EventFrame",
     "EventSource",
     "Gate",
@@ -124,6 +126,9 @@ class Memberships(Protocol):
     async def require(self, user_id: str, conversation_id: str) -> None:
         """Raises ApiError `NOT_FOUND` for an unknown conversation, `FORBIDDEN` for one without this user."""
 
+    async def counts(self, user_ids: Collection[str]) -> Mapping[str, int]:
+        """In how many conversations each of these users is; those in none may be left out."""
+
     async def standing(self, user_id: str, conversation_id: str) -> Standing | None:
         """One of them; None for strangers and unknown conversations."""
 
@@ -131,8 +136,18 @@ class Memberships(Protocol):
         """The wire frame `conversation_added` for this user; None when no member any more."""
 
 
+class Endings(Protocol):
+    """Which sessions ended; offered by the owners of bearer tokens."""
+
+    async def ended_among(self, principals: Collection[Principal]) -> Mapping[str, int]:
+        """The close code for each ended one among the sessions of `principals`, by session id."""
+
+
 class EventSource(Protocol):
     """Durable events by position; offered by the messages feature."""
+
+    async def heads(self, conversation_ids: Collection[str]) -> Mapping[str, int]:
+        """The last seq of each conversation that exists."""
 
     async def frames(
         self, user_id: str, conversation_id: str, *, after_seq: int, upto_seq: int, limit: int

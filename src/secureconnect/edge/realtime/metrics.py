@@ -31,5 +31,8 @@ class RealtimeMetrics(Protocol):
     def delivered(self, seconds: float) -> None:
         """An event was written to the sockets of this process so long after its commit."""
 
+    def caught_up(self, events: int) -> None:
+        """Events that no hint brought were read from the store."""
+
     def messages(self, kind: str, direction: Literal["in", "out"], count: int) -> None:
         """Frames received or handed to sockets."""

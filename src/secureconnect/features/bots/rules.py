@@ -10,6 +10,8 @@ from secureconnect.kit.errors import ApiError, ErrorCode, invalid
 from secureconnect.kit.text import fold
 
 __all__ = [
+    "CLOSE_COME_BACK",
+    "CLOSE_REVOKED",
     "TOKEN_PREFIX",
     "WEBHOOKS",
     "BotLimits",
@@ -42,6 +44,10 @@ Scope = Literal[
 
 #: Tells bot tokens from access tokens.
 TOKEN_PREFIX: Final = "scb_"  # noqa: S105 - how tokens begin, not one
+
+#: How a bot's sockets close when its token ends, and when it goes on otherwise than before.
+CLOSE_REVOKED: Final = 4003
+CLOSE_COME_BACK: Final = 4500
 
 #: Live webhooks of one conversation.
 WEBHOOKS: Final = 20

@@ -1,6 +1,6 @@
 """Who is in which conversation, for sockets."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from secureconnect.edge.realtime.base import Standing
 from secureconnect.edge.realtime.frames import json_frame
@@ -27,6 +27,9 @@ class SocketMemberships:
     async def standings(self, user_id: str) -> Mapping[str, Standing]:
         places = await self._neighbours.places(user_id)
         return {key: Standing(*place) for key, place in places.items()}
+
+    async def counts(self, user_ids: Collection[str]) -> Mapping[str, int]:
+        return await self._neighbours.place_counts(user_ids)
 
     async def standing(self, user_id: str, conversation_id: str) -> Standing | None:
         place = await self._neighbours.place(user_id, conversation_id)

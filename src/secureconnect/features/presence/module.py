@@ -53,6 +53,7 @@ def module(
 
     async def start() -> None:
         sockets.on_socket(lifetimes.opened)
+        bus.on_doubt(lambda over: watches.all_changed() if over else None)
         await bus.subscribe(CONTROL, heard)
 
     return Module(

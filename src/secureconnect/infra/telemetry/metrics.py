@@ -246,6 +246,9 @@ class Metrics:
     def delivered(self, seconds: float) -> None:
         self._delivery.observe(seconds)
 
+    def caught_up(self, events: int) -> None:
+        self.redis.caught_up(events)
+
     # Stores
 
     def watch_database(self, in_use: Callable[[], int], idle: Callable[[], int], limit: int) -> None:

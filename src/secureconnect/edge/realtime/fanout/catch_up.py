@@ -34,10 +34,11 @@ _TRIES = 8  # attempts at what the store does not have before the sockets concer
 async def work(lane: "Lane") -> None:
     """Bring `lane` from its position to what it wants."""
     failures = 0
-    reading = False
+    reading = told = False
     while lane.position < lane.wanted:
         hint = lane.pending.pop(lane.position + 1, None) if lane.pending is not None else None
-        if hint is not None and hint.personal:
+        told = hint is not None and hint.personal
+        if told:
             hint, reading = None, True
         try:
             if hint is not None:
@@ -45,7 +46,10 @@ async def work(lane: "Lane") -> None:
                 lane.deliver_hint(hint)
                 reading = False
             elif reading or not await _late_hint(lane):
+                before = lane.position
                 reading = await _read_gap(lane, failures)
+                if not told and lane.position > before:
+                    lane.host.caught_up(lane.position - before)
                 if not reading:
                     failures += 1
                     await asyncio.sleep(_wait(lane, failures))

@@ -7,8 +7,9 @@ reordered or not at all: the lanes sort it out by seq, the store fills what is m
 from collections.abc import Callable, Iterator
 
 from secureconnect.edge.realtime.background import Background
-from secureconnect.edge.realtime.base import EventSource, Memberships
+from secureconnect.edge.realtime.base import Endings, EventSource, Memberships
 from secureconnect.edge.realtime.close import CloseCode
+from secureconnect.edge.realtime.fanout.doubt import Doubts
 from secureconnect.edge.realtime.fanout.interest import Interest
 from secureconnect.edge.realtime.fanout.lane import Lane, Pace, newcomers
 from secureconnect.edge.realtime.fanout.local_user import LocalUser
@@ -52,6 +53,7 @@ class Hub:
         metrics: RealtimeMetrics,
         clock: Clock,
         background: Background,
+        endings: Endings,
         pace: Pace | None = None,
     ) -> None:
         self.draining = False
@@ -67,6 +69,7 @@ class Hub:
             on_conversation=self._on_channel,
         )
         self._bus = bus
+        self._doubts = Doubts(self, endings)
         self._control: Unsubscribe | None = None
         #: Sessions that ended lately, and how: an upgrade checked before may still be under way.
         self._ended_sessions: dict[str, CloseCode] = {}
@@ -75,6 +78,7 @@ class Hub:
     async def open(self) -> None:
         """Listen for what concerns every process."""
         self._control = await self._bus.subscribe(CONTROL, self._on_channel)
+        self._bus.on_doubt(self._doubts.doubt)
 
     def close(self) -> None:
         """End every interest; sockets are the business of whoever drains them."""
@@ -164,7 +168,7 @@ class Hub:
             case ConversationGone():
                 self._gone(hint)
             case SessionEnded():
-                self._session_ended(hint)
+                self.end_session(hint)
             case _:
                 pass  # caches listen to the others
 
@@ -202,7 +206,8 @@ class Hub:
 
         lane.once_idle(leave)
 
-    def _session_ended(self, hint: SessionEnded) -> None:
+    def end_session(self, hint: SessionEnded) -> None:
+        """Close the sockets of a session, those too that are about to open."""
         code = CloseCode(hint.close)
         self._ended_sessions[hint.session_id] = code
         if len(self._ended_sessions) > _REMEMBERED:

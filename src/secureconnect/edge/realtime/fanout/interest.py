@@ -163,6 +163,10 @@ class Interest:
         if sockets:
             self._metrics.messages("chat", "out", sockets)
 
+    def caught_up(self, events: int) -> None:
+        """Count events that no hint brought."""
+        self._metrics.caught_up(events)
+
     # Loading
 
     async def _load(self, user: LocalUser) -> None:

@@ -50,6 +50,9 @@ class LaneHost(Protocol):
     def evict(self, user: LocalUser, code: CloseCode) -> None:
         """Close all sockets of a user whom this process cannot serve without a gap."""
 
+    def caught_up(self, events: int) -> None:
+        """Events were delivered that no hint brought."""
+
     def written(self, committed_at: float | None, sockets: int) -> None:
         """An event was handed to so many live sockets."""
 

@@ -11,7 +11,7 @@ from secureconnect.edge.realtime.frames import event_head
 if TYPE_CHECKING:
     from secureconnect.edge.realtime.fanout.interest import Interest
 
-__all__ = ["repair"]
+__all__ = ["repair", "repair_user"]
 
 _AT_ONCE = 8  # users looked at side by side
 _LOOK_BACK = 100  # events among which a new membership's own event is looked for
@@ -27,7 +27,7 @@ async def repair(interest: "Interest") -> None:
     async def worker() -> None:
         for user in waiting:
             for _ in range(_ROUNDS):
-                if await _repair_user(interest, user):
+                if await repair_user(interest, user):
                     break
 
     results = await asyncio.gather(*(worker() for _ in range(_AT_ONCE)), return_exceptions=True)
@@ -36,8 +36,8 @@ async def repair(interest: "Interest") -> None:
             raise result
 
 
-async def _repair_user(interest: "Interest", user: LocalUser) -> bool:
-    """False when memberships moved meanwhile."""
+async def repair_user(interest: "Interest", user: LocalUser) -> bool:
+    """Read one local user's standings again. False when memberships moved meanwhile. Raises ApiError."""
     if user.loading is not None or user.dropped:
         return True
     changes = user.changes

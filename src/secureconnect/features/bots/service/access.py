@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Final
 
 from msgspec import Struct
@@ -66,6 +67,7 @@ class BotAccess:
 
     async def start(self) -> None:
         """Listen for tokens that end."""
+        self._bus.on_doubt(self._forget_all)
         await self._bus.subscribe(CONTROL, self._ended)
 
     async def authenticate(self, token: str) -> Principal:
@@ -130,6 +132,24 @@ class BotAccess:
         if len(self._known) > _REMEMBERED:
             _, oldest = self._known.popitem(last=False)
             self._keys.pop(oldest.principal.user_id, None)
+
+    async def ended_among(self, principals: Collection[Principal]) -> dict[str, int]:
+        """See `edge.realtime.base.Endings`. A token that goes on under another id lets its bot come back."""
+        bot_ids = {principal.user_id for principal in principals}
+        live = await self._database.read(lambda conn: store.live_tokens(conn, bot_ids))
+        ended: dict[str, int] = {}
+        for principal in principals:
+            token = live.get(principal.user_id)
+            if token is None:
+                ended[principal.session_id] = rules.CLOSE_REVOKED
+            elif token.token_id != principal.session_id:
+                ended[principal.session_id] = rules.CLOSE_COME_BACK
+        return ended
+
+    def _forget_all(self, _over: bool) -> None:
+        self._changes += 1
+        self._known.clear()
+        self._keys.clear()
 
     def _ended(self, hint: Hint) -> None:
         if isinstance(hint, SessionEnded):

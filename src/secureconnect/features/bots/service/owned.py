@@ -22,8 +22,6 @@ from secureconnect.kit.principal import Principal, RequestContext
 __all__ = ["BotService", "SeenBot"]
 
 # Close codes (docs/reference/realtime.md §9): the token ended; come back, what the token allows has changed.
-_REVOKED = 4003
-_COME_BACK = 4500
 
 _KEPT_MS = 30 * 24 * 3600 * 1000
 _BATCH = 1000
@@ -126,7 +124,7 @@ class BotService:
                 changed.append("display_name")
             if scopes is not None and set(scopes) != set(seen.token.scopes):
                 store.set_scopes(tx, seen.token.token_hash, _once(scopes))
-                self._begin_anew_in(tx, seen.token, _COME_BACK)
+                self._begin_anew_in(tx, seen.token, rules.CLOSE_COME_BACK)
                 changed.append("scopes")
             if changed:
                 details = {"fields": ",".join(changed)}
@@ -197,7 +195,7 @@ class BotService:
 
     def _revoke_in(self, tx: WriteTx, token: BotToken, now: int) -> None:
         store.revoke_token(tx, token.token_hash, now)
-        self._tell_in(tx, token, _REVOKED)
+        self._tell_in(tx, token, rules.CLOSE_REVOKED)
 
     def _begin_anew_in(self, tx: WriteTx, token: BotToken, close: int) -> None:
         """End what was opened with this token; the token goes on, with another id."""

@@ -51,6 +51,7 @@ class FactsCache:
 
     async def start(self) -> None:
         """Listen for changes made by other processes."""
+        self._bus.on_doubt(self._forget_all)
         await self._bus.subscribe(CONTROL, self._forget_on)
 
     async def get(self, conversation_id: str) -> Facts | None:
@@ -136,6 +137,11 @@ class FactsCache:
         self._weight += 1 + len(facts.members)
         while self._weight > self._capacity and len(self._cached) > 1:
             self.forget(next(iter(self._cached)))
+
+    def _forget_all(self, _over: bool) -> None:
+        self._cached.clear()
+        self._weight = 0
+        self._loading.clear()
 
     def _forget_on(self, hint: Hint) -> None:
         if isinstance(hint, FactsChanged):

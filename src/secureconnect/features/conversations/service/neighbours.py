@@ -207,6 +207,10 @@ class Neighbours:
                 places[key] = place
         return places
 
+    async def place_counts(self, user_ids: Collection[str]) -> dict[str, int]:
+        """In how many conversations each user is, those in none left out."""
+        return await self._database.read(lambda conn: store.membership_counts(conn, user_ids))
+
     async def place(self, user_id: str, conversation_id: str) -> Place | None:
         """One of them; None for strangers and unknown conversations."""
         head = await self._timeline.head(conversation_id)

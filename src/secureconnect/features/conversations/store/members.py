@@ -26,6 +26,7 @@ __all__ = [
     "insert_members",
     "member_facts",
     "members_among",
+    "membership_counts",
     "memberships_among",
     "put_out",
     "remember_removed",
@@ -209,6 +210,12 @@ def visible(conn: Connection, user_id: str, conversation_id: str | None = None) 
     if conversation_id is not None:
         query = query.where(_P.conversation_id == conversation_id)
     return {row[0]: max(row[1], row[2] + 1) for row in conn.execute(query)}
+
+
+def membership_counts(conn: Connection, user_ids: Collection[str]) -> dict[str, int]:
+    """In how many conversations each user is, those in none left out."""
+    query = select(_P.user_id, func.count()).where(_P.user_id.in_(user_ids)).group_by(_P.user_id)
+    return {row[0]: row[1] for row in conn.execute(query)}
 
 
 def visible_among(conn: Connection, user_id: str, conversation_ids: Collection[str]) -> dict[str, int]:

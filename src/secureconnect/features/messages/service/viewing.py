@@ -5,7 +5,7 @@ its place. Live frames are the same for everybody, and a client leaves out what 
 see (`veiling`) is read for each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from secureconnect.edge.realtime.base import EventFrame
 from secureconnect.features.conversations.api import Horizons
@@ -51,6 +51,11 @@ class TimelineView:
         self._timeline = timeline
         self._names = names
         self._polls = polls
+
+    async def heads(self, conversation_ids: Collection[str]) -> Mapping[str, int]:
+        """See `EventSource`."""
+        found = await self._timeline.heads(conversation_ids)
+        return {conversation_id: head.last_seq for conversation_id, head in found.items()}
 
     async def frames(
         self, user_id: str, conversation_id: str, *, after_seq: int, upto_seq: int, limit: int

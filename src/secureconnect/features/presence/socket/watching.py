@@ -122,6 +122,11 @@ class Watches:
         watch.waiting = True
         self._timers.wake(watch, pause)
 
+    def all_changed(self) -> None:
+        """What others see of anybody may have changed."""
+        for user_id in self._watches:
+            self.changed(user_id)
+
     def due(self, watch: _Watch) -> None:
         """Time to tell."""
         watch.waiting = False

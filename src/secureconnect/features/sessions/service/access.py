@@ -1,11 +1,13 @@
 """Who a bearer token belongs to."""
 
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Final, TypeVar
 
 import jwt
 
 from secureconnect.features.sessions import store
+from secureconnect.features.sessions.service.endings import close_of
 from secureconnect.features.sessions.service.keyring import KeyRing
 from secureconnect.features.users.api import Users
 from secureconnect.infra.bus.base import Bus
@@ -59,6 +61,7 @@ class Access:
 
     async def start(self) -> None:
         """Listen for revocations."""
+        self._bus.on_doubt(self._forget_all)
         await self._bus.subscribe(CONTROL, self._ended)
 
     async def authenticate(self, token: str) -> Principal:
@@ -134,6 +137,16 @@ class Access:
             raise ApiError(ErrorCode.TOKEN_REVOKED, "The session has ended.")
         if revocations == self._revocations:
             _keep(self._alive, principal.session_id, started)
+
+    async def ended_among(self, principals: Collection[Principal]) -> dict[str, int]:
+        """See `edge.realtime.base.Endings`."""
+        ids = [principal.session_id for principal in principals]
+        found = await self._database.read(lambda conn: store.revoked_among(conn, ids))
+        return {session_id: close_of(reason) for session_id, reason in found.items()}
+
+    def _forget_all(self, _over: bool) -> None:
+        self._revocations += 1
+        self._alive.clear()
 
     def _ended(self, hint: Hint) -> None:
         if isinstance(hint, SessionEnded):

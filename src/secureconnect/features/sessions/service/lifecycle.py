@@ -11,6 +11,7 @@ from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.sessions import store
 from secureconnect.features.sessions.api import RevokeReason, SessionEnds, Tokens
 from secureconnect.features.sessions.service.access import AUDIENCE
+from secureconnect.features.sessions.service.endings import close_of
 from secureconnect.features.sessions.service.keyring import KeyRing
 from secureconnect.features.users.api import Notices, Users
 from secureconnect.infra.bus.base import Bus
@@ -27,8 +28,6 @@ __all__ = ["SessionLimits", "SessionMetrics", "SessionService"]
 _KEPT_MS = 30 * 24 * 3600 * 1000
 _TICKETS_KEPT_MS = 24 * 3600 * 1000
 _BATCH = 1000
-_CLOSE_REVOKED = 4003
-_CLOSE_BANNED = 4004
 
 
 class SessionMetrics(Protocol):
@@ -307,7 +306,7 @@ class SessionService:
         store.revoke(tx, session_ids, reason, now)
         for listener in self._ends:
             listener.ended_in(tx, session_ids)
-        close = _CLOSE_BANNED if reason == "ban" else _CLOSE_REVOKED
+        close = close_of(reason)
 
         def tell() -> None:
             self._metrics.revoked(reason, len(session_ids))

@@ -1,7 +1,7 @@
 """Queries on sessions and their refresh tokens."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
@@ -29,6 +29,7 @@ __all__ = [
     "purge",
     "refresh_row",
     "revoke",
+    "revoked_among",
     "session_state",
     "touch",
     "use_refresh_token",
@@ -111,6 +112,20 @@ def revoke(tx: WriteTx, session_ids: Sequence[str], reason: str, now: int) -> No
         .where(sessions.c.session_id.in_(session_ids), sessions.c.revoked_at.is_(None))
         .values(revoked_at=now, revoke_reason=reason)
     )
+
+
+def revoked_among(conn: Connection, session_ids: Collection[str]) -> dict[str, str | None]:
+    """The reason for each of these sessions that was revoked, None for one that is forgotten."""
+    c = sessions.c
+    rows = conn.execute(
+        select(c.session_id, c.revoked_at, c.revoke_reason).where(c.session_id.in_(session_ids))
+    )
+    found = {session_id: (at, reason) for session_id, at, reason in rows}
+    return {
+        session_id: found[session_id][1] if session_id in found else None
+        for session_id in session_ids
+        if session_id not in found or found[session_id][0] is not None
+    }
 
 
 def touch(tx: WriteTx, session_id: str, values: dict[str, Any]) -> None:

@@ -64,6 +64,7 @@ class UserService:
 
     async def start(self) -> None:
         """Listen for changes made by other processes."""
+        self._bus.on_doubt(self._forget_all)
         await self._bus.subscribe(CONTROL, self._forget_on)
 
     async def get(self, user_id: str) -> UserRecord | None:
@@ -243,6 +244,10 @@ class UserService:
     def _forget_on(self, hint: Hint) -> None:
         if isinstance(hint, ProfileChanged):
             self._forget(hint.user_id)
+
+    def _forget_all(self, _over: bool) -> None:
+        self._changes += 1
+        self._cache.clear()
 
     def _forget(self, user_id: str) -> None:
         self._changes += 1
