@@ -1,0 +1,1 @@
+"""Media of the SDK, without a server."""
