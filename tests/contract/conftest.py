@@ -5,7 +5,7 @@ A further adapter adds one entry to a table below; no test names an adapter.
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,32 +15,22 @@ from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.infra.cache.base import Cache
 from secureconnect.infra.cache.memory import MemoryCache
 from secureconnect.infra.database.base import Database
-from secureconnect.infra.database.sqlite import open_sqlite
 from secureconnect.infra.timeline.base import CommitListener, Timeline
 from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
-from secureconnect.migrations import runner
+from stack.postgres import Postgres
 from stack.seaweed import Seaweed, seaweed
 from stack.valkey import Valkey
 from stack.valkey_groups import ValkeyCluster
 
 from .blob_worlds import BLOBS, BlobWorld
+from .database_worlds import DATABASES, StartServer
 from .manual_clock import ManualClock
 from .numbers import numbers
 from .outbox_world import Desk
 from .redis_worlds import fresh_database, opened_bus, opened_cache
 from .timeline_world import World
 
-OpenDatabase = Callable[[Path], Awaitable[Database]]
-
-
-async def open_sqlite_database(directory: Path) -> Database:
-    database = open_sqlite(directory / "secureconnect.db")
-    await database.write(lambda tx: runner.upgrade(tx.conn))
-    return database
-
-
-DATABASES: dict[str, OpenDatabase] = {"sqlite": open_sqlite_database}
 TIMELINES: dict[str, Callable[[Database, CommitListener], Timeline]] = {"relational": RelationalTimeline}
 Url = Callable[[str], str]  # of a server by its kind
 OpenCache = Callable[[Clock], contextlib.AbstractAsyncContextManager[Cache]]
@@ -92,11 +82,21 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    """The PostgreSQL server of this run, started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda: stack.enter_context(Postgres(tmp_path_factory.mktemp("postgres"))))
+
+
 @pytest.fixture(params=sorted(DATABASES))
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await DATABASES[request.param](tmp_path)
-    yield opened
-    await opened.close()
+async def database(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_server: StartServer
+) -> AsyncIterator[Database]:
+    with DATABASES[request.param](tmp_path, postgres_server) as open_database:
+        opened = await open_database()
+        yield opened
+        await opened.close()
 
 
 @pytest.fixture(params=sorted(BUSES))

@@ -20,7 +20,8 @@ from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline.base import AlreadySent, Appended, GuardChanged, NewEvent, StoredEvent
 from secureconnect.kit.ids import new_id
 
-from .conftest import DATABASES, TIMELINES
+from .conftest import TIMELINES
+from .database_worlds import DATABASES, OpenDatabase, StartServer
 from .timeline_world import Log, World, change, send
 
 _SENDERS = [new_id() for _ in range(3)]
@@ -31,9 +32,12 @@ _guards = st.sampled_from([0, 0, 0, -1])  # offset to the right one
 
 @pytest.mark.parametrize("timeline_name", sorted(TIMELINES))
 @pytest.mark.parametrize("database_name", sorted(DATABASES))
-def test_timeline_follows_the_model(database_name: str, timeline_name: str, tmp_path: Path) -> None:
-    with asyncio.Runner() as runner:
-        world = World(runner.run(open_database(database_name, tmp_path)))
+def test_timeline_follows_the_model(
+    database_name: str, timeline_name: str, tmp_path: Path, postgres_server: StartServer
+) -> None:
+    place = DATABASES[database_name](tmp_path, postgres_server)
+    with place as open_database, asyncio.Runner() as runner:
+        world = World(runner.run(opened(open_database)))
         world.timeline = TIMELINES[timeline_name](world.database, world.listen)
         try:
             run_state_machine_as_test(
@@ -44,8 +48,8 @@ def test_timeline_follows_the_model(database_name: str, timeline_name: str, tmp_
             runner.run(world.database.close())
 
 
-async def open_database(name: str, directory: Path) -> Database:
-    return await DATABASES[name](directory)
+async def opened(open_database: OpenDatabase) -> Database:
+    return await open_database()
 
 
 class History(RuleBasedStateMachine):

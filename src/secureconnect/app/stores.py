@@ -7,15 +7,14 @@ from msgspec import Struct
 
 from secureconnect.app.data_dir import DataDirectory
 from secureconnect.app.exchange import open_exchange
-from secureconnect.app.failure import Failure
 from secureconnect.app.object_store import open_blobs
+from secureconnect.app.relational import RelationalStore, migrate, open_relational
 from secureconnect.app.search_file import SearchFile
 from secureconnect.app.settings import Settings
 from secureconnect.infra.blobs.base import Blobs
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.cache.base import Cache
 from secureconnect.infra.crypto.sealing import Sealer
-from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
 from secureconnect.infra.outbox.relational import RelationalOutbox
 from secureconnect.infra.search.base import SearchIndex
 from secureconnect.infra.search.sqlite import SqliteSearchIndex
@@ -23,7 +22,6 @@ from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.pagination import Cursors
-from secureconnect.migrations import runner
 
 __all__ = ["Stores", "open_stores"]
 
@@ -31,7 +29,7 @@ __all__ = ["Stores", "open_stores"]
 class Stores(Struct, frozen=True):
     """What features stand on."""
 
-    database: SqliteDatabase
+    database: RelationalStore
     timeline: RelationalTimeline
     bus: Bus
     cache: Cache
@@ -57,18 +55,12 @@ async def open_stores(
         DatabaseRefused: the database cannot be used; nothing in it was changed.
         Failure: migrations are pending and `database.auto_migrate` is off.
     """
-    database = open_sqlite(
-        data_dir.database,
-        metrics=metrics,
-        newest_schema=runner.newest_version(),
-        acquire_timeout=settings.database.acquire_timeout,
-        statement_timeout=settings.database.statement_timeout,
-    )
+    database = open_relational(settings, data_dir, metrics)
     search = SearchFile(data_dir.search, settings)
     exchange_scope = contextlib.AsyncExitStack()
     blobs = open_blobs(settings, data_dir, clock, metrics, alone=alone)
     try:
-        await _migrate(database, automatic=settings.database.auto_migrate)
+        await migrate(database, settings, data_dir)
         metrics.watch_database(
             lambda: database.connections().active,
             lambda: database.connections().idle,
@@ -84,8 +76,8 @@ async def open_stores(
             Cursors(data_dir.cursor_key),
             clock,
             metrics,
-            # The lock on the data directory keeps every other process out.
-            RelationalOutbox(database, clock, metrics, alone=alone),
+            # The lock on the data directory keeps every other process off a file in it, not off a server.
+            RelationalOutbox(database, clock, metrics, alone=alone and settings.embedded_sql),
             blobs,
             SqliteSearchIndex(search),
             data_dir.vapid_key,
@@ -96,15 +88,3 @@ async def open_stores(
         await blobs.close()
         await search.close()
         await database.close()
-
-
-async def _migrate(database: SqliteDatabase, *, automatic: bool) -> None:
-    pending = (await database.read(runner.status)).pending
-    if not pending:
-        return
-    if not automatic:
-        raise Failure(
-            f"{len(pending)} migrations are pending and database.auto_migrate is off\n"
-            "Run: secureconnect migrate up"
-        )
-    await database.write(lambda tx: runner.upgrade(tx.conn))

@@ -1,9 +1,10 @@
 """Applies the numbered steps of this package and records them in `schema_migrations`
 (docs/reference/data.md §1).
 
-Every function works in the caller's transaction: a run happens completely or not at all. Two processes may
-run it at once when that transaction excludes other writers, as `Database.write` does on SQLite; the second
-finds nothing left to do. Alembic is imported only when there is a step to run.
+Every function works in the caller's transaction: a run happens completely or not at all. Several processes
+may run it at once, also on several hosts: on SQLite `Database.write` excludes other writers; on a server the
+second one waits for the first at the row of the step, then runs again and finds nothing left to do. Alembic
+is imported only when there is a step to run.
 """
 
 import hashlib
@@ -117,12 +118,13 @@ def upgrade(conn: Connection, to: int | None = None) -> list[Step]:
     if todo:
         _table.create(conn, checkfirst=True)
     for step in todo:
-        _load(step).upgrade(_operations(conn))
+        # First, so that whoever else is about to apply it waits here before it changes anything.
         conn.execute(
             insert(_table).values(
                 version=step.version, applied_at=SystemClock().now(), checksum=step.checksum
             )
         )
+        _load(step).upgrade(_operations(conn))
     return todo
 
 

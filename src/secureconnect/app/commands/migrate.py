@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 from secureconnect.app.commands.declare import Commands, command, read_settings
 from secureconnect.app.commands.refusals import refusals
 from secureconnect.app.data_dir import DataDirectory, open_data_dir
 from secureconnect.app.failure import Failure
+from secureconnect.app.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 T = TypeVar("T")
-
-#: A migration may rewrite a large table, and waits for another process that does.
-_PATIENCE = 3600.0
 
 
 def add(commands: Commands, everywhere: argparse.ArgumentParser) -> None:
@@ -38,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if down != (arguments.count is not None) or (down and arguments.count < 1):
         raise Failure("give a number of migrations with down, and only there: migrate down 1", exit_code=2)
     settings = read_settings(arguments).settings
-    if arguments.action == "status" and not settings.database_path.exists():
+    if arguments.action == "status" and settings.embedded_sql and not settings.database_path.exists():
         print("\n".join(_listing(None)))
         return 0
 
@@ -48,12 +47,18 @@ def _run(arguments: argparse.Namespace) -> int:
     with refusals():
         if down:
             _confirm(arguments)
-            with data_dir.lock():
-                _tell("undone", _written(data_dir, lambda conn: runner.downgrade(conn, arguments.count)))
+            # A file serves one process, which would not notice. On a server the operator stops the others.
+            with data_dir.lock() if settings.embedded_sql else nullcontext():
+                undone = _written(settings, data_dir, lambda conn: runner.downgrade(conn, arguments.count))
+            _tell("undone", undone)
         elif arguments.action == "up":
-            _tell("applied", _written(data_dir, runner.upgrade))
+            _tell("applied", _written(settings, data_dir, runner.upgrade))
         else:
-            status = asyncio.run(_with_database(data_dir, lambda database: database.read(runner.status)))
+            status = asyncio.run(
+                _with_database(
+                    settings, data_dir, lambda database: database.read(runner.status), any_schema=True
+                )
+            )
             print("\n".join(_listing(status)))
     return 0
 
@@ -68,21 +73,27 @@ def _confirm(arguments: argparse.Namespace) -> None:
         raise Failure("nothing was undone")
 
 
-def _written(data_dir: DataDirectory, work: "Callable[[Connection], list[Step]]") -> "list[Step]":
-    from secureconnect.migrations import runner
-
+def _written(
+    settings: Settings, data_dir: DataDirectory, work: "Callable[[Connection], list[Step]]"
+) -> "list[Step]":
     def write(database: "Database") -> "Awaitable[list[Step]]":
         return database.write(lambda tx: work(tx.conn))
 
-    return asyncio.run(_with_database(data_dir, write, runner.newest_version()))
+    return asyncio.run(_with_database(settings, data_dir, write))
 
 
 async def _with_database(
-    data_dir: DataDirectory, work: "Callable[[Database], Awaitable[T]]", newest_schema: int | None = None
+    settings: Settings,
+    data_dir: DataDirectory,
+    work: "Callable[[Database], Awaitable[T]]",
+    *,
+    any_schema: bool = False,
 ) -> T:
-    from secureconnect.infra.database.sqlite import open_sqlite
+    from secureconnect.app.relational import MIGRATION_PATIENCE, open_relational
 
-    database = open_sqlite(data_dir.database, newest_schema=newest_schema, statement_timeout=_PATIENCE)
+    database = open_relational(
+        settings, data_dir, statement_timeout=MIGRATION_PATIENCE, any_schema=any_schema
+    )
     try:
         return await work(database)
     finally:

@@ -12,6 +12,7 @@ from secureconnect.app.settings.model import SQLITE, Settings
 from secureconnect.app.settings.production import production_faults
 from secureconnect.app.settings.push import PushSettings
 from secureconnect.app.settings.sign_on import sign_on_faults
+from secureconnect.infra.database.postgres_url import read_url
 from secureconnect.kit.urls import is_web_url
 
 __all__ = ["Fault", "check"]
@@ -165,8 +166,7 @@ def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
     """Embedded stores serve one process, and this version knows no others
     (docs/reference/operations.md §1).
     """
-    url = settings.database.url
-    embedded_sql = not url or url.startswith(SQLITE)
+    embedded_sql = settings.embedded_sql
     split = [f"`serve {' '.join(roles)}`"] if roles else []
     split += [f"{settings.server.workers} workers"] if settings.server.workers > 1 else []
     if roles:
@@ -185,16 +185,7 @@ def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
             yield Fault("redis.url", f"the bus in memory serves one process; {wish} would need a Redis")
         if settings.object_store.backend == "local":
             yield Fault("object_store.backend", f"the local store serves one process; {wish} would need s3")
-    if not embedded_sql:
-        known = url.startswith(("postgresql://", "cockroachdb://"))
-        yield Fault(
-            "database.url",
-            "this version stores in SQLite only: leave it out or give sqlite:///path"
-            if known
-            else "must be sqlite:///path",
-        )
-    elif url and url.removeprefix(SQLITE) in ("", ":memory:"):
-        yield Fault("database.url", "must name a file: acknowledged messages are kept")
+    yield from _database(settings)
     if settings.redis.url:
         yield from _redis(settings.redis.url)
     objects = settings.object_store
@@ -214,3 +205,17 @@ def _redis(url: str) -> Iterator[Fault]:
         return
     if address.ca_file and not Path(address.ca_file).is_file():
         yield Fault("redis.url", f"{address.ca_file} is not a file")
+
+
+def _database(settings: Settings) -> Iterator[Fault]:
+    database = settings.database
+    if settings.embedded_sql:
+        if database.url and database.url.removeprefix(SQLITE) in ("", ":memory:"):
+            yield Fault("database.url", "must name a file: acknowledged messages are kept")
+        return
+    try:
+        read_url(database.url)
+    except ValueError as error:
+        yield Fault("database.url", str(error))
+    if database.pool_min > database.pool_max:
+        yield Fault("database.pool_min", "must not be more than database.pool_max")

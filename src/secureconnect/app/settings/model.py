@@ -72,10 +72,16 @@ class Settings(msgspec.Struct, frozen=True):
         return Path(self.server.data_dir)
 
     @property
+    def embedded_sql(self) -> bool:
+        """True when the relational store is a SQLite file, which serves one process."""
+        return not self.database.url or self.database.url.startswith(SQLITE)
+
+    @property
     def database_path(self) -> Path:
-        """The SQLite file. Only for settings whose `database.url` is empty or a `sqlite:///` one."""
+        """The SQLite file, whether it is used or not."""
         url = self.database.url
-        return Path(url.removeprefix(SQLITE)) if url else self.data_dir / "secureconnect.db"
+        given = url.startswith(SQLITE)
+        return Path(url.removeprefix(SQLITE)) if given else self.data_dir / "secureconnect.db"
 
     @property
     def production(self) -> bool:

@@ -92,12 +92,17 @@ class DatabaseSettings(Section, frozen=True):
     url: Annotated[
         str,
         about(
-            "`sqlite:///path`",
+            "`sqlite:///path`, `postgresql://user:password@host/name` or `cockroachdb://…`, with the TLS"
+            " parameters of libpq (`?sslmode=verify-full&sslrootcert=…`)",
             default="`<data_dir>/secureconnect.db`",
             secret=True,
         ),
     ] = ""
-    acquire_timeout: Annotated[float, about("longest wait for a turn", unit="s", gt=0, le=60)] = 5
+    pool_min: Annotated[int, about("connections to a server that are kept", ge=0, le=1000)] = 5
+    pool_max: Annotated[int, about("connections to a server at most", ge=1, le=1000)] = 25
+    acquire_timeout: Annotated[
+        float, about("longest wait for a connection or a turn", unit="s", gt=0, le=60)
+    ] = 5
     statement_timeout: Annotated[float, about("longest run of one unit of work", unit="s", gt=0, le=600)] = 10
     auto_migrate: Annotated[bool, about("apply pending migrations at start")] = True
 

@@ -5,13 +5,14 @@ Nothing is measured unless somebody asks: without `DatabaseMetrics` no listener 
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import IntegrityError
 
-__all__ = ["Connections", "DatabaseMetrics", "observe_statements"]
+__all__ = ["Connections", "DatabaseMetrics", "ServerMetrics", "observe_statements"]
 
 
 class Connections(NamedTuple):
@@ -30,8 +31,8 @@ class DatabaseMetrics(Protocol):
         (`WriteTx.run`) are not timed one by one; the timeline measures whole appends."""
 
     def query_failed(self, operation: str, kind: str) -> None:
-        """A statement was refused: `constraint|timeout|connection|other`. A commit counts as
-        `other`, `connection`."""
+        """A statement was refused: `serialization|constraint|timeout|connection|other`. A commit counts as
+        `other`."""
 
     def acquired(self, seconds: float) -> None:
         """How long a unit of work waited for its connection."""
@@ -41,6 +42,19 @@ class DatabaseMetrics(Protocol):
 
     def committed(self, works: int, seconds: float) -> None:
         """One commit of `works` units of work, synced; `seconds` is the commit alone."""
+
+
+class ServerMetrics(DatabaseMetrics, Protocol):
+    """What there is to tell about a server besides."""
+
+    def retried(self) -> None:
+        """A unit of work runs again because somebody else was in its way."""
+
+    def shed(self) -> None:
+        """A request was refused because too many connections are in use."""
+
+    def breaker(self, dependency: str, state: int) -> None:
+        """Whether the store is asked at all: 0 yes, 1 it is being tried, 2 no."""
 
 
 _OPERATIONS = frozenset({"select", "insert", "update", "delete"})
@@ -63,8 +77,14 @@ def _label(sql: str) -> tuple[str, str]:
     return found
 
 
-def observe_statements(engine: Engine, metrics: DatabaseMetrics) -> None:
-    """Report every statement that runs through `engine` to `metrics`."""
+def _kind(error: BaseException) -> str:
+    return "timeout" if "interrupted" in str(error) else "other"
+
+
+def observe_statements(
+    engine: Engine, metrics: DatabaseMetrics, kind_of: Callable[[BaseException], str] = _kind
+) -> None:
+    """Report every statement that runs through `engine` to `metrics`; `kind_of` knows the driver's errors."""
     clock = time.perf_counter
 
     def started(_conn: Connection, _cursor: Any, _sql: str, _params: Any, context: Any, _many: bool) -> None:
@@ -77,8 +97,7 @@ def observe_statements(engine: Engine, metrics: DatabaseMetrics) -> None:
     def failed(context: ExceptionContext) -> None:
         operation, _ = _label(context.statement or "")
         constraint = isinstance(context.sqlalchemy_exception, IntegrityError)
-        timeout = "interrupted" in str(context.original_exception)
-        metrics.query_failed(operation, "constraint" if constraint else "timeout" if timeout else "other")
+        metrics.query_failed(operation, "constraint" if constraint else kind_of(context.original_exception))
 
     event.listen(engine, "before_cursor_execute", started)
     event.listen(engine, "after_cursor_execute", ended)

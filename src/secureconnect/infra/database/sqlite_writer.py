@@ -21,10 +21,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from secureconnect.infra.database.after_commit import Call, run_calls
 from secureconnect.infra.database.metrics import DatabaseMetrics
 from secureconnect.infra.database.sqlite_connection import SqliteConnection
 from secureconnect.infra.database.sqlite_errors import is_fault, is_timeout, told, unavailable
-from secureconnect.infra.database.sqlite_transaction import Call, SqliteTx, run_calls
+from secureconnect.infra.database.sqlite_transaction import SqliteTx
 from secureconnect.infra.telemetry.log import get_logger
 
 __all__ = ["GroupWriter"]

@@ -71,7 +71,8 @@ _c = outbox.c
 #: The first parameter is a seq; the second what follows it in the payload.
 RIDING: Final = (
     "INSERT INTO outbox (payload, job_id, kind, next_at, expires_at, created_at, attempts, state)"
-    """ VALUES ('{"seq":' || CAST(? AS TEXT) || ?, ?, ?, ?, ?, ?, 0, 'pending')"""
+    """ VALUES ('{"seq":' || CAST(CAST(? AS BIGINT) AS TEXT) || CAST(? AS TEXT),"""
+    " ?, ?, ?, ?, ?, 0, 'pending')"
 )
 
 

@@ -91,6 +91,10 @@ class Metrics:
             "db_query_duration_seconds", "Relational statements.", "operation", "table"
         )
         self._db_errors = counter("db_query_errors", "Failed relational statements.", "operation", "kind")
+        self._db_retries = counter(
+            "db_retries", "Units of work that ran again after a serialization failure."
+        )
+        self._db_shed = counter("db_pool_shed", "Requests refused because the pool was nearly in use.")
         self._messages = counter("messages", "Committed messages and polls.", "type")
         self._events = counter("timeline_events", "Committed events.", "kind")
         self._notifications = counter("notifications", "Entries of inboxes.", "type")
@@ -273,6 +277,12 @@ class Metrics:
         self._commit_works.inc(works)
         self._commits.inc()
         self._commit_seconds.observe(seconds)
+
+    def retried(self) -> None:
+        self._db_retries.inc()
+
+    def shed(self) -> None:
+        self._db_shed.inc()
 
     def appended(self, seconds: float) -> None:
         self._append_seconds.observe(seconds)

@@ -206,7 +206,9 @@ def _per_conversation(sql: Any, pairs: Mapping[str, int]) -> Iterator[tuple[Text
 
 
 def _values(length: int) -> str:
-    return "(VALUES " + ", ".join(f"(:c{index}, :s{index})" for index in range(length)) + ") AS v"
+    # The first pair says what the columns are; a server takes them for text otherwise.
+    typed = "(CAST(:c0 AS VARCHAR), CAST(:s0 AS BIGINT))"
+    return f"(VALUES {', '.join([typed, *(f'(:c{index}, :s{index})' for index in range(1, length))])}) AS v"
 
 
 @cache

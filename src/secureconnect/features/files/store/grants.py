@@ -33,7 +33,7 @@ _GRANT = (
 )
 # A thumbnail that was made after the sender's file was looked at, and before this message existed.
 _NOTE_THUMBNAIL = (
-    "UPDATE message_attachments SET has_thumbnail = TRUE WHERE ?1 > 0 AND message_id = ?3 AND file_id = ?2"
+    "UPDATE message_attachments SET has_thumbnail = TRUE WHERE message_id = ?3 AND file_id = ?2"
     " AND EXISTS (SELECT 1 FROM files WHERE file_id = ?2 AND has_thumbnail)"
 )
 

@@ -21,7 +21,8 @@ def follow(conversation_id: str, root_id: str, user_ids: Collection[str]) -> lis
     values = ", ".join("(?)" for _ in user_ids)
     sql = (
         "INSERT INTO thread_followers (last_read_seq, conversation_id, thread_root_id, user_id, following)"  # noqa: S608 - placeholders only
-        " WITH reply(seq, conversation_id, root_id) AS (SELECT ?, ?, ?)"
+        " WITH reply(seq, conversation_id, root_id) "
+        "AS (SELECT CAST(? AS BIGINT), CAST(? AS VARCHAR), CAST(? AS VARCHAR))"
         " SELECT reply.seq - 1, reply.conversation_id, reply.root_id, v.column1, TRUE"
         f" FROM reply, (VALUES {values}) AS v WHERE TRUE ON CONFLICT DO NOTHING"
     )

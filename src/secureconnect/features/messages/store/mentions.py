@@ -31,7 +31,8 @@ def mention(conversation_id: str, sender_id: str | None, user_ids: Sequence[str]
         values = ", ".join("(?)" for _ in chunk)
         sql = (
             "INSERT INTO mentions (seq, conversation_id, sender_id, user_id)"  # noqa: S608 - placeholders only
-            " WITH message(seq, conversation_id, sender_id) AS (SELECT ?, ?, ?)"
+            " WITH message(seq, conversation_id, sender_id) "
+            "AS (SELECT CAST(? AS BIGINT), CAST(? AS VARCHAR), CAST(? AS VARCHAR))"
             " SELECT message.seq, message.conversation_id, message.sender_id, v.column1"
             f" FROM message, (VALUES {values}) AS v"
         )

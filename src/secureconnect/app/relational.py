@@ -1,0 +1,112 @@
+"""The relational store that settings name: opened, waited for, migrated."""
+
+import asyncio
+from typing import Protocol
+
+from secureconnect.app.data_dir import DataDirectory
+from secureconnect.app.failure import Failure
+from secureconnect.app.settings import Settings
+from secureconnect.infra.database.base import Database, DatabaseRefused
+from secureconnect.infra.database.metrics import Connections, ServerMetrics
+from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.kit.errors import ApiError
+from secureconnect.migrations import runner
+
+__all__ = ["MIGRATION_PATIENCE", "RelationalStore", "migrate", "open_relational"]
+
+log = get_logger()
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+#: A migration may rewrite a large table, and waits for another process that does.
+MIGRATION_PATIENCE = 3600.0
+
+
+class RelationalStore(Database, Protocol):
+    """A `Database` that says how many connections it uses."""
+
+    def connections(self) -> Connections:
+        """For gauges."""
+
+
+def open_relational(
+    settings: Settings,
+    data_dir: DataDirectory,
+    metrics: ServerMetrics | None = None,
+    *,
+    statement_timeout: float | None = None,
+    any_schema: bool = False,
+) -> RelationalStore:
+    """The store of `database.url`. A file is opened at once, and refused when its schema is newer than this
+    program unless `any_schema`; a server is not asked before the first use.
+
+    Raises:
+        DatabaseRefused: the file cannot be used; nothing in it was changed.
+    """
+    given = settings.database
+    timeout = given.statement_timeout if statement_timeout is None else statement_timeout
+    if settings.embedded_sql:
+        from secureconnect.infra.database.sqlite import open_sqlite
+
+        return open_sqlite(
+            data_dir.database,
+            metrics=metrics,
+            newest_schema=None if any_schema else runner.newest_version(),
+            acquire_timeout=given.acquire_timeout,
+            statement_timeout=timeout,
+        )
+    from secureconnect.infra.database.postgres import PostgresDatabase
+    from secureconnect.infra.database.postgres_url import read_url
+
+    return PostgresDatabase(
+        read_url(given.url),
+        pool_min=given.pool_min,
+        pool_max=given.pool_max,
+        acquire_timeout=given.acquire_timeout,
+        statement_timeout=timeout,
+        metrics=metrics,
+    )
+
+
+async def migrate(database: RelationalStore, settings: Settings, data_dir: DataDirectory) -> None:
+    """Wait until the store answers, and bring its schema up to date or make sure that it is.
+
+    Raises:
+        DatabaseRefused: its schema is newer than this program.
+        Failure: migrations are pending and `database.auto_migrate` is off.
+    """
+    status = await _answer(database)
+    if status.unknown:
+        raise DatabaseRefused(
+            f"The database has schema version {status.version},"
+            f" this program knows {runner.newest_version()}.",
+            "Run the newer program, or restore a backup that this version made.",
+        )
+    if not status.pending:
+        return
+    if not settings.database.auto_migrate:
+        raise Failure(
+            f"{len(status.pending)} migrations are pending and database.auto_migrate is off\n"
+            "Run: secureconnect migrate up"
+        )
+    if settings.embedded_sql:
+        await database.write(lambda tx: runner.upgrade(tx.conn))
+        return
+    patient = open_relational(settings, data_dir, statement_timeout=MIGRATION_PATIENCE)
+    try:
+        await patient.write(lambda tx: runner.upgrade(tx.conn))
+    finally:
+        await patient.close()
+
+
+async def _answer(database: Database) -> runner.Status:
+    """The state of the schema, as soon as the store can tell: servers start in any order."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return await database.read(runner.status)
+        except ApiError as error:
+            if error.code.status != 503:
+                raise
+            log.warning("waiting for the database", dependency="database", retry_s=pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)

@@ -1,0 +1,291 @@
+"""The Database on a PostgreSQL or CockroachDB server, over asyncpg.
+
+Units of work run in greenlets over a pool of connections: they look synchronous and wait without blocking the
+event loop. Writes are SERIALIZABLE; one that fails because of another is run again.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.util import greenlet_spawn
+
+from secureconnect.infra.database.after_commit import Call, run_calls
+from secureconnect.infra.database.base import WriteTx
+from secureconnect.infra.database.metrics import Connections, ServerMetrics
+from secureconnect.infra.database.postgres_connection import Link, Opener
+from secureconnect.infra.database.postgres_errors import Verdict, kind_of, told, unavailable, verdict
+from secureconnect.infra.database.postgres_pool import Pool
+from secureconnect.infra.database.postgres_turns import Turns
+from secureconnect.infra.database.postgres_url import ServerUrl
+from secureconnect.infra.database.postgres_watch import Watch
+from secureconnect.infra.telemetry.log import get_logger
+
+__all__ = ["PostgresDatabase"]
+
+log = get_logger()
+T = TypeVar("T")
+
+#: How often a unit of work runs again before its caller is told 503 (docs/reference/data.md §1).
+RETRIES: Final = 5
+_PAUSE = 0.005  # seconds before the first repetition, at most; doubles with each
+_CLOSING = 10.0
+#: The server stops a statement first, when it can; this much later we stop waiting for it.
+_GRACE = 0.5
+
+
+class _Modes:
+    """How transactions begin. CockroachDB knows one isolation level, which is serializable."""
+
+    def __init__(self, *, cockroach: bool) -> None:
+        self.write = "BEGIN" if cockroach else "BEGIN ISOLATION LEVEL SERIALIZABLE"
+        # A snapshot is all that reading needs, and it is never refused.
+        self.read = "BEGIN READ ONLY" if cockroach else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class _Refused(Exception):
+    """The transaction cannot be committed because a statement of it was refused; it has to be careful."""
+
+
+class _InDoubt(Exception):
+    """The connection was lost while the server committed: nobody knows whether it did."""
+
+
+class PostgresTx:
+    """The `WriteTx` of one unit of work."""
+
+    __slots__ = ("calls", "conn", "run_on")
+
+    def __init__(self, link: Link) -> None:
+        self.conn: Connection = link.conn
+        self.calls: list[Call] = []
+        self.run_on = link.run
+
+    def run(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return self.run_on(sql, params)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        self.calls.append((None, callback))
+
+    def deliver(self, sink: Callable[[Sequence[Any]], None], item: object) -> None:
+        self.calls.append((sink, item))
+
+
+class PostgresDatabase:
+    """The `Database` of one process on a server. Used on one event loop.
+
+    Nothing is connected before the first use. While the server does not answer, every call raises
+    `DATABASE_UNAVAILABLE`; when it is back, they work again within seconds.
+
+    Args:
+        url: where the server is.
+        pool_min, pool_max: connections that are kept, and at most.
+        acquire_timeout: seconds that a unit of work may wait for a connection, a new one included.
+        statement_timeout: seconds that one unit of work may run.
+        metrics: told about statements, commits, retries and waiting times.
+    """
+
+    def __init__(
+        self,
+        url: ServerUrl,
+        *,
+        pool_min: int = 5,
+        pool_max: int = 25,
+        acquire_timeout: float = 5.0,
+        statement_timeout: float = 10.0,
+        metrics: ServerMetrics | None = None,
+    ) -> None:
+        self._url = url
+        self._metrics = metrics
+        self._modes = _Modes(cockroach=url.cockroach)
+        self._unit_timeout = statement_timeout + _GRACE
+        self._opener = Opener(
+            url, metrics, statement_timeout=statement_timeout, connect_timeout=acquire_timeout
+        )
+        self._pool = Pool(
+            self._opener.open,
+            least=pool_min,
+            most=pool_max,
+            acquire_timeout=acquire_timeout,
+            metrics=metrics,
+        )
+        self._watch = Watch(
+            self._probe,
+            self._pool.drop_idle,
+            probe_timeout=min(2.0, acquire_timeout),
+            metrics=metrics,
+        )
+        self._turns = Turns()
+
+    def __repr__(self) -> str:
+        return f"PostgresDatabase({self._url.shown!r})"
+
+    @property
+    def cockroach(self) -> bool:
+        """Whether the server is a CockroachDB."""
+        return self._url.cockroach
+
+    def read(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
+        return _apart(self._read(query))
+
+    def lookup(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
+        return _apart(self._read(query))
+
+    def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> Coroutine[Any, Any, T]:  # noqa: ARG002
+        return _apart(self._write(work))
+
+    async def ping(self) -> float:
+        started = time.perf_counter()
+        await self.read(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
+        return time.perf_counter() - started
+
+    async def size(self) -> int:
+        sql = (
+            "SELECT coalesce(sum(range_size), 0)::INT8 FROM [SHOW RANGES FROM CURRENT_CATALOG WITH DETAILS]"
+            if self._url.cockroach
+            else "SELECT pg_database_size(current_database())"
+        )
+        return await self.read(lambda conn: int(conn.exec_driver_sql(sql).scalar_one()))
+
+    def connections(self) -> Connections:
+        """For gauges."""
+        return self._pool.connections()
+
+    async def close(self) -> None:
+        await self._watch.close()
+        await self._pool.close(_CLOSING)
+        await self._opener.close()
+
+    async def _probe(self) -> None:
+        """A new connection, since one that is kept may wait for a server that is gone."""
+        link = await self._opener.open()
+        link.terminate()
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        async def attempt(_: int) -> T:
+            result: T = await self._on_link(_reading, self._modes.read, query)
+            return result
+
+        return await self._attempts(attempt)
+
+    async def _write(self, work: Callable[[WriteTx], T]) -> T:
+        careful = False
+
+        async def attempt(number: int) -> T:
+            nonlocal careful
+            result: T
+            async with self._turns.turn(number):
+                try:
+                    result, calls = await self._on_link(self._writing, self._modes.write, work, careful)
+                except _Refused:
+                    careful = True
+                    result, calls = await self._on_link(self._writing, self._modes.write, work, careful)
+            run_calls(calls)
+            return result
+
+        return await self._attempts(attempt)
+
+    async def _attempts(self, attempt: Callable[[int], Coroutine[Any, Any, T]]) -> T:
+        """Run `attempt` until it succeeds or fails for good."""
+        number = 0
+        while True:
+            await self._watch.admit()
+            try:
+                return await attempt(number)
+            except _InDoubt as error:
+                self._watch.suspect()
+                raise unavailable("The database was lost while it committed.") from error
+            except Exception as error:
+                found = verdict(error)
+                if found is Verdict.PASS:
+                    raise
+                if self._metrics is not None and found is not Verdict.ABORTED:
+                    self._metrics.query_failed("other", kind_of(error))
+                again = found in (Verdict.RETRY, Verdict.LOST)
+                if found is Verdict.LOST:
+                    self._watch.suspect()
+                if not again or number >= RETRIES:
+                    raise told(error) from error
+            number += 1
+            if self._metrics is not None:
+                self._metrics.retried()
+            await asyncio.sleep(random.uniform(0, _PAUSE * 2**number))  # noqa: S311 - no secret
+
+    async def _on_link(self, run: Callable[..., T], *args: Any) -> T:
+        """Run in a greenlet on a connection, which is whole afterwards or gone."""
+        link = await self._pool.acquire()
+        try:
+            async with asyncio.timeout(self._unit_timeout):
+                result = await greenlet_spawn(run, link, *args)
+        except BaseException as error:
+            if isinstance(error, TimeoutError | asyncio.CancelledError) or not await self._rolled_back(link):
+                self._pool.discard(link)
+            else:
+                self._pool.release(link)
+            if isinstance(error, TimeoutError):
+                self._watch.suspect()
+                raise unavailable("The database did not answer in time.") from error
+            raise
+        self._pool.release(link)
+        return result
+
+    async def _rolled_back(self, link: Link) -> bool:
+        if link.closed:
+            return False
+        try:
+            async with asyncio.timeout(1.0):
+                await greenlet_spawn(link.rollback)
+        except Exception:  # noqa: BLE001 - then the connection is given up
+            return False
+        return True
+
+    def _writing(
+        self, link: Link, mode: str, work: Callable[[WriteTx], T], careful: bool
+    ) -> tuple[T, list[Call]]:
+        link.begin(mode, careful=careful)
+        tx = PostgresTx(link)
+        try:
+            result = work(tx)
+        except Exception as error:
+            if link.refused and verdict(error) is Verdict.ABORTED:
+                raise _Refused from error
+            raise
+        if link.refused:
+            raise _Refused
+        started = time.perf_counter()
+        try:
+            committed = link.commit()
+        except Exception as error:
+            if verdict(error) is Verdict.LOST:
+                raise _InDoubt from error
+            raise
+        if not committed:
+            raise unavailable("The transaction was ended by the database.")
+        if self._metrics is not None:
+            self._metrics.committed(1, time.perf_counter() - started)
+        return result, tx.calls
+
+
+def _reading(link: Link, mode: str, query: Callable[[Connection], T]) -> T:
+    link.begin(mode)
+    result = query(link.conn)
+    link.commit()
+    return result
+
+
+async def _apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end even when the caller is cancelled: half a conversation spoils a connection."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_forget)
+        raise
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

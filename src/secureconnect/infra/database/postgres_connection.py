@@ -1,0 +1,242 @@
+"""One connection to a PostgreSQL or CockroachDB server: how it is opened, and statements on it.
+
+SQLAlchemy runs in AUTOCOMMIT mode on it, so that BEGIN and COMMIT are ours alone, each one round trip.
+Whatever talks to the server runs in a greenlet (`greenlet_spawn`), where waiting looks like calling.
+"""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Boolean, Column, Connection, Engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.postgresql.base import PGDDLCompiler
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlalchemy.util import await_only
+
+from secureconnect.infra.database.metrics import DatabaseMetrics, observe_statements
+from secureconnect.infra.database.postgres_errors import integrity, kind_of, scrub
+from secureconnect.infra.database.postgres_parameters import numbered
+from secureconnect.infra.database.postgres_url import ServerUrl
+
+__all__ = ["Link", "Opener"]
+
+_STATEMENTS = 512
+_DIALECT = "secureconnect+asyncpg"
+_LINK = "secureconnect_link"
+_WRITES = ("INSERT", "UPDATE", "DELETE")
+
+# `jit` costs small statements more than it saves. `enable_seqscan`: a scan of a whole table, which planners
+# prefer while it is small, makes a serializable transaction depend on all of it, and fail for changes that
+# have nothing to do with it.
+_POSTGRES = {"jit": "off", "enable_seqscan": "off"}
+
+
+class _DDL(PGDDLCompiler):
+    """Migrations say 0 where a boolean is false by default, as SQLite has it."""
+
+    def get_column_default_string(self, column: Column[Any]) -> str | None:
+        default: str | None = super().get_column_default_string(column)
+        return "false" if default == "0" and isinstance(column.type, Boolean) else default
+
+
+class _Dialect(PGDialect_asyncpg):
+    """Both servers as one dialect: CockroachDB does not call itself a PostgreSQL of a version."""
+
+    supports_statement_cache = True
+    ddl_compiler = _DDL
+
+    def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:  # noqa: ARG002
+        return (14, 0)  # the oldest that is supported; nothing is generated that a newer one refuses
+
+
+registry.register("secureconnect.asyncpg", __name__, _Dialect.__name__)
+
+
+class Opener:
+    """Opens connections that share one cache of compiled statements.
+
+    Args:
+        statement_timeout: seconds that the server lets one statement run.
+        connect_timeout: seconds for a new connection.
+    """
+
+    def __init__(
+        self,
+        url: ServerUrl,
+        metrics: DatabaseMetrics | None,
+        *,
+        statement_timeout: float,
+        connect_timeout: float,
+    ) -> None:
+        self._url = url
+        self._settings = {
+            "application_name": "secureconnect",
+            "statement_timeout": str(int(statement_timeout * 1000)),
+            **({} if url.cockroach else _POSTGRES),
+        }
+        self._timeout = connect_timeout
+        self._engine = self._make_engine(metrics)
+
+    async def open(self) -> "Link":
+        """Connect.
+
+        Raises:
+            OSError, TimeoutError, asyncpg.PostgresError: the server cannot be reached or refuses.
+        """
+        async with asyncio.timeout(self._timeout):
+            connection = await self._engine.connect()
+        return Link(connection)
+
+    async def close(self) -> None:
+        """Release what connections share."""
+        await self._engine.dispose()
+
+    async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(
+            self._url.dsn,
+            server_settings=self._settings,
+            statement_cache_size=_STATEMENTS,
+            max_cached_statement_lifetime=0,
+            timeout=self._timeout,
+        )
+
+    def _make_engine(self, metrics: DatabaseMetrics | None) -> AsyncEngine:
+        def open_driver() -> Any:
+            return engine.dialect.dbapi.connect(  # type: ignore[union-attr]
+                async_creator_fn=self._connect, prepared_statement_cache_size=_STATEMENTS
+            )
+
+        engine = create_async_engine(
+            f"{_DIALECT}://",
+            creator=open_driver,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            # Errors end in logs, and parameters are texts, hashes and addresses.
+            hide_parameters=True,
+        )
+        _watch(engine.sync_engine)
+        if metrics is not None:
+            observe_statements(engine.sync_engine, metrics, kind_of)
+        return engine
+
+
+class Link:
+    """A connection for one transaction at a time. Its methods but `terminate` run in a greenlet.
+
+    `refused`: a constraint refused a statement of this transaction, in which nothing else can run since.
+    `careful`: every statement that changes something runs in a savepoint, so that such a refusal ends nothing
+    else. That costs two round trips each, so a transaction is only repeated like this when it has to be.
+    """
+
+    __slots__ = ("careful", "conn", "idle_since", "raw", "refused")
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        conn = connection.sync_connection
+        assert conn is not None
+        self.conn: Connection = conn
+        self.raw: Any = conn.connection.driver_connection
+        conn.detach()  # from SQLAlchemy's pool: it is ours until the end, however it ends
+        self.refused = False
+        self.careful = False
+        self.idle_since = 0.0
+        conn.info[_LINK] = self
+
+    @property
+    def closed(self) -> bool:
+        """True when it cannot be used any more."""
+        return bool(self.raw.is_closed())
+
+    def begin(self, mode: str, *, careful: bool = False) -> None:
+        """Start a transaction with this statement."""
+        self.refused, self.careful = False, careful
+        await_only(self.raw.execute(mode))
+
+    def commit(self) -> bool:
+        """Commit durably; False when the server has rolled back instead."""
+        return bool(await_only(self.raw.execute("COMMIT")) == "COMMIT")
+
+    def rollback(self) -> None:
+        """End the transaction, whatever state it is in, and let SQLAlchemy forget its savepoints."""
+        self.conn.rollback()
+        await_only(self.raw.execute("ROLLBACK"))
+
+    def run(self, sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Run one statement with `?` parameters.
+
+        Raises:
+            IntegrityError: a constraint refused it.
+            asyncpg.PostgresError: anything else.
+        """
+        if self.careful:
+            self.set_mark()
+        text, places = numbered(sql)
+        given = params if places is None else [params[place] for place in places]
+        try:
+            rows = await_only(self.raw.fetch(text, *given))
+        except asyncpg.IntegrityConstraintViolationError as error:
+            scrub(error)
+            self.refuse()
+            raise integrity(sql, params, error) from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            scrub(error)
+            raise
+        if self.careful:
+            self.drop_mark()
+        return [tuple(row) for row in rows]
+
+    def set_mark(self) -> None:
+        """Before a statement of a careful transaction."""
+        await_only(self.raw.execute("SAVEPOINT careful"))
+
+    def drop_mark(self) -> None:
+        """After it."""
+        await_only(self.raw.execute("RELEASE SAVEPOINT careful"))
+
+    def refuse(self) -> None:
+        """A constraint refused a statement."""
+        if self.careful:
+            await_only(self.raw.execute("ROLLBACK TO SAVEPOINT careful"))
+            self.drop_mark()
+        else:
+            self.refused = True
+
+    def terminate(self) -> None:
+        """Drop the connection without a word to the server. Callable anywhere."""
+        self.raw.terminate()
+
+    async def close(self) -> None:
+        """Say good-bye and close."""
+        await self.raw.close(timeout=2)
+
+
+def _watch(engine: Engine) -> None:
+    """What `Link` does for its own statements, for those of SQLAlchemy."""
+
+    def started(conn: Connection, _cursor: Any, sql: str, _params: Any, _context: Any, _many: bool) -> None:
+        link: Link | None = conn.info.get(_LINK)
+        if link is not None and link.careful and sql.startswith(_WRITES):
+            link.set_mark()
+
+    def ended(conn: Connection, _cursor: Any, sql: str, _params: Any, _context: Any, _many: bool) -> None:
+        link: Link | None = conn.info.get(_LINK)
+        if link is not None and link.careful and sql.startswith(_WRITES):
+            link.drop_mark()
+
+    def failed(context: ExceptionContext) -> None:
+        error = context.original_exception
+        cause = error.__cause__
+        if cause is not None:
+            scrub(cause)
+            if isinstance(cause, asyncpg.DataError):
+                error.args = cause.args
+        link = context.connection.info.get(_LINK) if context.connection is not None else None
+        if link is not None and isinstance(cause, asyncpg.IntegrityConstraintViolationError):
+            link.refuse()
+
+    event.listen(engine, "before_cursor_execute", started)
+    event.listen(engine, "after_cursor_execute", ended)
+    event.listen(engine, "handle_error", failed)
