@@ -14,13 +14,13 @@ _EVENTS = """\
 
 {mark}
 
-What goes over `/v1/ws/chat`, field by field. What it means: [realtime](realtime.md); the notation:
-[conventions §3.1](conventions.md#31-notation). The same as AsyncAPI 3.0: `/asyncapi.json`.
+What goes over `/v1/ws/chat` and `/v1/ws/signaling`, field by field. What it means: [realtime](realtime.md);
+the notation: [conventions §3.1](conventions.md#31-notation). The same as AsyncAPI 3.0: `/asyncapi.json`.
 
-## Commands
-
-Each has `type` and may have `ref` str(1–64), which its one answer repeats.
+Each command and each frame has `type`. A command may have `ref` str(1–64), which its one answer repeats.
 """
+
+_SOCKETS = (("", "chat socket"), ("signaling_", "signaling socket"))
 
 
 def events_page() -> str:
@@ -31,21 +31,23 @@ def events_page() -> str:
         _EVENTS.format(mark=MARK),
     ]
     shown: list[Any] = []
-    for name, message in _named(messages, "command_"):
-        ack = messages.get(f"ack_{name}")
-        fields = list(inputs(message["payload"], hidden=("type", "ref")))
-        answer = list(outputs(ack["payload"], hidden=("type", "ref"))) if ack else []
-        lines.append(f"### {name}\n")
-        lines += _fields("Fields", fields)
-        lines += _fields("Answer: `ack` with", answer) if ack else ["- Answer: `pong`"]
-        lines.append("")
-        shown += [message["payload"], ack["payload"]] if ack else [message["payload"]]
-    lines.append("## Server frames\n\nEach has `type`.\n")
-    for name, message in _named(messages, "frame_"):
-        schema = schemas[leaf(message["payload"]["$ref"])]
-        lines += [f"### {name}\n\n{schema['description']}\n"]
-        lines += [*_fields("Fields", list(outputs(schema, hidden=("type",)))), ""]
-        shown.append(schema)
+    for prefix, title in _SOCKETS:
+        lines.append(f"## Commands of the {title}\n")
+        for name, message in _named(messages, f"{prefix}command_"):
+            ack = messages.get(f"{prefix}ack_{name}")
+            fields = list(inputs(message["payload"], hidden=("type", "ref")))
+            answer = list(outputs(ack["payload"], hidden=("type", "ref"))) if ack else []
+            lines.append(f"### {name}\n")
+            lines += _fields("Fields", fields)
+            lines += _fields("Answer: `ack` with", answer) if ack else ["- Answer: `pong`"]
+            lines.append("")
+            shown += [message["payload"], ack["payload"]] if ack else [message["payload"]]
+        lines.append(f"## Server frames of the {title}\n")
+        for name, message in _named(messages, f"{prefix}frame_"):
+            schema = schemas[leaf(message["payload"]["$ref"])]
+            lines += [f"### {name}\n\n{schema['description']}\n"]
+            lines += [*_fields("Fields", list(outputs(schema, hidden=("type",)))), ""]
+            shown.append(schema)
     lines.append("## Durable events\n\nThe `data` of an `event` frame and of `GET …/events`, by `kind`.\n")
     for name, message in _named(messages, "event_"):
         schema = schemas[leaf(message["payload"]["allOf"][1]["properties"]["data"]["$ref"])]

@@ -41,6 +41,8 @@ THINGS = {
     "audit_id",
     "avatar_file_id",
     "ban_id",
+    "call_id",
+    "connection_id",
     "conversation_id",
     "delivery_id",
     "event_id",
@@ -55,6 +57,8 @@ THINGS = {
     "part_to",  # a place in the order of ids, forgotten with the part
     "passkey_id",
     "poll_id",
+    "process_id",
+    "recording_id",
     "reply_to_message_id",
     "report_id",
     "scheduled_id",

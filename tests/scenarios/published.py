@@ -29,15 +29,16 @@ class Published:
         """What follows `prefix` in the names of messages: `frame_`, `event_`, `ack_` or `command_`."""
         return {name[len(prefix) :] for name in self._messages if name.startswith(prefix)}
 
-    def check(self, frame: dict[str, Any], commands: dict[str, str]) -> None:
-        """Raise AssertionError when the frame is not as described. `commands` are those sent, by ref."""
+    def check(self, frame: dict[str, Any], commands: dict[str, str], prefix: str = "") -> None:
+        """Raise AssertionError when the frame is not as described. `commands` are those sent, by ref;
+        `prefix` is that of the messages of the socket."""
         kind = frame["type"]
         if kind == "ack":
-            name = f"ack_{commands[frame['ref']]}"
+            name = f"{prefix}ack_{commands[frame['ref']]}"
         elif kind == "event":
             name = f"event_{frame['kind']}"
         else:
-            name = f"frame_{kind}"
+            name = f"{prefix}frame_{kind}"
         assert name in self._messages, f"not described: {frame}"
         faults = [
             f"{fault.instance_path} {fault.message}" for fault in self._validator(name).iter_errors(frame)

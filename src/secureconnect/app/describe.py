@@ -44,4 +44,5 @@ async def _describe() -> tuple[bytes, bytes]:
             routes = [route for module in product.modules for route in module.routes]
             streams = [stream for module in product.modules for stream in module.streams]
             commands = Commands(command for module in product.modules for command in module.commands)
-            return openapi(routes, streams), asyncapi_document(commands, version=__version__)
+            document = asyncapi_document(commands, product.calls.commands, version=__version__)
+            return openapi(routes, streams), document

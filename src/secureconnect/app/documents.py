@@ -49,10 +49,12 @@ def openapi(routes: list[Route], streams: list[StreamRoute]) -> bytes:
     return openapi_document(routes, streams, PAGES, version=__version__)
 
 
-def document_pages(routes: list[Route], streams: list[StreamRoute], commands: Commands) -> list[Page]:
+def document_pages(
+    routes: list[Route], streams: list[StreamRoute], commands: Commands, signaling: Commands
+) -> list[Page]:
     """The pages that describe the product, rendered when they are first asked for."""
     openapi_json = cache(lambda: openapi(routes, streams))
-    asyncapi_json = cache(lambda: asyncapi_document(commands, version=__version__))
+    asyncapi_json = cache(lambda: asyncapi_document(commands, signaling, version=__version__))
     human = cache(lambda: docs_page(routes, streams))
     style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{style}'; frame-ancestors 'none'".encode()
@@ -94,7 +96,7 @@ def docs_page(routes: list[Route], streams: list[StreamRoute]) -> bytes:
         "<p>Every answer is one JSON envelope: <code>success</code>, <code>data</code> or "
         "<code>error</code>, <code>meta</code>. Machines read "
         "<a href=/openapi.json>/openapi.json</a> and <a href=/asyncapi.json>/asyncapi.json</a>. "
-        "The chat socket is <code>/v1/ws/chat</code>.</p>"
+        "The sockets are <code>/v1/ws/chat</code> and <code>/v1/ws/signaling</code>.</p>"
         f"{sections}<h2>Error codes</h2>"
         f"<table><tr><th>Code<th>Status<th>Meaning</tr>{codes}</table></html>"
     )

@@ -16,10 +16,13 @@ from secureconnect.edge.http.routing import Route, Router
 from secureconnect.edge.http.streams import StreamRouter
 from secureconnect.edge.module import Task
 from secureconnect.edge.realtime.base import Refusal, UpgradeRequest
-from secureconnect.edge.realtime.gate import ChatGate
+from secureconnect.edge.realtime.entrance import Entrance
+from secureconnect.edge.realtime.gate import CHAT_PATH, ChatGate
 from secureconnect.edge.realtime.places import Places
 from secureconnect.edge.realtime.session.commands import Commands
 from secureconnect.edge.realtime.session.host import SessionHost
+from secureconnect.edge.realtime.signaling.gate import SIGNALING_PATH, Gates, SignalGate
+from secureconnect.edge.realtime.signaling.host import SignalHost
 from secureconnect.edge.realtime.transport.heartbeat import Heartbeat
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.telemetry.metrics import Metrics
@@ -31,6 +34,8 @@ __all__ = ["Edges", "build_edges"]
 
 log = get_logger()
 
+_SOCKETS = (CHAT_PATH, SIGNALING_PATH)
+
 
 class Edges(Struct):
     """What the server listens with. `draining` stops new requests."""
@@ -38,7 +43,7 @@ class Edges(Struct):
     http: HttpEdge
     answers: Answers
     cors: Cors
-    gate: ChatGate
+    gate: Gates
     places: Places
     heartbeat: Heartbeat
     health: Health
@@ -75,7 +80,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
     pages = health.pages(metrics=not settings.observability.metrics_listen)
     pages += [page for module in product.modules for page in module.pages]
     if settings.http.docs_enabled:
-        pages += document_pages(routes, streams, commands)
+        pages += document_pages(routes, streams, commands, product.calls.commands)
     idempotency = Idempotency(stores.database, stores.sealer, stores.clock)
     http = HttpEdge(
         router=Router(routes),
@@ -111,7 +116,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
             secure=request.secure,
             origin=origin.encode("latin-1") if origin is not None else None,
         )
-        stores.metrics.refused_early("GET", "/v1/ws/chat", status)
+        stores.metrics.refused_early("GET", request.path if request.path in _SOCKETS else "unmatched", status)
         log.warning(
             "upgrade refused",
             request_id=given.request_id,
@@ -137,25 +142,51 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         source=product.view,
         metrics=stores.metrics,
     )
-    gate = ChatGate(
-        host=host,
-        hub=product.hub,
-        places=places,
+    entrance = Entrance(
         authenticator=product.access,
         tickets=product.tickets,
         limits=product.limiter,
-        memberships=product.memberships,
+        places=places,
+        denials=product.audit,
+        metrics=stores.metrics,
         own_origin=own_origin,
         origin_allowed=lambda origin: cors.allows(origin.encode("latin-1")),
         context=context,
         render=render,
+    )
+    signal_host = SignalHost(
+        settings=settings.realtime,
+        clock=stores.clock,
+        timers=product.timers,
+        background=product.background,
+        rooms=product.calls.rooms,
+        calls=product.calls.switchboard,
+        commands=product.calls.commands,
+        limits=product.limiter,
+        limits_enabled=settings.rate_limits.enabled,
+        authenticator=product.access,
+        denials=product.audit,
+        metrics=stores.metrics,
+    )
+    gate = Gates(
+        {
+            CHAT_PATH: ChatGate(
+                host=host, hub=product.hub, memberships=product.memberships, entrance=entrance
+            ),
+            SIGNALING_PATH: SignalGate(host=signal_host, entrance=entrance),
+        }
     )
     heartbeat = Heartbeat(
         clock=stores.clock,
         ping_interval=settings.realtime.ping_interval,
         idle_timeout=settings.realtime.idle_timeout,
     )
-    stores.metrics.watch_sockets(lambda: len(places), lambda: len(product.hub.interest.users))
+    rooms = product.calls.rooms
+    stores.metrics.watch_sockets(
+        lambda: max(0, len(places) - rooms.sockets),
+        lambda: rooms.sockets,
+        lambda: len(product.hub.interest.users),
+    )
     tasks = [task for module in product.modules for task in module.tasks]
     tasks.append(Task("idempotency_retention", 3600, idempotency.purge))
     tasks.append(Task("outbox_retention", 3600, stores.outbox.purge))

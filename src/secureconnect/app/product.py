@@ -13,6 +13,8 @@ from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.app.wiring.admin import wire_admin
 from secureconnect.app.wiring.bots import wire_bot_access, wire_bots
+from secureconnect.app.wiring.calls import CallParts, wire_calls
+from secureconnect.app.wiring.conversations import wire_conversations
 from secureconnect.app.wiring.drafts import wire_drafts
 from secureconnect.app.wiring.factors import wire_factors
 from secureconnect.app.wiring.files import wire_files
@@ -46,8 +48,6 @@ from secureconnect.features.auth.service import (
     verification_bar,
 )
 from secureconnect.features.conversations.api import Purged
-from secureconnect.features.conversations.module import module as conversations_module
-from secureconnect.features.conversations.rules import ConversationLimits
 from secureconnect.features.conversations.service import FactsCache, Listing, Neighbours, Views
 from secureconnect.features.conversations.socket import SocketMemberships
 from secureconnect.features.conversations.tasks import erase_deleted
@@ -81,6 +81,7 @@ class Product(Struct, frozen=True):
 
     modules: list[Module]
     hub: Hub
+    calls: CallParts
     timers: Timers
     background: Background
     limiter: RateLimiter
@@ -102,7 +103,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     database, bus, clock, metrics = stores.database, stores.bus, stores.clock, stores.metrics
     timeline, cursors = stores.timeline, stores.cursors
     development = settings.server.environment == "development"
-    statuses, factors, online, polls, messages, logged_in = (Late() for _ in range(6))
+    statuses, factors, online, polls, messages, logged_in, left_calls = (Late() for _ in range(7))
     timers, background = Timers(clock), Background()
     push = wire_push(settings, stores, cast("LoggedIn", logged_in))
     teller = Teller(Frames(bus, timers), push.queue, metrics, clock)
@@ -146,8 +147,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         ),
     )
     alerts = AlertService(users, sessions, audit, mail, teller, clock, new_devices=auth.notify_new_device)
-    unverified = [verification_bar] if auth.email_verification == "required" else []
-    bars = [ban_bar(users, clock), *unverified]
+    bars = [ban_bar(users, clock), *([verification_bar] if auth.email_verification == "required" else [])]
     entrance = EntranceService(users, sessions, audit, lockout, alerts, metrics, clock, bars)
     factor_parts = wire_factors(
         settings,
@@ -205,7 +205,14 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         users,
         cast("Online", online),
     )
-    timeline.listen(tell_each(announcer.committed, feeder.committed, follower.committed))
+    timeline.listen(
+        tell_each(
+            announcer.committed,
+            feeder.committed,
+            follower.committed,
+            lambda events: left_calls.committed(events),  # noqa: PLW0108 - built below
+        )
+    )
     memberships = SocketMemberships(conversations, Listing(database, views))
     hub = Hub(
         bus=bus,
@@ -247,6 +254,21 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         announcer=announcer,
         view=view,
         notices=teller,
+    )
+
+    calls = wire_calls(
+        settings,
+        stores,
+        background=background,
+        audit=audit,
+        users=users,
+        friends=friends,
+        conversations=conversations,
+        files=files.readers,
+        messages=cast("Messages", messages),
+        inboxes=teller,
+        ringers=push.queue,
+        followed=left_calls,
     )
 
     bots, bot_modules = wire_bots(
@@ -314,16 +336,13 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             pair_changed=[conversations.pair_changed],
             notices=teller,
         ),
-        sessions_module(sessions, tickets, keyring, access, memberships, cursors),
+        sessions_module(sessions, tickets, keyring, access, memberships, calls.reading, cursors),
         auth_module(accounts, login, lockout, flows.recovery, flows.addresses, factor_parts.logins, users),
         *factor_parts.modules,
-        conversations_module(
-            database=database,
-            timeline=timeline,
-            bus=bus,
+        wire_conversations(
+            settings,
+            stores,
             audit=audit,
-            clock=clock,
-            cursors=cursors,
             users=users,
             friends=friends,
             facts=facts,
@@ -331,20 +350,11 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             neighbours=conversations,
             pictures=files.avatars,
             purged=purged,
-            limits=ConversationLimits(
-                settings.conversations.max_members,
-                settings.conversations.max_per_user,
-                settings.conversations.invite_ttl,
-                settings.messaging.unread_cap,
-            ),
-            seal=stores.sealer.seal,
-            unseal=stores.sealer.open,
-            public_url=settings.server.public_url,
-            allow_http=development,
         ),
         *file_modules,
         messages_module,
         polls_module,
+        calls.module,
         wire_search(stores, feeder, users, conversations, cast("Messages", messages)),
         wire_drafts(settings, stores, conversations, files.readers),
         wire_notifications(settings, stores, users, follower),
@@ -366,6 +376,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     return Product(
         modules=modules,
         hub=hub,
+        calls=calls,
         timers=timers,
         background=background,
         limiter=RateLimiter(

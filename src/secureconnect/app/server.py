@@ -239,6 +239,7 @@ async def _stop(
     edges.state.draining = True
     await drain(
         product.hub,
+        product.calls.rooms,
         edges.places,
         product.background,
         seconds=min(_DRAIN, settings.server.shutdown_grace / 3),

@@ -12,6 +12,10 @@ from secureconnect.kit.objects import ConversationObject, Id, Message, Poll
 
 __all__ = [
     "KINDS",
+    "CallEnded",
+    "CallRecordingStarted",
+    "CallRecordingStopped",
+    "CallStarted",
     "ConversationCreated",
     "ConversationUpdated",
     "CountedReaction",
@@ -167,6 +171,53 @@ class PollClosed(EventData, frozen=True, kw_only=True):
     total_voters: int
 
 
+class CallStarted(EventData, frozen=True, kw_only=True):
+    """A call rings. `invited` are whom it rings for."""
+
+    kind: ClassVar[str] = "call_started"
+    call_id: Id
+    call_type: Literal["audio", "video"]
+    topology: Literal["mesh", "sfu"]
+    caller_id: Id
+    invited: list[Id]
+
+
+class CallEnded(EventData, frozen=True, kw_only=True):
+    """A call is over. `duration` in seconds, 0 without an answer; `participants` are those who were in it."""
+
+    kind: ClassVar[str] = "call_ended"
+    call_id: Id
+    status: Literal["ended", "missed", "declined", "failed"]
+    end_reason: Literal[
+        "hangup",
+        "cancelled",
+        "declined",
+        "ring_timeout",
+        "max_duration",
+        "connection_lost",
+        "sfu_failed",
+        "admin",
+    ]
+    duration: int
+    participants: list[Id]
+
+
+class CallRecordingStarted(EventData, frozen=True, kw_only=True):
+    """Somebody in the call records it: every member is told, so that nobody is recorded unawares."""
+
+    kind: ClassVar[str] = "call_recording_started"
+    call_id: Id
+    user_id: Id
+
+
+class CallRecordingStopped(EventData, frozen=True, kw_only=True):
+    """That recording ended."""
+
+    kind: ClassVar[str] = "call_recording_stopped"
+    call_id: Id
+    user_id: Id
+
+
 class MemberAdded(EventData, frozen=True, kw_only=True):
     """One event per user."""
 
@@ -235,6 +286,10 @@ KINDS: dict[str, type[EventData]] = {
         PollCreated,
         PollVoted,
         PollClosed,
+        CallStarted,
+        CallEnded,
+        CallRecordingStarted,
+        CallRecordingStopped,
         MemberAdded,
         MemberRemoved,
         MemberRoleChanged,

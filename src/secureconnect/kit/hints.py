@@ -1,13 +1,17 @@
 """What travels on the bus: hints that may be lost without losing data (architecture, idea 1).
 
-Channels: `conv:<conversation_id>`, `user:<user_id>`, and `ctl` for every process. Hints travel as arrays,
-also to and from processes of the next and the previous version: fields are only appended, and with defaults.
+Channels: `conv:<conversation_id>`, `user:<user_id>`, `call:<call_id>`, and `ctl` for every process. Hints
+travel as arrays, also to and from processes of the next and the previous version: fields are only appended,
+and with defaults.
 """
 
 import msgspec
 
 __all__ = [
     "CONTROL",
+    "CallPlace",
+    "CallRelay",
+    "CallTold",
     "ConversationFrame",
     "ConversationGone",
     "EventHint",
@@ -17,6 +21,7 @@ __all__ = [
     "ProfileChanged",
     "SessionEnded",
     "UserFrame",
+    "call_channel",
     "conversation_channel",
     "user_channel",
 ]
@@ -32,6 +37,11 @@ def conversation_channel(conversation_id: str) -> str:
 def user_channel(user_id: str) -> str:
     """The channel of frames for all sockets of one user."""
     return f"user:{user_id}"
+
+
+def call_channel(call_id: str) -> str:
+    """The channel between the processes that hold sockets of one call."""
+    return f"call:{call_id}"
 
 
 class EventHint(msgspec.Struct, frozen=True, array_like=True, tag="event"):
@@ -70,11 +80,51 @@ class ConversationGone(msgspec.Struct, frozen=True, array_like=True, tag="conv_g
 
 
 class UserFrame(msgspec.Struct, frozen=True, array_like=True, tag="user_frame"):
-    """An ephemeral frame for all sockets of one user, except those of `except_connection`."""
+    """An ephemeral frame for all sockets of one user, except those of `except_connection`, and except those
+    of `except_session`."""
 
     user_id: str
     frame: bytes
     except_connection: str | None = None
+    except_session: str | None = None
+
+
+class CallRelay(msgspec.Struct, frozen=True, array_like=True, tag="call_relay"):
+    """What somebody in a call says to `target_id`, or to everybody else in it (None).
+
+    `origin` is the process that it came from, which has told its own sockets already.
+    """
+
+    call_id: str
+    origin: str
+    sender_id: str
+    target_id: str | None
+    frame: bytes
+
+
+class CallTold(msgspec.Struct, frozen=True, array_like=True, tag="call_told"):
+    """Something about a call was committed: `frames` are for every socket of the call, except those of
+    `except_user`. With `close` the sockets close with that code afterwards; with `user_id` only that user's
+    are meant, and of these not those of `except_session`. `version` is that of the call.
+    """
+
+    call_id: str
+    origin: str
+    frames: tuple[bytes, ...] = ()
+    except_user: str | None = None
+    user_id: str | None = None
+    except_session: str | None = None
+    close: int | None = None
+    version: int = 0
+
+
+class CallPlace(msgspec.Struct, frozen=True, array_like=True, tag="call_place"):
+    """The socket by which `user_id` takes part in a call is on the process `origin` now, or on none."""
+
+    call_id: str
+    origin: str
+    user_id: str
+    here: bool
 
 
 class PresenceChanged(msgspec.Struct, frozen=True, array_like=True, tag="presence"):
@@ -112,4 +162,7 @@ Hint = (
     | SessionEnded
     | ProfileChanged
     | FactsChanged
+    | CallRelay
+    | CallTold
+    | CallPlace
 )

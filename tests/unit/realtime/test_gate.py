@@ -169,7 +169,7 @@ async def test_drain() -> None:
         naps.append(seconds)
         await world.until(lambda: True)
 
-    await drain(world.hub, world.places, world.background, seconds=1, sleep=sleep)
+    await drain(world.hub, world.rooms, world.places, world.background, seconds=1, sleep=sleep)
     for socket in sockets:
         assert 0 <= socket.last("going_away")["retry_after_ms"] <= 10_000
         assert socket.closing is not None
@@ -191,7 +191,7 @@ async def test_drain_of_nothing_takes_no_time() -> None:
     async def never(seconds: float) -> None:
         raise AssertionError
 
-    await drain(world.hub, world.places, world.background, seconds=5, sleep=never)
+    await drain(world.hub, world.rooms, world.places, world.background, seconds=5, sleep=never)
 
 
 async def test_drain_does_not_wait_forever_for_sockets() -> None:
@@ -204,7 +204,7 @@ async def test_drain_does_not_wait_forever_for_sockets() -> None:
     async def sleep(seconds: float) -> None:
         naps.append(seconds)
 
-    await drain(world.hub, world.places, world.background, seconds=1, sleep=sleep)
+    await drain(world.hub, world.rooms, world.places, world.background, seconds=1, sleep=sleep)
     assert sum(naps) <= 2.2
 
 

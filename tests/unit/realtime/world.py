@@ -1,13 +1,14 @@
 """A realtime edge with everything around it faked: store, bus, sockets, clock. Nothing sleeps."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.base import Refusal, UpgradeRequest
+from secureconnect.edge.realtime.entrance import Entrance
 from secureconnect.edge.realtime.fanout.hub import Hub
 from secureconnect.edge.realtime.fanout.lane import Pace
 from secureconnect.edge.realtime.gate import ChatGate
@@ -16,6 +17,7 @@ from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.session.commands import Command, Commands
 from secureconnect.edge.realtime.session.host import SessionHost
 from secureconnect.edge.realtime.settings import RealtimeSettings
+from secureconnect.edge.realtime.signaling.rooms import Rooms
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.kit.hints import EventHint, conversation_channel, user_channel
 from secureconnect.kit.principal import RequestContext
@@ -31,6 +33,16 @@ from tests.unit.realtime.fakes import (
     WatchedBus,
     uid,
 )
+
+
+class NoRoster:
+    """Nobody is in a call."""
+
+    async def places(self, call_id: str) -> dict[str, str]:
+        return {}
+
+    async def versions(self, call_ids: Collection[str]) -> dict[str, int]:
+        return {}
 
 
 class World:
@@ -83,19 +95,20 @@ class World:
             held_frames=held_frames,
             retry_first=0,
         )
-        self.gate = ChatGate(
-            host=self.host,
-            hub=self.hub,
-            places=self.places,
+        self.rooms = Rooms(self.bus, NoRoster())
+        self.entrance = Entrance(
             authenticator=self.auth,
             tickets=self.auth,
             limits=self.limits,
-            memberships=self.store,
+            places=self.places,
+            denials=self.denied,
+            metrics=self.metrics,
             own_origin=lambda request: f"https://{request.headers['host']}",
             origin_allowed={"https://app.test"}.__contains__,
             context=lambda request: RequestContext(request_id="r", client_ip=request.peer),
             render=lambda request, error: Refusal(error.code.status, [], b""),
         )
+        self.gate = ChatGate(host=self.host, hub=self.hub, memberships=self.store, entrance=self.entrance)
 
     # Truth
 

@@ -121,7 +121,7 @@ def test_attempts_are_successes_and_failures(metrics: Metrics) -> None:
 
 def test_gauges_tell_the_state_of_the_moment(metrics: Metrics) -> None:
     sockets = [1, 2, 3]
-    metrics.watch_sockets(lambda: len(sockets), lambda: len(set(sockets)))
+    metrics.watch_sockets(lambda: len(sockets), lambda: 0, lambda: len(set(sockets)))
     metrics.watch_database(lambda: len(sockets), lambda: 1, 5)
     metrics.watch_disk(lambda: 4711)
     assert value(metrics, "websocket_connections_active", kind="chat") == 3

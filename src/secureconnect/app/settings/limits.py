@@ -44,6 +44,9 @@ class RateLimitSettings(Section, frozen=True):
     presence: Annotated[int, about("`/v1/presence`", ge=0, le=_MAX)] = 60
     polls: Annotated[int, about("`/v1/polls`", ge=0, le=_MAX)] = 50
     poll_vote: Annotated[int, about("`/v1/polls/vote`", ge=0, le=_MAX)] = 60
+    calls_initiate: Annotated[int, about("`/v1/calls/initiate`", ge=0, le=_MAX)] = 10
+    calls_join: Annotated[int, about("`/v1/calls/{id}/join`", ge=0, le=_MAX)] = 10
+    calls: Annotated[int, about("the rest of `/v1/calls`", ge=0, le=_MAX)] = 30
     bots: Annotated[int, about("`/v1/bots`", ge=0, le=_MAX)] = 20
     hooks: Annotated[int, about("`/v1/hooks`, counted for each webhook", ge=0, le=_MAX)] = 60
     reports: Annotated[int, about("`/v1/reports`", ge=0, le=_MAX)] = 10

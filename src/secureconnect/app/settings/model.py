@@ -6,6 +6,7 @@ import msgspec
 
 from secureconnect.app.settings.backup import BackupSettings
 from secureconnect.app.settings.bots import BotSettings
+from secureconnect.app.settings.calls import CallSettings
 from secureconnect.app.settings.limits import RateLimitSettings
 from secureconnect.app.settings.mail import MailSettings
 from secureconnect.app.settings.media import SfuSettings, TurnSettings
@@ -57,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True):
     friends: FriendSettings = FriendSettings()
     bots: BotSettings = BotSettings()
     presence: PresenceSettings = PresenceSettings()
+    calls: CallSettings = CallSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
     storage: StorageSettings = StorageSettings()

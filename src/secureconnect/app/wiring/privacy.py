@@ -14,6 +14,7 @@ from secureconnect.features.audit.service import AuditService
 from secureconnect.features.auth.belongings import LoginFailures
 from secureconnect.features.bots.api import Bots
 from secureconnect.features.bots.belongings import Robots
+from secureconnect.features.calls.belongings import Calls
 from secureconnect.features.conversations.belongings import Places
 from secureconnect.features.conversations.service import FactsCache, Neighbours
 from secureconnect.features.drafts import belongings as drafts
@@ -82,6 +83,7 @@ def wire_belongings(
         Reports(database, timeline),
         Writings(database, timeline, conversations, messages.eraser, messages.reacting, clock),
         Votes(database, timeline, conversations, clock),
+        Calls(database),
         OwnFiles(database, files),
         Places(database, timeline, facts, users, stores.bus, audit, clock, purge),
         Indexed(stores.search, timeline, feeder),

@@ -115,7 +115,7 @@ class HttpEdge(Front):
     async def _run(self, exchange: Exchange, route: Route, values: tuple[str, ...]) -> tuple[int, bytes]:
         self._refuse_when_draining()
         principal = await self._admit(exchange, route, values)
-        raw = await self._body(exchange)
+        raw = await self._body(exchange, any_type=route.raw)
         call: Call[Any, Any] = self._call(exchange, route, values, raw, principal)
         key = exchange.headers.get(b"idempotency-key")
         if key is None or principal is None or route.method != "POST" or not route.replayable:
@@ -158,14 +158,14 @@ class HttpEdge(Front):
         if window is not None and not window.allowed:
             raise exceeded(window)
 
-    async def _body(self, exchange: Exchange) -> bytes:
+    async def _body(self, exchange: Exchange, *, any_type: bool) -> bytes:
         """Step 8, outside: media type and size."""
         headers = exchange.headers
         length = headers.get(b"content-length", b"0")
         if length == b"0" and b"transfer-encoding" not in headers:
             return b""
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-        if media_type != b"application/json":
+        if media_type != b"application/json" and not any_type:
             raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.")
         if int(length) > self._max_body:
             raise self._too_large()
@@ -211,13 +211,15 @@ class HttpEdge(Front):
         try:
             if route.body is not None:
                 body = decode(route.body, parse_object(raw or b"{}"))
-            elif raw:
+            elif raw and not route.raw:
                 parse_object(raw)
         except ApiError as error:
             faults.extend(error.details)
         if faults:
             raise ApiError(ErrorCode.VALIDATION_ERROR, "The request is not valid.", details=faults)
-        return Call(path, body, query, exchange.context, exchange.headers, principal)
+        return Call(
+            path, body, query, exchange.context, exchange.headers, principal, raw if route.raw else b""
+        )
 
     async def _run_once(
         self, exchange: Exchange, route: Route, call: Call[Any, Any], text: str, raw: bytes

@@ -126,6 +126,8 @@ def _operation(route: Route, schemas: dict[type[Any], Any]) -> dict[str, Any]:
     if route.access is not Access.PUBLIC:
         # What a bot token must allow; people need nothing but a session.
         operation["security"] = [{"bearer": [route.scope] if route.scope is not None else []}]
+    if route.raw:
+        operation["requestBody"] = {"required": True, "content": {"*/*": {}}}
     if route.body is not None:
         required = any(field.required for field in msgspec.structs.fields(route.body))
         operation["requestBody"] = {

@@ -42,7 +42,7 @@ class Call(msgspec.Struct, Generic[B, Q]):
     """One request that passed every check before the handler.
 
     `path` holds the path parameters, those named `…id` as lower-case UUIDs. `principal` is None exactly on
-    public routes; others use `caller`.
+    public routes; others use `caller`. `raw` is the body as it came, on routes that ask for it.
     """
 
     path: Mapping[str, str]
@@ -51,6 +51,7 @@ class Call(msgspec.Struct, Generic[B, Q]):
     context: RequestContext
     headers: Mapping[bytes, bytes]
     principal: Principal | None = None
+    raw: bytes = b""
 
     @property
     def caller(self) -> Principal:
@@ -100,6 +101,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         query: the Struct of the query parameters.
         returns: status → Struct of `data`, or a union of the Structs that it may be.
         errors: codes beyond those every route can give.
+        raw: takes a body of any media type, as bytes.
         replayable: whether `Idempotency-Key` applies (docs/reference/conventions.md §3.6).
         summary: one line for the reference.
     """
@@ -118,6 +120,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     body: type[Any] | None = None
     query: type[Any] | None = None
     errors: tuple[ErrorCode, ...] = ()
+    raw: bool = False
     replayable: bool = True
 
 

@@ -11,6 +11,7 @@ from secureconnect.kit.principal import Principal
 
 __all__ = [
     "Admission",
+    "CallDoor",
     "Endings",
     "EventFrame",
     "EventSource",
@@ -141,6 +142,17 @@ class Endings(Protocol):
 
     async def ended_among(self, principals: Collection[Principal]) -> Mapping[str, int]:
         """The close code for each ended one among the sessions of `principals`, by session id."""
+
+
+class CallDoor(Protocol):
+    """Who may open the signaling socket of a call; for tickets. Offered by the calls feature."""
+
+    async def require(self, user_id: str, call_id: str) -> None:
+        """Return when the user is invited to a call that goes on.
+
+        Raises:
+            ApiError: `NOT_FOUND`, `FORBIDDEN`, `CALL_ENDED`.
+        """
 
 
 class EventSource(Protocol):

@@ -9,6 +9,9 @@ from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.fanout.hub import Hub
 from secureconnect.edge.realtime.frames import going_away_frame
 from secureconnect.edge.realtime.places import Places
+from secureconnect.edge.realtime.session.chat import Session
+from secureconnect.edge.realtime.signaling.rooms import Rooms
+from secureconnect.edge.realtime.signaling.session import SignalSession
 
 __all__ = ["drain"]
 
@@ -19,25 +22,26 @@ _STEP = 0.05
 
 async def drain(
     hub: Hub,
+    rooms: Rooms,
     places: Places,
     background: Background,
     *,
     seconds: float,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Say goodbye to all chat sockets: no new ones, `going_away`, after 1 s close 4501.
+    """Say goodbye to all sockets: no new ones, `going_away`, after 1 s close 4501.
 
     The closes are spread over at most `seconds`, so that clients do not all return at once, each told another
     `retry_after_ms` of 0 to 10,000. Returns when all sockets are gone and no command runs, or when another
     `seconds` have passed.
     """
-    hub.draining = True
-    leaving = list(hub.sessions())
+    hub.draining = rooms.draining = True
+    leaving: list[Session | SignalSession] = [*hub.sessions(), *rooms.sessions()]
     for session in leaving:
         session.push(going_away_frame(_jitter()))
     if leaving:
         await sleep(_NOTICE)
-    leaving = list(hub.sessions())
+    leaving = [*hub.sessions(), *rooms.sessions()]
     random.shuffle(leaving)
     batch = max(1, round(len(leaving) * _STEP / seconds) if seconds > 0 else len(leaving))
     for start in range(0, len(leaving), batch):

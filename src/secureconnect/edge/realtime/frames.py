@@ -75,8 +75,9 @@ def welcome_frame(
     ping_interval: float,
     idle_timeout: float,
     max_frame_bytes: int,
+    **more: Any,
 ) -> bytes:
-    """The first frame of every socket (§3)."""
+    """The first frame of every socket (§3); `more` is what this kind of socket adds."""
     return json_frame(
         {
             "type": "welcome",
@@ -89,6 +90,7 @@ def welcome_frame(
             "idle_timeout": _number(idle_timeout),
             "max_frame_bytes": max_frame_bytes,
             "protocol": PROTOCOL,
+            **more,
         }
     )
 

@@ -21,6 +21,9 @@ class RealtimeSettings(Section, frozen=True):
     max_frame_bytes: Annotated[
         int, about("largest frame from a client", unit="bytes", ge=1024, le=16_777_216)
     ] = 262_144
+    max_signaling_frame_bytes: Annotated[
+        int, about("largest frame from a client on a signaling socket", unit="bytes", ge=1024, le=1_048_576)
+    ] = 65_536
     hello_wait: Annotated[
         float, about("silence after which a socket starts without resume", unit="s", gt=0)
     ] = 1

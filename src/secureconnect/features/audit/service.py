@@ -29,6 +29,7 @@ _RESOURCES: Final = {
     "conversations": "conversation",
     "messages": "message",
     "admin": "admin",
+    "calls": "call",
     "ws": "conversation",
 }
 _DENIALS: Final = {

@@ -309,6 +309,9 @@ class Conversations(Protocol):
         With `limit` a part of them, ascending by user id, above the id `after`.
         """
 
+    def muted_in(self, conn: Connection, conversation_id: str, user_ids: Collection[str]) -> dict[str, int]:
+        """Until when (ms) those members of `user_ids` want to hear nothing who ever said so."""
+
     async def my_state(self, conversation_id: str, user_id: str) -> MyState:
         """The user's own place in a conversation. Raises like `member`."""
 

@@ -1,6 +1,6 @@
 """What other features may tell users, and what notifications need from those that carry them out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -65,6 +65,9 @@ class Notifications(Protocol):
         """Put an entry into the inbox, in the transaction of what it is about, unless the user does not want
         such entries; `security` cannot be switched off. It is pushed too when `notice.push` and the user
         want it."""
+
+    def pushable_in(self, tx: WriteTx, user_ids: Collection[str], type_: NoticeType) -> set[str]:
+        """Those of `user_ids` who want pushes of this type now, for whoever queues some without an entry."""
 
     def read_in(self, tx: WriteTx, user_id: str, conversation_id: str, seq: int) -> None:
         """The user has read a conversation up to `seq`, and with it what was told of it."""

@@ -48,6 +48,12 @@ class RingingPushes(Protocol):
         At any hour and whoever is online; whether the user wants calls is the caller's business.
         """
 
+    def hush_in(self, tx: WriteTx, ring: Ring) -> bool:
+        """Queue the push that makes devices stop ringing; it takes the place of a ring that still waits.
+
+        `ring.data` says why. False when the user has no device.
+        """
+
 
 class Badges(Protocol):
     """How much somebody has not read; offered by `conversations`."""

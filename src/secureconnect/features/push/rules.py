@@ -10,7 +10,7 @@ from msgspec import Struct
 from secureconnect.features.notifications.api import Notice
 from secureconnect.features.push.api import PushKind, Ring
 
-__all__ = ["RING_SECONDS", "Content", "PushLimits", "key_bytes", "of_notice", "of_ring", "of_test"]
+__all__ = ["RING_SECONDS", "Content", "PushLimits", "key_bytes", "of_hush", "of_notice", "of_ring", "of_test"]
 
 #: How long a call rings.
 RING_SECONDS: Final = 45
@@ -69,6 +69,19 @@ def of_ring(ring: Ring) -> Content:
         kind="call",
         title="Incoming call",
         body=ring.text,
+        data={**ring.data, "call_id": ring.call_id},
+        urgent=True,
+        quiet=True,
+        topic=ring.call_id,
+    )
+
+
+def of_hush(ring: Ring) -> Content:
+    """The end of the ringing: nothing to show, but quick."""
+    return Content(
+        kind="call",
+        title="Call ended",
+        body="",
         data={**ring.data, "call_id": ring.call_id},
         urgent=True,
         quiet=True,

@@ -10,7 +10,7 @@ from secureconnect.edge.http.front import Page as PageRoute
 from secureconnect.edge.http.paging import Cursor, Limit, Listed, Paging
 from secureconnect.edge.http.routing import Access as Who
 from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
-from secureconnect.edge.realtime.base import Memberships
+from secureconnect.edge.realtime.base import CallDoor, Memberships
 from secureconnect.edge.validation import Opaque, Uuid
 from secureconnect.features.sessions.api import Tokens
 from secureconnect.features.sessions.service import KeyRing, SessionService, Tickets
@@ -62,8 +62,11 @@ class Revoked(Struct, frozen=True):
 
 
 class TicketBody(Struct):
-    purpose: Literal["chat"] = "chat"
+    """What the socket is for; a signaling socket needs `call_id`."""
+
+    purpose: Literal["chat", "signaling"] = "chat"
     conversation_id: Uuid | None = None
+    call_id: Uuid | None = None
 
 
 class Ticket(Struct, frozen=True):
@@ -104,7 +107,11 @@ _UPGRADE_ERRORS = (
 
 
 def routes(
-    service: SessionService, tickets: Tickets, memberships: Memberships, cursors: Cursors
+    service: SessionService,
+    tickets: Tickets,
+    memberships: Memberships,
+    calls: CallDoor,
+    cursors: Cursors,
 ) -> list[Route]:
     """Everything about sessions that is not a login."""
     paging = Paging(cursors)
@@ -149,10 +156,18 @@ def routes(
         return Reply(Revoked(await service.end_others(call.caller, call.context)))
 
     async def ticket(call: Call[TicketBody, None]) -> Reply:
-        conversation_id = call.body.conversation_id
-        if conversation_id is not None:
-            await memberships.require(call.caller.user_id, conversation_id)
-        return Reply(Ticket(await tickets.issue(call.caller, conversation_id), TICKET_SECONDS), 201)
+        body, user_id = call.body, call.caller.user_id
+        bound = body.conversation_id
+        if body.purpose == "signaling":
+            bound = body.call_id
+            if bound is None:
+                raise invalid("call_id", "needed for a signaling socket")
+            if call.caller.kind == "bot":
+                raise ApiError(ErrorCode.INSUFFICIENT_SCOPE, "Calls are for people.")
+            await calls.require(user_id, bound)
+        elif bound is not None:
+            await memberships.require(user_id, bound)
+        return Reply(Ticket(await tickets.issue(call.caller, bound, body.purpose), TICKET_SECONDS), 201)
 
     async def rotate(call: Call[None, None]) -> Reply:
         kid, until = await service.rotate_keys(call.caller, call.context)
@@ -221,7 +236,7 @@ def routes(
             scope="messages:read",
             body=TicketBody,
             returns={201: Ticket},
-            errors=(ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN),
+            errors=(ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.CALL_ENDED),
             replayable=False,
         ),
         Route(

@@ -1,7 +1,7 @@
 """What sessions contribute."""
 
 from secureconnect.edge.module import Module
-from secureconnect.edge.realtime.base import Memberships
+from secureconnect.edge.realtime.base import CallDoor, Memberships
 from secureconnect.features.sessions.http import pages, routes
 from secureconnect.features.sessions.service import Access, KeyRing, SessionService, Tickets
 from secureconnect.features.sessions.tasks import tasks
@@ -16,6 +16,7 @@ def module(
     keyring: KeyRing,
     access: Access,
     memberships: Memberships,
+    calls: CallDoor,
     cursors: Cursors,
 ) -> Module:
     """Tokens, sessions, tickets and keys."""
@@ -27,7 +28,7 @@ def module(
     return Module(
         name="sessions",
         role="auth",
-        routes=routes(service, tickets, memberships, cursors),
+        routes=routes(service, tickets, memberships, calls, cursors),
         pages=pages(keyring),
         tasks=tasks(service, keyring),
         start=start,

@@ -15,6 +15,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from secureconnect.infra.telemetry.call_metrics import CallMetrics
 from secureconnect.infra.telemetry.file_metrics import FileMetrics
 from secureconnect.infra.telemetry.media_metrics import MediaMetrics
 from secureconnect.infra.telemetry.redis_metrics import RedisMetrics
@@ -71,7 +72,6 @@ class Metrics:
         self._resumes = counter("websocket_resume", "Conversations resumed.", "result")
         self._overflows = counter("websocket_overflow", "Sockets closed for not keeping up.")
         self._delivery = histogram("message_delivery_duration_seconds", "From commit to socket write.")
-        self._rooms = gauge("video_rooms_active", "Calls with a signaling socket on this process.")
         self._db_active = gauge("db_connections_active", "Relational connections in use.")
         self._db_idle = gauge("db_connections_idle", "Relational connections not in use.")
         self._db_max = gauge("db_connections_max", "Relational connections at most.")
@@ -101,8 +101,6 @@ class Metrics:
         self._polls = counter("polls", "Polls asked.", "poll_type")
         self._poll_votes = counter("poll_votes", "Votes given, changed or withdrawn.")
         self._append_failures = counter("timeline_append_failures", "Appends that failed.", "reason")
-        self._calls = counter("calls", "Calls that reached a final state.", "type", "status")
-        self._calls_active = gauge("calls_active", "Calls ringing or active.")
         self._auth_attempts = counter("auth_attempts", "Authentication attempts.", "method")
         self._auth_success = counter("auth_success", "Successful authentications.", "method")
         self._auth_failures = counter("auth_failures", "Failed authentications.", "method", "reason")
@@ -150,6 +148,8 @@ class Metrics:
             breaker=self.breaker,
             dependency=lambda name, up: self.dependency(name, up=up),
         )
+        #: Calls and their signaling.
+        self.calls = CallMetrics(registry)
         #: What happens to files.
         self.files = FileMetrics(registry)
         #: What is asked of the servers that carry media.
@@ -176,9 +176,6 @@ class Metrics:
             self._db_seconds.labels(operation, "other")
         for message_type in _MESSAGE_TYPES:
             self._messages.labels(message_type)
-        for call_type in ("audio", "video"):
-            for status in ("ended", "missed", "declined", "failed"):
-                self._calls.labels(call_type, status)
         for method in _AUTH_METHODS:
             self._auth_attempts.labels(method)
             self._auth_success.labels(method)
@@ -220,10 +217,13 @@ class Metrics:
 
     # Sockets
 
-    def watch_sockets(self, count: Callable[[], int], online_users: Callable[[], int]) -> None:
+    def watch_sockets(
+        self, chat: Callable[[], int], signaling: Callable[[], int], online_users: Callable[[], int]
+    ) -> None:
         """Compute the socket gauges from the state itself, so that they always return to 0."""
-        self._sockets.labels("chat").set_function(count)
-        self._sockets_all.set_function(count)
+        self._sockets.labels("chat").set_function(chat)
+        self._sockets.labels("signaling").set_function(signaling)
+        self._sockets_all.set_function(lambda: chat() + signaling())
         self._presence.set_function(online_users)
 
     def opened(self, kind: str) -> None:

@@ -163,7 +163,9 @@ class Hub:
                     lane.ephemeral(hint.frame, hint.except_user)
             case UserFrame():
                 for session in self.sessions_of(hint.user_id):
-                    if session.connection_id != hint.except_connection:
+                    if session.connection_id != hint.except_connection and (
+                        hint.except_session is None or session.principal.session_id != hint.except_session
+                    ):
                         session.ephemeral(hint.frame, None)
             case ConversationGone():
                 self._gone(hint)

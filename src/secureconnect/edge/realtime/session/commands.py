@@ -62,8 +62,8 @@ class Command(NamedTuple):
     """One command that a feature offers.
 
     `body` is the msgspec Struct of its fields (unknown ones, `type` and `ref` are ignored), or None when it
-    has none. The handler gets the decoded body, returns the fields of the `ack`, and raises ApiError to
-    refuse.
+    has none. The handler gets the socket's context (`CommandContext` on a chat socket) and the decoded body,
+    returns the fields of the `ack`, and raises ApiError to refuse.
 
     `ack` is the Struct of the `ack`'s fields, None when it has none; it is what clients are told.
 
@@ -77,7 +77,7 @@ class Command(NamedTuple):
 
     name: str
     body: type[msgspec.Struct] | None
-    handler: Callable[[CommandContext, Any], Awaitable[Ack]]
+    handler: Callable[[Any, Any], Awaitable[Ack]]
     rate_row: str | None = None
     conversation_of: Callable[[Any], str | None] | None = None
     scope: str | None = None

@@ -2,10 +2,9 @@
 
 import math
 from collections import deque
+from typing import Protocol
 
-from secureconnect.edge.realtime.settings import RealtimeSettings
-
-__all__ = ["CommandBucket", "Recent"]
+__all__ = ["CommandBucket", "Pace", "Recent"]
 
 _WINDOW = 60.0
 
@@ -25,12 +24,24 @@ class Recent:
         return len(times) == times.maxlen and times[0] > now - _WINDOW
 
 
+class Pace(Protocol):
+    """How fast commands may come, and how many at once."""
+
+    @property
+    def commands_per_second(self) -> float:
+        """In the long run."""
+
+    @property
+    def commands_burst(self) -> int:
+        """After a pause."""
+
+
 class CommandBucket:
     """A token bucket; `seconds` are monotonic."""
 
     __slots__ = ("_settings", "_tokens", "_when")
 
-    def __init__(self, settings: RealtimeSettings, now: float) -> None:
+    def __init__(self, settings: Pace, now: float) -> None:
         self._settings = settings
         self._tokens = float(settings.commands_burst)
         self._when = now

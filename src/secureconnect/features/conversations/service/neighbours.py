@@ -140,6 +140,9 @@ class Neighbours:
     def avatars_among_in(self, conn: Connection, file_ids: Collection[str]) -> set[str]:
         return store.avatars_among(conn, file_ids)
 
+    def muted_in(self, conn: Connection, conversation_id: str, user_ids: Collection[str]) -> dict[str, int]:
+        return store.muted_among(conn, conversation_id, user_ids)
+
     async def readers(self, conversation_id: str, *, after: str | None, limit: int) -> list[Reader]:
         return await self._database.read(
             lambda conn: store.readers(conn, conversation_id, after=after, limit=limit)

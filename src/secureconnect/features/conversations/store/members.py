@@ -28,6 +28,7 @@ __all__ = [
     "members_among",
     "membership_counts",
     "memberships_among",
+    "muted_among",
     "put_out",
     "remember_removed",
     "set_flags",
@@ -247,3 +248,11 @@ def _shared(length: int) -> TextClause:
         " ON mine.conversation_id = theirs.conversation_id AND mine.user_id = :me"
         " WHERE theirs.user_id = v.column1)"
     )
+
+
+def muted_among(conn: Connection, conversation_id: str, user_ids: Collection[str]) -> dict[str, int]:
+    """`muted_until` of those members of `user_ids` that have one."""
+    query = select(_P.user_id, _P.muted_until).where(
+        _P.conversation_id == conversation_id, _P.user_id.in_(user_ids), _P.muted_until.is_not(None)
+    )
+    return {row[0]: row[1] for row in conn.execute(query)}

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from secureconnect.features.notifications import store
-from secureconnect.features.notifications.api import Notice, Pushes
+from secureconnect.features.notifications.api import Notice, NoticeType, Pushes
 from secureconnect.features.notifications.rules import DEFAULTS, Preferences, may_push, wants
 from secureconnect.features.notifications.service.frames import Frames
 from secureconnect.features.notifications.store import Entry
@@ -114,6 +114,15 @@ class Teller:
             self._metrics.notified(entry.type)
             if unread is not None:
                 self._frames.tell(entry, unread)
+
+    def pushable_in(self, tx: WriteTx, user_ids: Collection[str], type_: NoticeType) -> set[str]:
+        """See `Notifications`."""
+        now = self._clock.now()
+        return {
+            user_id
+            for user_id, preferences in self.preferences_in(tx, user_ids).items()
+            if wants(preferences, type_) and may_push(preferences, type_, now, online=False)
+        }
 
     def read_in(self, tx: WriteTx, user_id: str, conversation_id: str, seq: int) -> None:
         store.read_upto(tx, user_id, conversation_id, seq, self._clock.now())

@@ -13,6 +13,7 @@ from secureconnect.features.push.rules import (
     RING_SECONDS,
     Content,
     PushLimits,
+    of_hush,
     of_notice,
     of_ring,
     of_test,
@@ -79,6 +80,10 @@ class PushQueue:
     def ring_in(self, tx: WriteTx, ring: Ring) -> bool:
         max_age = min(RING_SECONDS, self._limits.max_age)
         return self._queue_in(tx, ring.user_id, lambda: of_ring(ring), max_age=max_age) > 0
+
+    def hush_in(self, tx: WriteTx, ring: Ring) -> bool:
+        max_age = min(RING_SECONDS, self._limits.max_age)
+        return self._queue_in(tx, ring.user_id, lambda: of_hush(ring), max_age=max_age) > 0
 
     async def test(self, caller: Principal, title: str, body: str) -> int:
         """Push this to the caller's own devices; returns how many there are.

@@ -21,6 +21,8 @@ TICKET_SECONDS: Final = 30
 
 
 class _Ticket(msgspec.Struct):
+    """`conversation_id` is the id that the socket has to be about: of a call for signaling."""
+
     session_id: str
     purpose: str
     conversation_id: str | None
@@ -41,11 +43,11 @@ class Tickets:
         self._clock = clock
         self._access_ttl = access_ttl
 
-    async def issue(self, caller: Principal, conversation_id: str | None) -> str:
-        """A ticket for one chat socket, good for 30 s."""
+    async def issue(self, caller: Principal, bound: str | None, purpose: str = "chat") -> str:
+        """A ticket for one socket, good for 30 s; `bound` is the id of what it has to be about."""
         ticket = secrets.token_urlsafe(32)
         payload = msgspec.json.encode(
-            _Ticket(caller.session_id, "chat", conversation_id, caller.role, caller.kind)
+            _Ticket(caller.session_id, purpose, bound, caller.role, caller.kind)
         ).decode()
         expires_at = self._clock.now() + TICKET_SECONDS * 1000
         await self._database.write(
@@ -60,7 +62,7 @@ class Tickets:
         )
         return ticket
 
-    async def redeem(self, ticket: str, purpose: str, conversation_id: str | None) -> Principal:
+    async def redeem(self, ticket: str, purpose: str, bound: str | None) -> Principal:
         """The caller who got this ticket; it is used up by this.
 
         Raises:
@@ -74,7 +76,7 @@ class Tickets:
             if row is None:
                 return None
             taken = msgspec.json.decode(row.payload, type=_Ticket)
-            if (taken.purpose, taken.conversation_id) != (purpose, conversation_id):
+            if (taken.purpose, taken.conversation_id) != (purpose, bound):
                 return None
             if taken.kind == "bot":
                 return self._bots.principal_in(tx.conn, row.user_id or "", taken.session_id)

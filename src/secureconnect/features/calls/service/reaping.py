@@ -1,0 +1,289 @@
+"""What time does to calls: rings that nobody answers, people who do not come back, processes that died.
+
+Several processes may reap at once: each change is decided anew on the call as it is stored.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
+from typing import Final, Protocol
+
+from sqlalchemy import Connection
+
+from secureconnect.edge.realtime.close import CloseCode
+from secureconnect.features.calls import rules, store
+from secureconnect.features.calls.api import CallStatus
+from secureconnect.features.calls.rules import CallLimits, Talk
+from secureconnect.features.calls.service import rendering
+from secureconnect.features.calls.service.announcing import Cause, Rooms
+from secureconnect.features.calls.service.counting import Running
+from secureconnect.features.calls.service.desk import Decide, Desk
+from secureconnect.features.calls.service.metrics import CallMetrics
+from secureconnect.features.calls.service.presences import Presences
+from secureconnect.features.calls.service.reading import CallReadService
+from secureconnect.features.conversations.api import Conversations
+from secureconnect.infra.database.base import Database
+from secureconnect.infra.sfu.base import Sfu, SfuUnavailable
+from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError
+
+__all__ = ["LocalRooms", "Reaper"]
+
+log = get_logger()
+
+_BATCH: Final = 200
+#: Turns of the reaper without a sign of life after which a process counts as dead.
+_SILENT_TURNS: Final = 3
+_BY_ITSELF: Final = Cause()
+#: How long calls wait for an SFU that does not answer.
+_SFU_PATIENCE_MS: Final = 30_000
+
+
+class LocalRooms(Rooms, Protocol):
+    """The sockets of this process."""
+
+    @property
+    def process_id(self) -> str:
+        """Tells this process from the others."""
+
+    def connections(self) -> set[str]:
+        """The sockets here through which somebody takes part."""
+
+    async def stale(self) -> Collection[str]:
+        """Calls whose sockets here were not told of a change."""
+
+    async def refresh(self, call_id: str, version: int) -> None:
+        """Read again who takes part elsewhere."""
+
+
+class Reaper:
+    """Ends what nobody else ends."""
+
+    def __init__(
+        self,
+        database: Database,
+        conversations: Conversations,
+        desk: Desk,
+        presences: Presences,
+        reading: CallReadService,
+        rooms: LocalRooms,
+        sfu: Sfu,
+        running: Running,
+        metrics: CallMetrics,
+        clock: Clock,
+        limits: CallLimits,
+    ) -> None:
+        self._database = database
+        self._conversations = conversations
+        self._desk = desk
+        self._presences = presences
+        self._reading = reading
+        self._rooms = rooms
+        self._sfu = sfu
+        self._running = running
+        self._metrics = metrics
+        self._clock = clock
+        self._limits = limits
+        self._suspects: set[str] = set()
+
+    async def reap(self) -> int:
+        """One turn; returns how many calls it touched. A part that fails holds up no other."""
+        touched = 0
+        parts: list[Callable[[], Awaitable[int]]] = [
+            self._beat,
+            self._own_lost,
+            self._dead,
+            self._rings,
+            self._lost,
+            self._too_long,
+            self._strangers,
+            self._sfu_calls,
+            self._untold,
+            self._count,
+        ]
+        for part in parts:
+            try:
+                touched += await part()
+            except ApiError as error:
+                log.warning("calls are reaped later", part=part.__name__, error_code=error.code.name)
+        return touched
+
+    async def begin(self) -> None:
+        """The process starts: it lives, and so many calls run."""
+        await self._beat()
+        await self._count()
+
+    async def withdraw(self, conversation_id: str, user_id: str) -> None:
+        """The user left the conversation, and with it its calls."""
+        now = self._clock.now()
+        for call_id in await self._database.read(
+            lambda conn: store.running_of(conn, user_id, conversation_id)
+        ):
+            await self._change(
+                call_id, lambda _, talk: rules.withdraw(talk, user_id, now), Cause(why="removed")
+            )
+
+    async def end_all(self) -> int:
+        """End every call that runs: after a restore nobody is in them any more. Returns how many."""
+        ended, now, after = 0, self._clock.now(), ""
+        over: Decide = lambda _, talk: rules.finish(talk, _outcome(talk), "connection_lost", now)  # noqa: E731
+        while page := await self._database.read(partial(_running, after)):
+            for call_id, _ in page:
+                ended += await self._change(call_id, over)
+            after = page[-1][0]
+        return ended
+
+    # Turns
+
+    async def _beat(self) -> int:
+        now = self._clock.now()
+        await self._database.write(lambda tx: store.beat(tx, self._rooms.process_id, now))
+        return 0
+
+    async def _count(self) -> int:
+        await self._running.count()
+        return 0
+
+    async def _own_lost(self) -> int:
+        """Places of sockets that are gone, which could not be stored when they went."""
+        mine = await self._database.read(
+            lambda conn: store.on_process(conn, self._rooms.process_id, _BATCH * 100)
+        )
+        here = self._rooms.connections()
+        # Twice: a socket that joins right now is stored a moment before it is here.
+        missing = {each for each in mine if each[2] not in here}
+        gone = {each for each in missing if each[2] in self._suspects}
+        self._suspects = {each[2] for each in missing}
+        for call_id, user_id, connection_id in gone:
+            await self._presences.lost(call_id, user_id, connection_id)
+        return len(gone)
+
+    async def _dead(self) -> int:
+        """People whose process died, with everybody's chance to come back through another one."""
+        silence = round(_SILENT_TURNS * self._limits.reaper_interval * 1000)
+        before = self._clock.now() - silence
+        dead = await self._database.read(lambda conn: store.dead_processes(conn, before))
+        touched, empty = 0, []
+        for process_id, seen_at in dead.items():
+            there = await self._database.read(
+                lambda conn, process_id=process_id: store.on_process(conn, process_id, _BATCH)  # type: ignore[misc]
+            )
+            for call_id, user_id, connection_id in there:
+                await self._presences.lost(call_id, user_id, connection_id, at=seen_at)
+            touched += len(there)
+            if len(there) < _BATCH:
+                empty.append(process_id)
+        if empty:
+            await self._database.write(lambda tx: store.drop_processes(tx, empty))
+        return touched
+
+    async def _rings(self) -> int:
+        now = self._clock.now()
+        due = await self._database.read(lambda conn: store.due_rings(conn, now, _BATCH))
+        return sum([await self._change(each, lambda _, talk: rules.ring_out(talk, now)) for each in due])
+
+    async def _lost(self) -> int:
+        now = self._clock.now()
+        before = now - round(self._limits.reconnect_window * 1000)
+        lost = await self._database.read(lambda conn: store.lost(conn, before, _BATCH))
+        touched = 0
+        for call_id, user_id, topology in lost:
+            if topology == "sfu" and await self._on_sfu(call_id, user_id):
+                continue
+
+            def leave(_: object, talk: Talk, user_id: str = user_id) -> Talk:
+                person = talk.people.get(user_id)
+                since = None if person is None else person.lost_at or person.joined_at
+                came_back = since is None or since > before
+                return talk if came_back else rules.leave(talk, user_id, now, "connection_lost")
+
+            if await self._change(call_id, leave, Cause(why="connection_lost")):
+                self._metrics.call_recovery_failed()
+                touched += 1
+        return touched
+
+    async def _on_sfu(self, call_id: str, user_id: str) -> bool:
+        """Whether the SFU has somebody whose socket is lost, or cannot say so now."""
+        try:
+            there = await self._sfu.participants(call_id)
+        except SfuUnavailable:
+            return True
+        if user_id not in {each.user_id for each in there}:
+            return False
+        await self._change(call_id, lambda _, talk: rules.still_there(talk, user_id))
+        return True
+
+    async def _too_long(self) -> int:
+        now = self._clock.now()
+        before = now - round(self._limits.max_duration * 1000)
+        due = await self._database.read(lambda conn: store.too_long(conn, before, _BATCH))
+        over: Decide = lambda _, talk: rules.finish(talk, "ended", "max_duration", now)  # noqa: E731
+        return sum([await self._change(each, over) for each in due])
+
+    async def _strangers(self) -> int:
+        """People who left the conversation while nobody could see to it, and conversations that are gone."""
+        touched, after, now = 0, "", self._clock.now()
+        while page := await self._database.read(partial(_running, after)):
+            for call_id, conversation_id in page:
+                facts = await self._conversations.facts(conversation_id)
+                members: Collection[str] = facts.members if facts is not None else ()
+
+                def leave(_: object, talk: Talk, members: Collection[str] = members) -> Talk:
+                    if not members:
+                        return rules.finish(talk, _outcome(talk), "admin", now)
+                    for user_id in talk.people:
+                        if user_id not in members:
+                            talk = rules.withdraw(talk, user_id, now)
+                    return talk
+
+                touched += await self._change(call_id, leave, Cause(why="removed"))
+            after = page[-1][0]
+        return touched
+
+    async def _sfu_calls(self) -> int:
+        running = await self._database.read(lambda conn: store.running_sfu(conn, _BATCH))
+        if not running:
+            return 0
+        now = self._clock.now()
+        try:
+            await self._sfu.ping()
+        except SfuUnavailable as error:
+            log.warning("the SFU does not answer", reason=error.reason, calls=len(running))
+            lost: Decide = lambda _, talk: rules.sfu_lost(talk, now, _SFU_PATIENCE_MS)  # noqa: E731
+            return sum([await self._change(call_id, lost) for call_id, _ in running])
+        back: Decide = lambda _, talk: rules.sfu_back(talk)  # noqa: E731
+        return sum([await self._change(call_id, back) for call_id, since in running if since is not None])
+
+    async def _untold(self) -> int:
+        """Sockets here that missed a hint are told how their call stands."""
+        stale = await self._rooms.stale()
+        found = await self._database.read(lambda conn: store.find_many(conn, stale)) if stale else {}
+        for call_id in stale:
+            talk = found.get(call_id)
+            if talk is None or talk.call.over:
+                frames = [rendering.ended_frame(talk.call)] if talk is not None else []
+                self._rooms.tell(call_id, frames, close=CloseCode.CALL_ENDED, here_only=True)
+                continue
+            await self._rooms.refresh(call_id, talk.call.version)
+            call = await self._reading.shown(talk)
+            self._rooms.tell(call_id, [rendering.updated_frame(call)], here_only=True)
+        return len(stale)
+
+    async def _change(self, call_id: str, decide: Decide, cause: Cause = _BY_ITSELF) -> bool:
+        """Whether a call changed; one that cannot be changed now is left to the next turn."""
+        try:
+            changed = await self._desk.change(call_id, decide, cause)
+        except ApiError:
+            raise
+        except Exception:
+            log.exception("a call could not be reaped", call_id=call_id)
+            return False
+        return changed.before is not changed.after
+
+
+def _running(after: str, conn: Connection) -> Sequence[tuple[str, str]]:
+    return store.running_after(conn, after, _BATCH)
+
+
+def _outcome(talk: Talk) -> CallStatus:
+    return "missed" if talk.call.started_at is None else "ended"

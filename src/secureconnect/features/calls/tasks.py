@@ -1,0 +1,11 @@
+"""What time does to calls."""
+
+from secureconnect.edge.module import Task
+from secureconnect.features.calls.service import Reaper
+
+__all__ = ["tasks"]
+
+
+def tasks(reaper: Reaper, *, every: float) -> list[Task]:
+    """Ending what nobody else ends."""
+    return [Task("call_reaper", every, reaper.reap)]
