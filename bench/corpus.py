@@ -8,6 +8,7 @@ accents, Cyrillic, Chinese.
 import asyncio
 import bisect
 import itertools
+import json
 import os
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from secureconnect.features.conversations.store import NewMember, Record
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import SystemClock, rfc3339
+from secureconnect.kit.ids import new_id
 from secureconnect.kit.objects import ConversationSettings
 
 __all__ = ["Language", "Room", "fill", "languages", "stores_of"]
@@ -37,6 +39,10 @@ _EVENT = (
 _MESSAGE = (
     "INSERT INTO messages (conversation_id, seq, message_id, sender_id, content, is_encrypted, message_type,"
     " metadata, sent_at) VALUES (?, ?, ?, ?, ?, 0, 'text', '{}', ?)"
+)
+_CREATED = (
+    "INSERT INTO timeline_events (conversation_id, seq, event_id, kind, actor_id, sent_at, data)"
+    " VALUES (?, 1, ?, 'conversation_created', ?, ?, ?)"
 )
 _HEAD = "UPDATE timeline_heads SET last_seq = ?, last_at = ?, message_count = ? WHERE conversation_id = ?"
 
@@ -124,14 +130,14 @@ async def _fill(
         for start in range(0, len(rooms), 500):
             some = rooms[start : start + 500]
             await stores.database.write(lambda tx, some=some: _found(stores, tx, some))  # type: ignore[misc]
-        heads = {room.conversation_id: (0, _START) for room in rooms}
+        heads = {room.conversation_id: (1, _START) for room in rooms}
         for batch in _said(rooms, messages, spoken, chance):
             await stores.database.write(lambda tx, batch=batch: _append(tx, batch))  # type: ignore[misc]
             heads.update((said[0], (said[1], said[5])) for said in batch)
 
         def finish(tx: WriteTx) -> None:
             for conversation_id, (last_seq, last_at) in heads.items():
-                tx.run(_HEAD, (last_seq, last_at, last_seq, conversation_id))
+                tx.run(_HEAD, (last_seq, last_at, last_seq - 1, conversation_id))
 
         await stores.database.write(finish)
 
@@ -146,6 +152,8 @@ def _found(stores: Stores, tx: WriteTx, rooms: Sequence[Room]) -> None:
         members = [NewMember(one, "admin" if one == owner else "member", 1, 1) for one in room.members]
         store.insert_members(tx, key, members, _START)
         stores.timeline.open_in(tx, key)
+        created = json.dumps({"conversation": {}, "members": room.members}).encode()
+        tx.run(_CREATED, (key, new_id(), owner, _START, created))
 
 
 _Said = tuple[str, int, str, str, str, int]
@@ -158,7 +166,7 @@ def _said(
     chance: random.Random,
 ) -> Iterator[list[_Said]]:
     """Rows (conversation, seq, id, sender, text, time) in the order of time."""
-    seqs = [0] * len(rooms)
+    seqs = [1] * len(rooms)  # the first is that the conversation was created
     weights = list(itertools.accumulate(1 / (place + 5) ** 0.9 for place in range(len(rooms))))
     batch: list[_Said] = []
     for number in range(messages):

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
+from secureconnect.edge.http.admission import Admission
 from secureconnect.edge.http.answers import Answers
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
@@ -34,6 +35,9 @@ class _Uncounted:
     def finished(self, method: str, endpoint: str, status: int, seconds: float) -> None:
         pass
 
+    def refused_early(self, method: str, endpoint: str, status: int) -> None:
+        pass
+
 
 def object_edge(
     blobs: LocalBlobs, *, silence: float = 5.0, draining: Callable[[], bool] = lambda: False
@@ -56,6 +60,7 @@ def object_edge(
         max_body_bytes=1000,
         request_timeout=silence,
         draining=draining,
+        admission=Admission(nobody),
     )
 
 

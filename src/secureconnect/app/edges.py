@@ -7,6 +7,7 @@ from secureconnect.app.health import Health
 from secureconnect.app.product import Product
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
+from secureconnect.edge.http.admission import Admission
 from secureconnect.edge.http.answers import Answers
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
@@ -97,6 +98,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         max_body_bytes=settings.http.max_body_bytes,
         request_timeout=settings.http.request_timeout,
         draining=lambda: drain.draining,
+        admission=Admission(stores.metrics),
     )
 
     def context(request: UpgradeRequest) -> RequestContext:

@@ -167,12 +167,13 @@ class _Server(uvicorn.Server):
 
 def _server(settings: Settings, edges: Edges, metrics: Metrics) -> _Server:
     tls = bool(settings.server.tls_cert_file)
-    realtime = settings.realtime
+    realtime, shedder = settings.realtime, edges.http.shedder
     config = uvicorn.Config(
         edges.http,
         loop="none",
         http=http_protocol(
             render=functools.partial(_render, edges, metrics, tls),
+            shed=functools.partial(shedder.unread, tls) if shedder is not None else None,
             max_header_bytes=settings.http.max_header_bytes,
         ),
         ws=transport_factory(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from secureconnect.edge.http.admission import Admission
 from secureconnect.edge.http.answers import Answers, PageReply
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
@@ -83,6 +84,8 @@ class House:
         self.in_flight = 0
         cors = Cors(["https://chat.example.test"])
         rows = {"default": self.limit, "login": self.limit}
+        self.shed_ = 0
+        self.admission = Admission(self)
         self.edge = HttpEdge(
             router=Router(self._routes()),
             streams=StreamRouter([]),
@@ -98,6 +101,7 @@ class House:
             max_body_bytes=self.max_body,
             request_timeout=self.timeout,
             draining=lambda: self.draining,
+            admission=self.admission,
         )
 
     def _routes(self) -> list[Route]:
@@ -156,6 +160,12 @@ class House:
 
     def started(self) -> None:
         self.in_flight += 1
+
+    def refused_early(self, method: str, endpoint: str, status: int) -> None:
+        self.finished_.append((method, endpoint, status))
+
+    def shed(self) -> None:
+        self.shed_ += 1
 
     def finished(self, method: str, endpoint: str, status: int, seconds: float) -> None:
         self.in_flight -= 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from secureconnect.edge.access import Authenticator, Denials
+from secureconnect.edge.http.admission import Admission
 from secureconnect.edge.http.answers import Answers, Exchange, PageReply, without_meta
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
@@ -52,8 +53,12 @@ class HttpEdge(Front):
         max_body_bytes: int,
         request_timeout: float,
         draining: Callable[[], bool],
+        admission: Admission,
     ) -> None:
-        super().__init__(pages=pages, metrics=metrics, answers=answers, cors=cors, address=address)
+        super().__init__(
+            pages=pages, metrics=metrics, answers=answers, cors=cors, address=address, admission=admission
+        )
+        self._running = admission
         self._router = router
         self._streams = streams
         self._authenticator = authenticator
@@ -74,8 +79,12 @@ class HttpEdge(Front):
         route, values = self._route(exchange)
         if route is None:
             return PageReply(self._answers.success(exchange, {}))
-        async with asyncio.timeout(self._timeout):
-            status, body = await self._run(exchange, route, values)
+        self._running.enter()
+        try:
+            async with asyncio.timeout(self._timeout):
+                status, body = await self._run(exchange, route, values)
+        finally:
+            self._running.leave()
         return PageReply(body, "application/json" if body else "text/plain", status)
 
     async def _stream(self, exchange: Exchange, methods: Mapping[str, StreamRoute], rest: str) -> PageReply:

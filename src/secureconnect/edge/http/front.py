@@ -1,16 +1,17 @@
 """What every HTTP surface does around a request: who asks, which route, the refusals, the line in the log."""
 
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from secureconnect.edge.http.admission import Admission
 from secureconnect.edge.http.answers import Answers, Exchange, PageReply, Receive, Send
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
 from secureconnect.edge.http.routing import Route
+from secureconnect.edge.http.shedding import REQUEST_ID, Shedder
 from secureconnect.edge.http.streams import StreamRoute, pour
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError, ErrorCode
@@ -23,7 +24,6 @@ log = get_logger()
 
 R = TypeVar("R", Route, StreamRoute)
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 #: Names, not methods: a method taken before logging is set up would never hear of its configuration.
 _LEVELS = {4: "warning", 5: "error"}
 
@@ -36,6 +36,9 @@ class HttpMetrics(Protocol):
 
     def finished(self, method: str, endpoint: str, status: int, seconds: float) -> None:
         """It was answered; `endpoint` is the route template or `unmatched`."""
+
+    def refused_early(self, method: str, endpoint: str, status: int) -> None:
+        """A request was answered before it was looked at."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -54,6 +57,7 @@ class Front:
         answers: renders.
         cors: which origins may read answers.
         address: which address a request counts for.
+        admission: whether one more request may run; None: always.
     """
 
     def __init__(
@@ -64,8 +68,11 @@ class Front:
         answers: Answers,
         cors: Cors,
         address: ClientAddress,
+        admission: Admission | None = None,
     ) -> None:
         self._pages = {page.path: page for page in pages}
+        #: Refuses requests while too many run; None: never.
+        self.shedder = Shedder(admission, answers, metrics, self._pages) if admission is not None else None
         self._metrics = metrics
         self._answers = answers
         self._cors = cors
@@ -73,12 +80,23 @@ class Front:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         started = time.perf_counter()
+        if self.shedder is not None and self.shedder.wants(scope["path"].encode()):
+            await self._shed(self.shedder, scope, send)
+            return
         self._metrics.started()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         exchange = Exchange(scope, receive, headers, self.context(headers, scope["client"]))
         reply = await self._answer(exchange)
         size = await self._give(exchange, reply, send)
         self._finish(exchange, reply.status, size, time.perf_counter() - started)
+
+    async def _shed(self, shedder: Shedder, scope: dict[str, Any], send: Send) -> None:
+        """Refuse a request before anything is done for it; the log has one line for all of them."""
+        status, headers, body = shedder.refusal(
+            scope["method"], scope["headers"], secure=scope["scheme"] == "https"
+        )
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def _give(self, exchange: Exchange, reply: PageReply, send: Send) -> int:
         """Send the answer; returns the bytes of its body."""
@@ -128,7 +146,7 @@ class Front:
     def context(self, headers: Mapping[bytes, bytes], peer: tuple[str, int] | None) -> RequestContext:
         """Request id, client address and user agent of a request with these headers."""
         given = headers.get(b"x-request-id", b"")
-        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
+        request_id = given.decode() if REQUEST_ID.fullmatch(given) else new_id()
         forwarded = headers.get(b"x-forwarded-for")
         client = self._address.of(
             peer[0] if peer else "unix", forwarded.decode("latin-1") if forwarded is not None else None

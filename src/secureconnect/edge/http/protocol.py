@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-__all__ = ["GuardedProtocol", "Render", "http_protocol"]
+__all__ = ["GuardedProtocol", "Render", "Shed", "http_protocol"]
 
 #: Status, headers and body of the answer to an error.
 Render = Callable[[ApiError], tuple[int, list[tuple[bytes, bytes]], bytes]]
+
+#: From method, URL, headers and whether the connection stays: the whole answer to a request that is not let
+#: in, or None for one that is.
+Shed = Callable[[bytes, bytes, list[tuple[bytes, bytes]], bool], bytes | None]
 
 # After an error the peer may still be sending. It gets so long to read the answer; closing at once would
 # reset the connection, and the answer could be lost with it.
@@ -42,6 +46,7 @@ class GuardedProtocol(HttpToolsProtocol):
     max_header_bytes: ClassVar[int]
     header_timeout: ClassVar[float]
     stall_timeout: ClassVar[float]
+    shed: ClassVar[Shed | None]
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # nothing of the present chunk counts.
         self._count = 0
         self._deaf = False  # nothing that arrives counts any more
+        self._refusal: bytes | None = None  # the answer to a request that is refused unread
         self._next: Callable[[], None] | None = None  # to do when the requests before this one are answered
         self._ignored_upgrade = False
         self._stall: asyncio.TimerHandle | None = None
@@ -88,7 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if fault is not None:
                 self._fail(fault)
                 return
-        if self._in_body and self.cycle.transport is self.transport:
+        if self._in_body and self._refusal is None and self.cycle.transport is self.transport:
             self.cycle.transport = _Lingering(self)  # type: ignore[assignment]  # all that a cycle uses
         self._watch()
 
@@ -122,7 +128,11 @@ class GuardedProtocol(HttpToolsProtocol):
         # of such a request; see `_upgrade`.
         upgrade = self.parser.should_upgrade()
         self._ignored_upgrade = upgrade and not self._should_upgrade()
-        if not self._ignored_upgrade:
+        shed = type(self).shed
+        if shed is not None and not upgrade and not self._busy():
+            stays = self.parser.should_keep_alive()
+            self._refusal = shed(self.parser.get_method(), self.url, self.headers, stays)
+        if not self._ignored_upgrade and self._refusal is None:
             super().on_headers_complete()
         if not upgrade:
             # Trailers would be added to the headers that the application has, and pretend to be any of them.
@@ -132,12 +142,15 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._count = -self._chunk
-        super().on_body(body)
+        if self._refusal is None:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._in_body = False
         self._count = -self._chunk
-        if not self._ignored_upgrade:
+        if self._refusal is not None:
+            self._refuse()
+        elif not self._ignored_upgrade:
             super().on_message_complete()
 
     # What the answers to requests call.
@@ -186,6 +199,19 @@ class GuardedProtocol(HttpToolsProtocol):
             else:
                 return True
         return not self._deaf
+
+    def _refuse(self) -> None:
+        """Give the answer of one who is not let in, and wait for the next request."""
+        refusal, self._refusal = self._refusal, None
+        assert refusal is not None
+        self.transport.write(refusal)
+        if not self.parser.should_keep_alive():
+            self.transport.close()
+        elif self.timeout_keep_alive_task is None:
+            self._stop_deadline()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _line(self) -> int:
         """Bytes of the request line, its end included."""
@@ -341,6 +367,7 @@ def _fault_of(error: httptools.HttpParserError) -> ApiError:
 def http_protocol(
     *,
     render: Render,
+    shed: Shed | None = None,
     max_request_line: int = 8_192,
     max_header_bytes: int = 16_384,
     header_timeout: float = 10.0,
@@ -350,6 +377,7 @@ def http_protocol(
 
     Args:
         render: makes the complete answer to an error; it is not called for errors of the application.
+        shed: asked with every request that has a connection for itself; see `Shed`.
         max_request_line: bytes, without the line end; more: `URI_TOO_LONG`.
         max_header_bytes: bytes of all header lines; more: `HEADERS_TOO_LARGE`. Also for trailers.
         header_timeout: seconds from the first byte (of a new connection: from its start) to the complete
@@ -361,6 +389,7 @@ def http_protocol(
         pass
 
     BoundProtocol.render = staticmethod(render)
+    BoundProtocol.shed = staticmethod(shed) if shed is not None else None
     BoundProtocol.max_request_line = max_request_line
     BoundProtocol.max_header_bytes = max_header_bytes
     BoundProtocol.header_timeout = header_timeout

@@ -58,6 +58,7 @@ class Metrics:
         self._request_timeouts = counter(
             "http_request_timeouts", "Requests without a result in time.", "endpoint"
         )
+        self._shed = counter("http_requests_shed", "Requests refused because too much was asked.")
         self._limited = counter("rate_limit", "Hits on rate limits.", "row", "result")
         self._sockets = gauge("websocket_connections_active", "Open sockets of this process.", "kind")
         self._sockets_all = gauge("websocket_connections", "Open sockets of this process, all kinds.")
@@ -211,6 +212,9 @@ class Metrics:
     def refused_early(self, method: str, endpoint: str, status: int) -> None:
         """A request that was answered before it reached the application."""
         self._requests.labels(method, endpoint, str(status)).inc()
+
+    def shed(self) -> None:
+        self._shed.inc()
 
     def limited(self, row: str, allowed: bool) -> None:
         self._limit_child(row, "allowed" if allowed else "blocked").inc()
