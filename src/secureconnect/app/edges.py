@@ -98,7 +98,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         max_body_bytes=settings.http.max_body_bytes,
         request_timeout=settings.http.request_timeout,
         draining=lambda: drain.draining,
-        admission=Admission(stores.metrics),
+        admission=Admission(stores.metrics.operations),
     )
 
     def context(request: UpgradeRequest) -> RequestContext:

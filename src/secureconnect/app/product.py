@@ -371,7 +371,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
         admin.module,
         privacy.module,
         presence_module,
-        backup_module(settings, clock, metrics),
+        backup_module(settings, clock, metrics.operations),
     ]
     return Product(
         modules=modules,

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from secureconnect.infra.telemetry.call_metrics import CallMetrics
 from secureconnect.infra.telemetry.file_metrics import FileMetrics
 from secureconnect.infra.telemetry.media_metrics import MediaMetrics
+from secureconnect.infra.telemetry.operation_metrics import OperationMetrics
 from secureconnect.infra.telemetry.redis_metrics import RedisMetrics
 
 __all__ = ["Metrics"]
@@ -58,7 +59,6 @@ class Metrics:
         self._request_timeouts = counter(
             "http_request_timeouts", "Requests without a result in time.", "endpoint"
         )
-        self._shed = counter("http_requests_shed", "Requests refused because too much was asked.")
         self._limited = counter("rate_limit", "Hits on rate limits.", "row", "result")
         self._sockets = gauge("websocket_connections_active", "Open sockets of this process.", "kind")
         self._sockets_all = gauge("websocket_connections", "Open sockets of this process, all kinds.")
@@ -136,12 +136,8 @@ class Metrics:
         )
         self._lag = histogram("event_loop_lag_seconds", "How late a timer of the event loop fires.")
         self._free = gauge("data_dir_free_bytes", "Free space where the data lives.")
-        # Its label makes the series appear only where it is asked for: elsewhere no backup is missing.
-        self._backup = gauge(
-            "backup_last_success_timestamp_seconds",
-            "When the newest verified backup began, 0 without one; there with `backup.schedule`.",
-            "kind",
-        )
+        #: What operators look at besides.
+        self.operations = OperationMetrics(registry)
         #: Redis, and what travels over it.
         self.redis = RedisMetrics(
             registry,
@@ -212,9 +208,6 @@ class Metrics:
     def refused_early(self, method: str, endpoint: str, status: int) -> None:
         """A request that was answered before it reached the application."""
         self._requests.labels(method, endpoint, str(status)).inc()
-
-    def shed(self) -> None:
-        self._shed.inc()
 
     def limited(self, row: str, allowed: bool) -> None:
         self._limit_child(row, "allowed" if allowed else "blocked").inc()
@@ -368,10 +361,6 @@ class Metrics:
 
     def breaker(self, dependency: str, state: int) -> None:
         self._breakers.labels(dependency).set(state)
-
-    def watch_backups(self, last: Callable[[], float]) -> None:
-        """Compute the time of the last verified backup; without a schedule there is no such series."""
-        self._backup.labels("scheduled").set_function(last)
 
     def loop_lag(self, seconds: float) -> None:
         self._lag.observe(seconds)
