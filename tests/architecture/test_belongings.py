@@ -42,6 +42,7 @@ THINGS = {
     "avatar_file_id",
     "ban_id",
     "call_id",
+    "claim_id",
     "connection_id",
     "conversation_id",
     "delivery_id",

@@ -15,11 +15,11 @@ from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.infra.cache.base import Cache
 from secureconnect.infra.cache.memory import MemoryCache
 from secureconnect.infra.database.base import Database
-from secureconnect.infra.timeline.base import CommitListener, Timeline
-from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
+from stack.cassandra import Cassandra
 from stack.postgres import Postgres
 from stack.seaweed import Seaweed, seaweed
+from stack.server import MissingProgram
 from stack.valkey import Valkey
 from stack.valkey_groups import ValkeyCluster
 
@@ -29,9 +29,9 @@ from .manual_clock import ManualClock
 from .numbers import numbers
 from .outbox_world import Desk
 from .redis_worlds import fresh_database, opened_bus, opened_cache
+from .timeline_adapters import TIMELINES, StartCassandra
 from .timeline_world import World
 
-TIMELINES: dict[str, Callable[[Database, CommitListener], Timeline]] = {"relational": RelationalTimeline}
 Url = Callable[[str], str]  # of a server by its kind
 OpenCache = Callable[[Clock], contextlib.AbstractAsyncContextManager[Cache]]
 
@@ -134,11 +134,29 @@ async def blob_world(
         yield world
 
 
+@pytest.fixture(scope="session")
+def cassandra_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCassandra]:
+    """The Cassandra server of this run, started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start() -> Cassandra:
+            try:
+                return stack.enter_context(Cassandra(tmp_path_factory.mktemp("cassandra")))
+            except MissingProgram as missing:
+                pytest.skip(str(missing))
+
+        yield start
+
+
 @pytest.fixture(params=sorted(TIMELINES))
-def world(request: pytest.FixtureRequest, database: Database) -> World:
+async def world(
+    request: pytest.FixtureRequest, database: Database, cassandra_server: StartCassandra
+) -> AsyncIterator[World]:
     world = World(database)
-    world.timeline = TIMELINES[request.param](database, world.listen)
-    return world
+    async with TIMELINES[request.param](database, world.listen, cassandra_server) as opened:
+        world.database, world.timeline = opened
+        yield world
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "brief"])

@@ -1,8 +1,9 @@
 """The Timeline against a plain model: random histories, one answer (hypothesis)."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 from hypothesis import settings
@@ -20,9 +21,11 @@ from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline.base import AlreadySent, Appended, GuardChanged, NewEvent, StoredEvent
 from secureconnect.kit.ids import new_id
 
-from .conftest import TIMELINES
 from .database_worlds import DATABASES, OpenDatabase, StartServer
+from .timeline_adapters import TIMELINES, StartCassandra
 from .timeline_world import Log, World, change, send
+
+T = TypeVar("T")
 
 _SENDERS = [new_id() for _ in range(3)]
 _senders = st.sampled_from(_SENDERS)
@@ -33,19 +36,34 @@ _guards = st.sampled_from([0, 0, 0, -1])  # offset to the right one
 @pytest.mark.parametrize("timeline_name", sorted(TIMELINES))
 @pytest.mark.parametrize("database_name", sorted(DATABASES))
 def test_timeline_follows_the_model(
-    database_name: str, timeline_name: str, tmp_path: Path, postgres_server: StartServer
+    database_name: str,
+    timeline_name: str,
+    tmp_path: Path,
+    postgres_server: StartServer,
+    cassandra_server: StartCassandra,
 ) -> None:
     place = DATABASES[database_name](tmp_path, postgres_server)
     with place as open_database, asyncio.Runner() as runner:
-        world = World(runner.run(opened(open_database)))
-        world.timeline = TIMELINES[timeline_name](world.database, world.listen)
+        database = runner.run(opened(open_database))
+        world = World(database)
+        opening = TIMELINES[timeline_name](database, world.listen, cassandra_server)
+        world.database, world.timeline = runner.run(entered(opening))
         try:
             run_state_machine_as_test(
                 cast("type[History]", lambda: History(runner, world)),
                 settings=settings(max_examples=25, stateful_step_count=30, deadline=None),
             )
         finally:
-            runner.run(world.database.close())
+            runner.run(left(opening))
+            runner.run(database.close())
+
+
+async def entered(opening: AbstractAsyncContextManager[T]) -> T:
+    return await opening.__aenter__()
+
+
+async def left(opening: AbstractAsyncContextManager[Any]) -> None:
+    await opening.__aexit__(None, None, None)
 
 
 async def opened(open_database: OpenDatabase) -> Database:
@@ -206,8 +224,16 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def listener_heard_every_event_once_in_order(self) -> None:
-        assert self.world.heard == self.expected
+        """The order of each log; logs have none among each other."""
+        assert by_log(self.world.heard) == by_log(self.expected)
 
     def teardown(self) -> None:
         for conversation, log in self.logs.items():
             assert self.runner.run(self.world.log(conversation)) == log.events
+
+
+def by_log(events: list[StoredEvent]) -> dict[str, list[StoredEvent]]:
+    logs: dict[str, list[StoredEvent]] = {}
+    for event in events:
+        logs.setdefault(event.conversation_id, []).append(event)
+    return logs

@@ -52,6 +52,7 @@ __all__ = [
     "StoredMessage",
     "StoredReaction",
     "Timeline",
+    "TimelineMetrics",
     "Trimmed",
     "Version",
 ]
@@ -71,6 +72,16 @@ class AlreadySent(Exception):
 
 #: Called on the event loop with events in commit order, before their senders are answered.
 CommitListener = Callable[[Sequence[StoredEvent]], None]
+
+
+class TimelineMetrics(Protocol):
+    """Where measurements of appends go. Called on the event loop."""
+
+    def appended(self, seconds: float) -> None:
+        """One append was committed, `seconds` after it was asked for."""
+
+    def append_failed(self, reason: str) -> None:
+        """One append was not committed: `unavailable` or `other`. A stale guard is no failure."""
 
 
 class Timeline(Protocol):

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -29,6 +28,7 @@ from secureconnect.infra.timeline.base import (
     Statement,
     StoredEvent,
     StoredMessage,
+    TimelineMetrics,
     Trimmed,
     Version,
 )
@@ -36,21 +36,11 @@ from secureconnect.infra.timeline.relational_erase import erase
 from secureconnect.infra.timeline.relational_purge import purge_dedup
 from secureconnect.kit.errors import ApiError
 
-__all__ = ["RelationalTimeline", "TimelineMetrics"]
+__all__ = ["RelationalTimeline"]
 
 # Up to here a read costs the event loop less than handing it to a thread and back (a few hundred µs).
 _NEAR_ROWS = 100
 _NEAR_CONVERSATIONS = 32
-
-
-class TimelineMetrics(Protocol):
-    """Where measurements of appends go. Called on the event loop."""
-
-    def appended(self, seconds: float) -> None:
-        """One append was committed, `seconds` after it was asked for."""
-
-    def append_failed(self, reason: str) -> None:
-        """One append was not committed: `unavailable` or `other`. A stale guard is no failure."""
 
 
 class RelationalTimeline:

@@ -6,16 +6,15 @@ which nothing is left.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.timeline import tables
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, Trimmed
-from secureconnect.kit.clock import rfc3339
-from secureconnect.kit.events import MessageEdited, encode_data
-from secureconnect.kit.objects import Message
+from secureconnect.infra.timeline.tombstones import tombstone
+from secureconnect.kit.events import MessageEdited
 
 __all__ = ["count_messages", "stale", "trim"]
 
@@ -149,27 +148,7 @@ def _tombstones(conn: Connection, message_ids: Collection[str]) -> dict[str, byt
         _m.thread_root_id,
         _m.sent_at,
     ).where(_m.message_id.in_(message_ids))
-    return {row[0]: _tombstone(row) for row in conn.execute(query)} if message_ids else {}
-
-
-def _tombstone(row: Any) -> bytes:
-    message_id, conversation_id, seq, sender_id, is_encrypted, message_type, root_id, sent_at = row
-    message = Message(
-        message_id=message_id,
-        conversation_id=conversation_id,
-        seq=seq,
-        sender_id=sender_id,
-        sender_name="",
-        content="",
-        is_encrypted=bool(is_encrypted),
-        message_type=message_type,
-        metadata={},
-        thread_root_id=root_id,
-        deleted_at=rfc3339(sent_at),
-        delete_reason="expired",
-        sent_at=rfc3339(sent_at),
-    )
-    return encode_data(MessageEdited(message_id=message_id, target_seq=seq, message=message))
+    return {row[0]: tombstone(*row) for row in conn.execute(query)} if message_ids else {}
 
 
 def _chunks(ids: Sequence[str]) -> list[Sequence[str]]:

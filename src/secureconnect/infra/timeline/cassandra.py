@@ -1,0 +1,375 @@
+"""The Timeline in Cassandra, beside a relational store that holds everything else (ADR 0021)."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.infra.timeline import cassandra_changes as changes
+from secureconnect.infra.timeline import cassandra_personal as personal
+from secureconnect.infra.timeline import cassandra_retention as retention
+from secureconnect.infra.timeline import cassandra_scan as scan
+from secureconnect.infra.timeline import cassandra_threads as threads
+from secureconnect.infra.timeline.base import (
+    AlreadySent,
+    Appended,
+    CommitListener,
+    Deeds,
+    Edit,
+    GuardChanged,
+    Head,
+    NewEvent,
+    Reacted,
+    Statement,
+    StoredEvent,
+    StoredMessage,
+    TimelineMetrics,
+    Trimmed,
+    Version,
+)
+from secureconnect.infra.timeline.cassandra_bridge import Bridge
+from secureconnect.infra.timeline.cassandra_claims import Claims
+from secureconnect.infra.timeline.cassandra_database import ClaimingDatabase
+from secureconnect.infra.timeline.cassandra_draft import Draft
+from secureconnect.infra.timeline.cassandra_erase import erase
+from secureconnect.infra.timeline.cassandra_link import Cluster, Link, QueryMetrics
+from secureconnect.infra.timeline.cassandra_scope import ClaimedTx, Scope
+from secureconnect.infra.timeline.cassandra_sending import Sender
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError
+
+__all__ = ["CassandraMetrics", "CassandraTimeline"]
+
+log = get_logger()
+T = TypeVar("T")
+
+_REPAIR: Final = 1.0  # seconds between looks at open intents
+
+
+class CassandraMetrics(TimelineMetrics, QueryMetrics):
+    """Where measurements go."""
+
+    def intents_pending(self, count: int) -> None:
+        """So many changes were decided and are not in the log, for seconds already."""
+
+
+class CassandraTimeline:
+    """A `Timeline` on a cluster whose tables were made.
+
+    Transactions that call its `*_in` methods go through `database`, the one given here with what a
+    transaction across both stores needs around it. `start` begins to finish what processes that died left
+    behind.
+
+    Args:
+        database: the relational store of the same data.
+        cluster: where the nodes are.
+        on_commit: the commit listener; `listen` sets it later where it needs the timeline itself.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        cluster: Cluster,
+        clock: Clock,
+        on_commit: CommitListener | None = None,
+        metrics: CassandraMetrics | None = None,
+    ) -> None:
+        self._listener = on_commit
+        self._metrics = metrics
+        self._bridge = Bridge(cluster, metrics)
+        self._near = self._bridge.near
+        self._claims = Claims(database, clock, self._committed)
+        self._reader = self._claims.reader
+        self._sender = Sender(database, self._claims, clock, self._committed)
+        self._sink = self._committed  # bound once: neighbours are recognised by their sink
+        self._repairing: asyncio.Task[None] | None = None
+        #: For every transaction of this product.
+        self.database = ClaimingDatabase(database, self._claims, self._bridge, clock)
+
+    def listen(self, on_commit: CommitListener) -> None:
+        """Set the commit listener, before the first append."""
+        self._listener = on_commit
+
+    def start(self) -> None:
+        """Finish open intents from now on, those of other processes too (docs/reference/data.md §6, I4)."""
+        self._repairing = asyncio.create_task(self._repair_again())
+
+    async def close(self) -> None:
+        """Finish what was accepted, then release the connections."""
+        if self._repairing is not None:
+            self._repairing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._repairing
+        await self._sender.close()
+        with contextlib.suppress(ApiError):
+            await self._claims.note_done()
+        await self._bridge.close()
+
+    async def repair(self) -> int:
+        """Finish what was decided and not done; returns how many intents are open after that."""
+        return await self._claims.repair(self._near)
+
+    async def _repair_again(self) -> None:
+        while True:
+            try:
+                pending = await self.repair()
+                if self._metrics is not None:
+                    self._metrics.intents_pending(pending)
+            except ApiError as error:
+                log.warning("open intents wait", code=error.code.value)
+            except Exception:
+                log.exception("open intents could not be finished")
+            await asyncio.sleep(_REPAIR)
+
+    def _committed(self, events: Sequence[StoredEvent]) -> None:
+        if self._listener is not None and events:
+            self._listener(events)
+
+    async def append(self, event: NewEvent, *, guard: int, also: Sequence[Statement] = ()) -> Appended:
+        started = time.perf_counter()
+        try:
+            appended = await self._sender.append(self._near, event, guard, also)
+        except GuardChanged:
+            raise
+        except Exception as error:
+            if self._metrics is not None:
+                self._metrics.append_failed("unavailable" if isinstance(error, ApiError) else "other")
+            raise
+        if self._metrics is not None:
+            self._metrics.appended(time.perf_counter() - started)
+        return appended
+
+    def open_in(self, tx: WriteTx, conversation_id: str) -> None:
+        if not self._call(tx, lambda link, scope: scope.open(link, conversation_id)):
+            raise IntegrityError("INSERT INTO timeline_heads", {}, ValueError("the log exists"))
+
+    def append_in(self, tx: WriteTx, event: NewEvent, *, also: Sequence[Statement] = ()) -> int:
+        async def work(link: Link, scope: Scope) -> StoredEvent:
+            draft = await scope.draft(link, event.conversation_id)
+            if draft is None:
+                raise GuardChanged
+            if event.message is not None:
+                earlier = await draft.earlier(link, event.message)
+                if earlier is not None:
+                    raise AlreadySent(earlier)
+            return await draft.append(link, event)
+
+        stored = self._call(tx, work)
+        for statement in also:
+            tx.run(statement.sql, (stored.seq, *statement.params))
+        tx.deliver(self._sink, stored)
+        return stored.seq
+
+    def raise_guard_in(self, tx: WriteTx, conversation_id: str) -> None:
+        async def work(link: Link, scope: Scope) -> None:
+            draft = await scope.draft(link, conversation_id)
+            if draft is not None:
+                draft.guard += 1
+
+        self._call(tx, work)
+
+    def check_guard_in(self, tx: WriteTx, conversation_id: str, guard: int) -> None:
+        async def work(link: Link, scope: Scope) -> None:
+            draft = await scope.draft(link, conversation_id)
+            if draft is None or draft.guard != guard:
+                raise GuardChanged
+
+        self._call(tx, work)
+
+    def message_in(
+        self, tx: WriteTx, message_id: str, *, viewer_id: str | None = None
+    ) -> StoredMessage | None:
+        return self._call(tx, lambda link, scope: scope.message(link, message_id, viewer_id))
+
+    def edit_in(self, tx: WriteTx, message: StoredMessage, edit: Edit) -> StoredMessage:
+        return self._change(
+            tx, message.conversation_id, lambda link, draft: changes.edit_message(link, draft, message, edit)
+        )
+
+    def delete_in(
+        self, tx: WriteTx, message: StoredMessage, *, at: int, by: str | None, reason: str
+    ) -> StoredMessage:
+        return self._change(
+            tx,
+            message.conversation_id,
+            lambda link, draft: changes.delete_message(link, draft, message, at, by, reason),
+        )
+
+    def react_in(self, tx: WriteTx, message_id: str, reaction: Reacted) -> bool:
+        return self._call(tx, partial(changes.react, message_id=message_id, reaction=reaction))
+
+    def unreact_in(self, tx: WriteTx, message_id: str, user_id: str, emoji: str) -> bool:
+        return self._call(tx, partial(changes.unreact, message_id=message_id, user_id=user_id, emoji=emoji))
+
+    def set_pinned_in(self, tx: WriteTx, message_id: str, *, pinned: bool) -> None:
+        self._call(tx, partial(changes.set_pinned, message_id=message_id, pinned=pinned))
+
+    def set_attachment_in(
+        self,
+        tx: WriteTx,
+        message_ids: Collection[str],
+        file_id: str,
+        *,
+        has_thumbnail: bool | None = None,
+        available: bool | None = None,
+    ) -> None:
+        marks = {"has_thumbnail": has_thumbnail, "available": available}
+        given = {name: value for name, value in marks.items() if value is not None}
+        self._call(tx, partial(changes.set_attachment, message_ids=message_ids, file_id=file_id, marks=given))
+
+    async def head(self, conversation_id: str) -> Head | None:
+        return await self._reader.head(self._near, conversation_id)
+
+    async def heads(self, conversation_ids: Collection[str]) -> dict[str, Head]:
+        return await self._reader.heads(self._near, conversation_ids)
+
+    async def events(
+        self,
+        conversation_id: str,
+        *,
+        after_seq: int | None = None,
+        before_seq: int | None = None,
+        limit: int,
+    ) -> list[StoredEvent]:
+        return await self._reader.events(self._near, conversation_id, after_seq, before_seq, limit)
+
+    async def messages(
+        self,
+        conversation_id: str,
+        *,
+        from_seq: int = 1,
+        before_seq: int | None = None,
+        limit: int,
+        viewer_id: str | None = None,
+    ) -> list[StoredMessage]:
+        return await self._reader.messages(
+            self._near, conversation_id, from_seq, before_seq, limit, viewer_id
+        )
+
+    async def message(self, message_id: str, *, viewer_id: str | None = None) -> StoredMessage | None:
+        return await self._reader.message(self._near, message_id, viewer_id)
+
+    async def messages_by_id(
+        self, message_ids: Collection[str], *, viewer_id: str | None = None
+    ) -> dict[str, StoredMessage]:
+        return await self._reader.messages_by_id(self._near, message_ids, viewer_id)
+
+    async def thread(
+        self, root_id: str, *, after_seq: int, limit: int, viewer_id: str | None = None
+    ) -> list[StoredMessage]:
+        return await threads.thread(self._near, root_id, after_seq, limit, viewer_id)
+
+    async def thread_senders(self, root_id: str) -> list[str]:
+        return await threads.thread_senders(self._near, root_id)
+
+    async def thread_unread(self, root_id: str, user_id: str, after_seq: int, *, cap: int) -> int:
+        return await threads.thread_unread(self._near, root_id, user_id, after_seq, cap)
+
+    async def versions(self, message_id: str, *, after: int, limit: int) -> list[Version]:
+        return await threads.versions(self._near, message_id, after, limit)
+
+    async def reactions(
+        self, message_id: str, *, emoji: str | None, after: Reacted | None, limit: int
+    ) -> list[Reacted]:
+        return await threads.reactions(self._near, message_id, emoji, after, limit)
+
+    async def expired(self, now: int, limit: int) -> list[StoredMessage]:
+        return await threads.expired(self._near, self._reader, now, limit)
+
+    async def older_messages(self, before_id: str, limit: int) -> list[StoredMessage]:
+        return await scan.older_messages(self._near, self._reader, before_id, limit)
+
+    async def active_since(self, since: int, *, after: str | None, limit: int) -> list[str]:
+        return await scan.active_since(self._near, since, after, limit)
+
+    async def changed_since(
+        self, since: int, *, kinds: Collection[str], after: str | None, limit: int
+    ) -> tuple[list[StoredMessage], str | None]:
+        return await scan.changed_since(self._near, self._reader, since, kinds, after, limit)
+
+    async def last_messages(
+        self, first_visible: Mapping[str, int], *, viewer_id: str | None = None
+    ) -> dict[str, StoredMessage]:
+        return await self._reader.last_messages(self._near, first_visible, viewer_id)
+
+    async def unread(self, user_id: str, marks: Mapping[str, int], *, cap: int) -> dict[str, int]:
+        return await self._reader.unread(self._near, user_id, marks, cap)
+
+    async def erase(self, conversation_id: str, limit: int) -> int:
+        return await erase(self._near, self._claims, conversation_id, limit)
+
+    async def count_messages(self) -> int:
+        return await scan.count_messages(self._near)
+
+    def stale_in(
+        self,
+        conn: Connection,  # noqa: ARG002 - the log lies elsewhere
+        conversation_id: str,
+        before: int,
+        *,
+        after_seq: int,
+        limit: int,
+    ) -> Trimmed:
+        async def work(link: Link) -> Trimmed:
+            return (
+                await retention.look(link, self._reader, conversation_id, before, after_seq, limit)
+            ).trimmed
+
+        return self._bridge.call(work)
+
+    def trim_in(self, tx: WriteTx, conversation_id: str, before: int, limit: int) -> Trimmed:
+        async def work(link: Link, scope: Scope) -> Trimmed:
+            draft = await scope.draft(link, conversation_id)
+            if draft is None:
+                return Trimmed(conversation_id, 0, 0, (), 0, 0)
+            return await retention.trim(link, self._reader, draft, before, limit)
+
+        return self._call(tx, work)
+
+    async def purge_dedup(self, older_than: int) -> int:
+        return await scan.purge_dedup(self._near, older_than)
+
+    async def deeds(self, conversation_id: str, user_id: str, *, after_seq: int, limit: int) -> Deeds:
+        return await personal.deeds(self._near, self._reader, conversation_id, user_id, after_seq, limit)
+
+    def rewrite_in(self, tx: WriteTx, conversation_id: str, seq: int, data: bytes) -> None:
+        self._call(tx, partial(personal.rewrite, conversation_id=conversation_id, seq=seq, data=data))
+
+    def forget_sends_in(
+        self, tx: WriteTx, conversation_id: str, user_id: str, message_ids: Sequence[str]
+    ) -> None:
+        self._call(
+            tx,
+            partial(
+                personal.forget_sends,
+                conversation_id=conversation_id,
+                user_id=user_id,
+                message_ids=message_ids,
+            ),
+        )
+
+    def _call(self, tx: WriteTx, work: Callable[[Link, Scope], Coroutine[Any, Any, T]]) -> T:
+        """Do something to logs in a transaction of `database`."""
+        assert isinstance(tx, ClaimedTx), "transactions that change logs go through the timeline's database"
+        scope = tx.scope
+        return self._bridge.call(lambda link: work(link, scope))
+
+    def _change(
+        self,
+        tx: WriteTx,
+        conversation_id: str,
+        change: Callable[[Link, Draft], Coroutine[Any, Any, T]],
+    ) -> T:
+        async def work(link: Link, scope: Scope) -> T:
+            draft = await scope.draft(link, conversation_id)
+            assert draft is not None  # its message was read in this transaction
+            return await change(link, draft)
+
+        return self._call(tx, work)

@@ -1,0 +1,309 @@
+"""Statements on a Cassandra cluster: prepared once, timed, repeated when that is safe.
+
+The driver is acsylla, the C++ driver under asyncio (ADR 0020). A `Link` belongs to one event loop.
+"""
+
+import asyncio
+import gc
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import acsylla
+import msgspec
+from acsylla import errors
+
+from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.kit.errors import ApiError, ErrorCode
+
+__all__ = ["Cluster", "Cql", "Link", "QueryMetrics", "Row", "Undecided", "unavailable"]
+
+log = get_logger()
+
+Row = tuple[Any, ...]
+
+_RETRIES: Final = 3
+_FIRST_PAUSE: Final = 0.1  # seconds; doubles
+_SPECULATE_MS: Final = 250  # a read that takes longer is asked of a second node too
+_RECONNECT_MS: Final = 1000
+_RETRY_AFTER: Final = 2
+_SHORTEST: Final = 0.05  # seconds that a repetition is worth
+
+
+class QueryMetrics(Protocol):
+    """Where measurements of statements go. May be called on any thread."""
+
+    def cassandra_query(self, operation: str, table: str, seconds: float) -> None:
+        """One statement was answered, however often it was repeated."""
+
+    def cassandra_failed(self, operation: str, reason: str) -> None:
+        """One attempt failed: `timeout`, `unavailable`, `exhausted` or `other`."""
+
+    def cassandra_retried(self) -> None:
+        """One attempt is repeated."""
+
+
+class Undecided(Exception):
+    """A conditional write was not answered: it may have happened, and may still happen."""
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    """Where the nodes are and how to talk to them. `timeout` in seconds, for one statement with all of its
+    repetitions. `local_dc` empty: the data centre of the node that answers first. `keyspace` empty: none, for
+    what makes the keyspace."""
+
+    hosts: tuple[str, ...]
+    port: int = 9042
+    keyspace: str = "secureconnect_ks"
+    local_dc: str = ""
+    replication_factor: int = 3
+    username: str = ""
+    password: str = ""
+    timeout: float = 5.0
+
+
+class Cql(NamedTuple):
+    """A statement. `serial`: reads what conditional writes decided, those in flight too. `conditional`:
+    decides by a condition, so that it is never repeated. `sparse`: a parameter that is None is left out of
+    the row rather than written."""
+
+    operation: str
+    table: str
+    text: str
+    serial: bool = False
+    conditional: bool = False
+    sparse: bool = False
+
+
+def unavailable(cause: str = "The timeline store does not answer; nothing was acknowledged.") -> ApiError:
+    """What a caller is told."""
+    return ApiError(ErrorCode.TIMELINE_UNAVAILABLE, cause, retry_after=_RETRY_AFTER)
+
+
+_TIMEOUTS = (
+    errors.CassErrorLibRequestTimedOut,
+    errors.CassErrorServerReadTimeout,
+    errors.CassErrorServerWriteTimeout,
+)
+_EXHAUSTED = (
+    errors.CassErrorLibNoStreams,
+    errors.CassErrorLibRequestQueueFull,
+    errors.CassErrorServerOverloaded,
+)
+_ABSENT = (
+    errors.CassErrorLibHostResolution,
+    errors.CassErrorLibNoAvailableIoThread,
+    errors.CassErrorLibNoHostsAvailable,
+    errors.CassErrorLibUnableToConnect,
+    errors.CassErrorLibUnableToSetKeyspace,
+    errors.CassErrorLibWriteError,
+    errors.CassErrorServerIsBootstrapping,
+    errors.CassErrorServerReadFailure,
+    errors.CassErrorServerServerError,
+    errors.CassErrorServerTruncateError,
+    errors.CassErrorServerUnavailable,
+    errors.CassErrorServerWriteFailure,
+    errors.CassExceptionConnectionError,
+)
+_ILL = (*_TIMEOUTS, *_EXHAUSTED, *_ABSENT)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, _TIMEOUTS):
+        return "timeout"
+    if isinstance(error, _EXHAUSTED):
+        return "exhausted"
+    return "unavailable" if isinstance(error, _ABSENT) else "other"
+
+
+class Link:
+    """Statements on a cluster. Connects with the first one, and again whenever that failed.
+
+    Raises:
+        ApiError: `TIMELINE_UNAVAILABLE`, after the repetitions that are allowed.
+    """
+
+    def __init__(self, cluster: Cluster, metrics: QueryMetrics | None = None) -> None:
+        self._cluster = cluster
+        self._metrics = metrics
+        self._session: Any = None
+        self._driver: Any = None
+        self._opening = asyncio.Lock()
+        self._prepared: dict[Cql, Any] = {}
+
+    async def rows(self, cql: Cql, *params: Any) -> list[Row]:
+        """The rows of a query that returns few enough for one answer."""
+        result = await self._repeated(cql, params)
+        return [row.as_tuple() for row in result.all()]
+
+    async def row(self, cql: Cql, *params: Any) -> Row | None:
+        """The first row of a query."""
+        first = (await self._repeated(cql, params)).first()
+        return None if first is None else first.as_tuple()
+
+    async def run(self, cql: Cql, *params: Any) -> None:
+        """A write that may be done twice."""
+        await self._repeated(cql, params)
+
+    async def pages(self, cql: Cql, *params: Any, size: int) -> AsyncIterator[list[Row]]:
+        """The rows of a query, so many at a time."""
+        state: bytes | None = None
+        while True:
+            result = await self._repeated(cql, params, page=(size, state))
+            yield [row.as_tuple() for row in result.all()]
+            if not result.has_more_pages():
+                return
+            state = result.page_state()
+
+    async def batch(self, cql: Cql, rows: Sequence[Sequence[Any]]) -> None:
+        """Writes to one partition, which take effect together and may be done twice."""
+
+        async def attempt(left: float) -> Any:
+            prepared = await self._prepare(cql)
+            batch = acsylla.create_batch_unlogged(timeout=left)
+            for params in rows:
+                batch.add_statement(_bound(cql, prepared, params))
+            return await self._session.execute_batch(batch)
+
+        await self._timed(cql, attempt, _RETRIES)
+
+    async def decide(self, cql: Cql, *params: Any) -> bool:
+        """A conditional write; whether it was applied.
+
+        Raises:
+            Undecided: nobody knows.
+        """
+
+        async def attempt(left: float) -> Any:
+            statement = _bound(cql, await self._prepare(cql), params)
+            statement.set_timeout(left)
+            return await self._session.execute(statement)
+
+        await self._open()
+        await self._prepare(cql)
+        try:
+            result = await self._timed(cql, attempt, 0)
+        except ApiError as error:
+            raise Undecided from error
+        return bool(result.first().column_value("[applied]"))
+
+    async def execute(self, text: str) -> list[Row]:
+        """A statement of the schema, not prepared."""
+        await self._open()
+        statement = acsylla.create_statement(text, timeout=60.0)
+        try:
+            return [row.as_tuple() for row in (await self._session.execute(statement)).all()]
+        except _ILL as error:
+            raise unavailable() from error
+
+    async def close(self) -> None:
+        """Give the connections up."""
+        session, self._session = self._session, None
+        self._prepared.clear()
+        if session is not None:
+            await session.close()
+        if self._driver is not None:
+            _let_go(self._driver)
+            self._driver = None
+
+    async def _repeated(
+        self, cql: Cql, params: Sequence[Any], page: tuple[int, bytes | None] | None = None
+    ) -> Any:
+        async def attempt(left: float) -> Any:
+            statement = _bound(cql, await self._prepare(cql), params)
+            statement.set_timeout(left)
+            if page is not None:
+                statement.set_page_size(page[0])
+                if page[1] is not None:
+                    statement.set_page_state(page[1])
+            return await self._session.execute(statement)
+
+        return await self._timed(cql, attempt, _RETRIES)
+
+    async def _timed(self, cql: Cql, attempt: Any, retries: int) -> Any:
+        started = time.perf_counter()
+        end = started + self._cluster.timeout
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                if self._session is None:
+                    await self._open()
+                result = await attempt(max(end - time.perf_counter(), _SHORTEST))
+            except _ILL as error:
+                reason = _reason(error)
+                if self._metrics is not None:
+                    self._metrics.cassandra_failed(cql.operation, reason)
+                if retries == 0 or time.perf_counter() + pause + _SHORTEST > end:
+                    log.warning("cassandra does not answer", table=cql.table, reason=reason)
+                    raise unavailable() from error
+            else:
+                if self._metrics is not None:
+                    self._metrics.cassandra_query(cql.operation, cql.table, time.perf_counter() - started)
+                return result
+            if self._metrics is not None:
+                self._metrics.cassandra_retried()
+            retries -= 1
+            await asyncio.sleep(pause)
+            pause *= 2
+
+    async def _prepare(self, cql: Cql) -> Any:
+        prepared = self._prepared.get(cql)
+        if prepared is None:
+            prepared = await self._session.create_prepared(cql.text, timeout=self._cluster.timeout)
+            self._prepared[cql] = prepared
+        return prepared
+
+    async def _open(self) -> None:
+        async with self._opening:
+            if self._session is not None:
+                return
+            cluster = self._cluster
+            opened = acsylla.create_cluster(
+                list(cluster.hosts),
+                port=cluster.port,
+                username=cluster.username or None,
+                password=cluster.password or None,
+                connect_timeout=min(cluster.timeout, 5.0),
+                request_timeout=cluster.timeout,
+                log_level="critical",
+                consistency="LOCAL_QUORUM",
+                serial_consistency="LOCAL_SERIAL",
+                load_balance_dc_aware=cluster.local_dc or None,
+                constant_reconnect_delay_ms=_RECONNECT_MS,
+                retry_policy="fallthrough",
+                speculative_execution_policy=acsylla.SpeculativeExecutionPolicy(_SPECULATE_MS, 1),
+                application_name="secureconnect",
+            )
+            try:
+                self._session = await opened.create_session(cluster.keyspace or None)
+                self._driver = opened
+            except _ILL as error:
+                _let_go(opened)
+                if self._metrics is not None:
+                    self._metrics.cassandra_failed("connect", _reason(error))
+                raise unavailable() from error
+
+
+def _bound(cql: Cql, prepared: Any, params: Sequence[Any]) -> Any:
+    statement = prepared.bind()
+    if cql.sparse:
+        for index, value in enumerate(params):
+            if value is not None:
+                statement.bind(index, value)
+    elif params:
+        statement.bind_list(list(params))
+    if cql.serial:
+        statement.set_consistency(acsylla.Consistency.LOCAL_SERIAL)
+    statement.set_is_idempotent(not cql.conditional)
+    return statement
+
+
+def _let_go(driver: Any) -> None:
+    """Close what wakes the event loop for the driver, which leaves that to the garbage collector."""
+    loop = asyncio.get_running_loop()
+    for part in (driver, driver.get_logger()):
+        for waker in gc.get_referents(part):
+            if isinstance(waker, socket.socket) and waker.fileno() >= 0:
+                loop.remove_reader(waker.fileno())
+                waker.close()

@@ -1,0 +1,225 @@
+"""Appends of messages: those of one conversation that wait at the same time are committed together."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+from sqlalchemy.exc import IntegrityError
+
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.timeline import cassandra_intents as intents
+from secureconnect.infra.timeline.base import Appended, GuardChanged, NewEvent, Statement, StoredEvent
+from secureconnect.infra.timeline.cassandra_claims import Claims
+from secureconnect.infra.timeline.cassandra_draft import Draft
+from secureconnect.infra.timeline.cassandra_head import HeadRow
+from secureconnect.infra.timeline.cassandra_intents import Plan
+from secureconnect.infra.timeline.cassandra_link import Link, unavailable
+from secureconnect.infra.timeline.cassandra_rows import place_of
+from secureconnect.kit.clock import Clock
+
+__all__ = ["Sender"]
+
+#: Events per commit; what they say stands in the head until the next one.
+_TOGETHER: Final = 64
+
+
+class _Wish(NamedTuple):
+    event: NewEvent
+    guard: int
+    also: Sequence[Statement]
+    answer: "asyncio.Future[Appended]"
+
+
+class _Refused(Exception):
+    """A statement that rides along was refused."""
+
+    def __init__(self, wish: _Wish, cause: Exception) -> None:
+        self.wish = wish
+        self.cause = cause
+        super().__init__(str(cause))
+
+
+class Sender:
+    """Appends under guards. One commit costs two conditional writes and one relational commit, for all of the
+    messages in it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        claims: Claims,
+        clock: Clock,
+        tell: Callable[[Sequence[StoredEvent]], None],
+    ) -> None:
+        self._database = database
+        self._claims = claims
+        self._clock = clock
+        self._tell = tell
+        self._waiting: dict[str, deque[_Wish]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def append(self, link: Link, event: NewEvent, guard: int, also: Sequence[Statement]) -> Appended:
+        """See `Timeline.append`."""
+        answer: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        wish = _Wish(event, guard, also, answer)
+        queue = self._waiting.get(event.conversation_id)
+        if queue is not None:
+            queue.append(wish)
+        else:
+            self._waiting[event.conversation_id] = deque([wish])
+            task = asyncio.create_task(self._work(link, event.conversation_id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await answer
+
+    async def close(self) -> None:
+        """Finish what was accepted."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self, link: Link, conversation_id: str) -> None:
+        queue = self._waiting[conversation_id]
+        while queue:
+            await self._claims.lanes.take(conversation_id)
+            wishes = [queue.popleft() for _ in range(min(len(queue), _TOGETHER))]
+            try:
+                await self._commit(link, conversation_id, wishes)
+            except Exception as error:  # noqa: BLE001 - every sender is told
+                for wish in wishes:
+                    _answer(wish, error)
+            finally:
+                self._claims.lanes.give(conversation_id)
+        del self._waiting[conversation_id]
+
+    async def _commit(self, link: Link, conversation_id: str, wishes: list[_Wish]) -> None:
+        base = await self._claims.claim(link, conversation_id)
+        if base is None:
+            for wish in wishes:
+                _answer(wish, GuardChanged())
+            return
+        draft = Draft(conversation_id, base)
+        try:
+            first = await self._look(link, draft, wishes)
+            decision = await self._decide(link, draft, wishes, first)
+        except BaseException:
+            await self._undo(link, conversation_id, base)
+            raise
+        if decision is None:
+            await self._claims.give_back(link, conversation_id, base)
+            return
+        plan, repeats = decision
+        if not await self._claims.carry_out(link, plan):
+            await self._lost(link, plan)
+        elif draft.told:
+            self._tell(draft.told)
+        self._claims.done(plan)
+        for wish, event in repeats:
+            _answer(wish, Appended(event, duplicate=True))
+        at = {event.event_id: event for event in draft.told}
+        for wish in wishes:
+            if not wish.answer.done():
+                _answer(wish, Appended(at[wish.event.event_id]))
+
+    async def _undo(self, link: Link, conversation_id: str, base: HeadRow) -> None:
+        """Give the claim back, or have it found out what became of the transaction under it."""
+        try:
+            await self._claims.recover(link, conversation_id, base.claim)
+        except Exception:  # noqa: BLE001 - whoever comes next does it
+            return
+
+    async def _lost(self, link: Link, plan: Plan) -> None:
+        """The claim was taken from us: by somebody who finished this, unless nothing had been decided."""
+        row = await self._claims.reader.rows(
+            link, plan.conversation_id, plan.base.last_seq + 1, plan.base.last_seq + 1, 1
+        )
+        if not row or row[0][1] not in plan.event_ids:
+            raise unavailable("The conversation is being changed; nothing was stored.")
+
+    async def _look(self, link: Link, draft: Draft, wishes: Sequence[_Wish]) -> dict[int, StoredEvent]:
+        """What earlier sends with the same ids led to, by the number of the wish."""
+
+        async def one(number: int, wish: _Wish) -> tuple[int, StoredEvent | None]:
+            event = wish.event
+            if event.message is None:
+                return number, None
+            if event.message.client_message_id is None:
+                if await place_of(link, event.event_id) is not None:
+                    raise IntegrityError("INSERT INTO messages", {}, ValueError("message_id is not unique"))
+                return number, None
+            seq = await draft.earlier(link, event.message)
+            # Retention may have removed it: there is no result to repeat, so this is a new send.
+            found = (
+                None if seq is None else await self._claims.reader.event_at(link, draft.conversation_id, seq)
+            )
+            return number, found
+
+        found: dict[int, StoredEvent] = {}
+        answers = await asyncio.gather(
+            *(one(number, wish) for number, wish in enumerate(wishes)), return_exceptions=True
+        )
+        for number, answer in enumerate(answers):
+            if isinstance(answer, BaseException):
+                _answer(wishes[number], answer)
+            elif answer[1] is not None:
+                found[number] = answer[1]
+        return found
+
+    async def _decide(
+        self, link: Link, draft: Draft, wishes: Sequence[_Wish], first: dict[int, StoredEvent]
+    ) -> tuple[Plan, list[tuple[_Wish, StoredEvent]]] | None:
+        """Answer those that are refused or repeat, and decide about the rest; None when there is none.
+
+        With the plan those that repeat a part of it.
+        """
+        for number, wish in enumerate(wishes):
+            if wish.answer.done():
+                continue
+            if number in first:
+                _answer(wish, Appended(first[number], duplicate=True))
+        while True:
+            draft.restart()
+            new: list[_Wish] = []
+            repeats: list[tuple[_Wish, StoredEvent]] = []
+            for wish in wishes:
+                message = wish.event.message
+                if wish.answer.done():
+                    continue
+                key = (None, None) if message is None else (message.sender_id, message.client_message_id)
+                if key in draft.sent:
+                    seq = draft.sent[key]
+                    repeats.append((wish, next(event for event in draft.told if event.seq == seq)))
+                elif wish.guard != draft.base.guard:
+                    _answer(wish, GuardChanged())
+                else:
+                    await draft.append(link, wish.event)
+                    new.append(wish)
+            if not new:
+                return None
+            plan = draft.plan(intents.SEND)
+            if any(wish.also for wish in new):
+                try:
+                    await self._database.write(partial(_ride, plan, draft.told, new, self._clock.now()))
+                except _Refused as refused:
+                    _answer(refused.wish, refused.cause)
+                    continue
+            return plan, repeats
+
+
+def _ride(plan: Plan, told: Sequence[StoredEvent], wishes: Sequence[_Wish], now: int, tx: WriteTx) -> None:
+    for wish, event in zip(wishes, told, strict=True):
+        for statement in wish.also:
+            try:
+                tx.run(statement.sql, (event.seq, *statement.params))
+            except IntegrityError as error:
+                raise _Refused(wish, error) from error
+    intents.propose(tx, plan, now)
+
+
+def _answer(wish: _Wish, answer: Appended | BaseException) -> None:
+    if wish.answer.done():
+        return  # whoever asked went away
+    if isinstance(answer, Appended):
+        wish.answer.set_result(answer)
+    else:
+        wish.answer.set_exception(answer)
