@@ -13,6 +13,8 @@ from stack.server import MissingProgram, ServerProcess
 __all__ = ["Nginx", "render"]
 
 TEMPLATES = Path(__file__).parent.parent / "deploy" / "nginx"
+#: A port that nothing listens on.
+_NOBODY = ("127.0.0.1:9",)
 _VARIABLE = re.compile(r"\$\{([A-Z_]+)\}")
 
 
@@ -21,7 +23,8 @@ class Nginx(ServerProcess):
 
     `port` speaks HTTP, `tls_port` HTTPS with the certificate of these two files. What stands in
     `X-Forwarded-For` counts when the caller is in one of the networks `trusted`. Where names are followed by
-    ` resolve`, the name server `resolver` is asked for them.
+    ` resolve`, the name server `resolver` is asked for them. Over TLS `files.localhost` leads to `store` and
+    `sfu.localhost` to `sfu`.
     """
 
     name = "nginx"
@@ -39,6 +42,8 @@ class Nginx(ServerProcess):
         port: int | None = None,
         tls_port: int | None = None,
         resolver: str | None = None,
+        store: Sequence[str] = _NOBODY,
+        sfu: Sequence[str] = _NOBODY,
     ) -> None:
         super().__init__(directory)
         free = free_ports(2)
@@ -52,6 +57,10 @@ class Nginx(ServerProcess):
             "NGINX_GATEWAY": _servers(gateway),
             "NGINX_CHAT": _servers(chat),
             "NGINX_VIDEO": _servers(video),
+            "NGINX_STORE": _servers(store),
+            "NGINX_STORE_NAME": "files.localhost",
+            "NGINX_SFU": _servers(sfu),
+            "NGINX_SFU_NAME": "sfu.localhost",
             "NGINX_LISTEN_HTTP": f"127.0.0.1:{self.port}",
             "NGINX_LISTEN_HTTPS": f"127.0.0.1:{self.tls_port}",
             "NGINX_HTTP": "product",

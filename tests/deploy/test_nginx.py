@@ -133,7 +133,7 @@ def test_its_own_refusals_look_like_ours(tmp_path: Path, certificate: Certificat
 
 def test_tls(tmp_path: Path, certificate: Certificate, echoes: dict[str, Echo]) -> None:
     """Not older than 1.2, with HSTS once, and the roles learn that it was TLS."""
-    with fronted(tmp_path, certificate, echoes) as nginx:
+    with fronted(tmp_path, certificate, echoes, store=[echoes["gateway"].address]) as nginx:
         trust = ssl.create_default_context(cafile=str(certificate.chain))
         with httpx.Client(base_url=nginx.tls_url, verify=trust) as client:
             answer = client.get("/v1/users/me")
@@ -141,6 +141,8 @@ def test_tls(tmp_path: Path, certificate: Certificate, echoes: dict[str, Echo]) 
             assert answer.headers.get_list("strict-transport-security") == [
                 "max-age=31536000; includeSubDomains"
             ]
+            store = client.get("/bucket/key?X-Amz-Signature=1", headers={"host": "files.localhost"}).json()
+            assert (store["name"], store["headers"]["host"]) == ("gateway", "files.localhost")
         with httpx.Client(base_url=nginx.url) as client:
             assert "strict-transport-security" not in client.get("/v1/users/me").headers
         assert "ssl_protocols TLSv1.2 TLSv1.3;" in (tmp_path / "nginx" / "nginx.conf").read_text()
@@ -198,5 +200,6 @@ def test_every_variable_is_one_that_the_container_gets() -> None:
         "nginx.conf.template",
         "product.conf.template",
         "redirect.conf.template",
+        "refusals.conf.template",
         "socket.conf.template",
     }
