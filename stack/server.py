@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from stack.guard import Guard
 from stack.processes import descendants
 
 __all__ = ["MissingProgram", "NotReady", "ServerProcess"]
 
+_GUARD = Guard()
 _PATIENCE = 30.0
 _POLL = 0.01
 _LAST_WORDS = 3_000
@@ -94,6 +96,7 @@ class ServerProcess(ABC):
                 # Ctrl-C at a terminal is for whoever supervises, and that one stops them in order.
                 start_new_session=True,
             )
+        _GUARD.watch(self._process.pid)
 
     def wait(self, seconds: float = _PATIENCE) -> None:
         """Return once it serves.
@@ -132,6 +135,7 @@ class ServerProcess(ABC):
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._end(family)
+        _GUARD.forget(process.pid)
         return process.wait()
 
     def stop_signal(self) -> signal.Signals:
@@ -185,6 +189,7 @@ class ServerProcess(ABC):
         for pid in family:
             _signal(pid, signal.SIGKILL)
         self._process.wait()
+        _GUARD.forget(self._process.pid)
 
 
 def _signal(pid: int, what: signal.Signals) -> None:
