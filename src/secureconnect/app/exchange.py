@@ -1,4 +1,7 @@
-"""Bus and cache of one process: in memory, or over Redis for several processes."""
+"""What processes of one installation have between them: bus, cache and leases.
+
+In memory for one process alone, over Redis and the database for several.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,16 +9,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from msgspec import Struct
 
 from secureconnect.app.settings import Settings
-from secureconnect.infra.bus.base import Bus, Distress
+from secureconnect.infra.bus.base import Bus
+from secureconnect.infra.bus.distress import LeasedDistress
 from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.infra.cache.base import Cache
 from secureconnect.infra.cache.memory import MemoryCache
+from secureconnect.infra.database.base import Database
+from secureconnect.infra.leases.base import Leases
+from secureconnect.infra.leases.relational import RelationalLeases
+from secureconnect.infra.outbox.relational import RelationalOutbox
 from secureconnect.infra.resilience.breaker import BreakerRules
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.hints import CONTROL, Hint, WorkWaits
+from secureconnect.kit.ids import new_id
 
-__all__ = ["Exchange", "breaker_rules", "open_exchange"]
+__all__ = ["Exchange", "breaker_rules", "open_exchange", "tell_of_work"]
 
 
 class Exchange(Struct, frozen=True):
@@ -26,6 +36,10 @@ class Exchange(Struct, frozen=True):
 
     bus: Bus
     cache: Cache
+    #: The name of this process.
+    process: str
+    #: None when this process is the only one.
+    leases: Leases | None
     ping: Callable[[], Awaitable[float]] | None = None
     policies: Callable[[], Awaitable[list[str]]] | None = None
 
@@ -38,24 +52,37 @@ def breaker_rules(settings: Settings) -> BreakerRules:
 
 @contextlib.asynccontextmanager
 async def open_exchange(
-    settings: Settings, clock: Clock, metrics: Metrics, *, distress: Distress | None = None
+    settings: Settings, database: Database, clock: Clock, metrics: Metrics
 ) -> AsyncIterator[Exchange]:
-    """Open both; a Redis that is away is joined when it comes back."""
-    if not settings.redis.url:
-        bus, cache = MemoryBus(), MemoryCache(clock)
-        try:
-            yield Exchange(bus, cache)
-        finally:
-            await bus.close()
-            await cache.close()
+    """Open all; a Redis that is away is joined when it comes back."""
+    process = new_id()
+    alone = not settings.redis.url and settings.embedded_sql
+    leases = None if alone else RelationalLeases(database, clock, process)
+    if settings.redis.url:
+        async with _over_redis(settings, clock, metrics, process, leases) as exchange:
+            yield exchange
         return
-    async with _over_redis(settings, clock, metrics, distress) as exchange:
-        yield exchange
+    bus, cache = MemoryBus(), MemoryCache(clock)
+    try:
+        yield Exchange(bus, cache, process, leases)
+    finally:
+        await bus.close()
+        await cache.close()
+
+
+async def tell_of_work(bus: Bus, outbox: RelationalOutbox) -> None:
+    """Let the outbox hear of jobs that other processes put there and do not do."""
+
+    def heard(hint: Hint) -> None:
+        if isinstance(hint, WorkWaits):
+            outbox.look(hint.kind)
+
+    await bus.subscribe(CONTROL, heard)
 
 
 @contextlib.asynccontextmanager
 async def _over_redis(
-    settings: Settings, clock: Clock, metrics: Metrics, distress: Distress | None
+    settings: Settings, clock: Clock, metrics: Metrics, process: str, leases: Leases | None
 ) -> AsyncIterator[Exchange]:
     # Processes without Redis do not load its client.
     from secureconnect.infra.bus.redis import RedisBus
@@ -72,6 +99,7 @@ async def _over_redis(
         metrics=metrics.redis,
         clock=clock,
     )
+    distress = LeasedDistress(leases, process) if leases is not None else None
     bus, cache = RedisBus(link, metrics.redis, clock, distress=distress), RedisCache(link, clock)
 
     async def ping() -> float:
@@ -90,7 +118,7 @@ async def _over_redis(
     try:
         await link.start()
         await bus.start()
-        yield Exchange(bus, cache, ping, policies)
+        yield Exchange(bus, cache, process, leases, ping, policies)
     finally:
         await bus.close()
         await cache.close()

@@ -1,9 +1,12 @@
-"""Background jobs: each runs again and again, alone, and one that fails is tried at its next turn."""
+"""Background jobs: each runs again and again, alone, and one that fails is tried at its next turn.
+
+Of several processes one runs a job; the others look now and then whether it has become theirs.
+"""
 
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from secureconnect.edge.module import Task
 from secureconnect.infra.telemetry.log import get_logger
@@ -14,13 +17,21 @@ __all__ = ["Jobs"]
 log = get_logger()
 
 _BATCH_PAUSE = 0.05
+_LOOK = 5.0
 
 
 class Jobs:
-    """Runs the tasks of all features until stopped."""
+    """Runs the tasks of all features until stopped.
 
-    def __init__(self, tasks: Sequence[Task], metrics: Metrics) -> None:
+    Args:
+        holds: whether this process may begin a turn of the task of that name; None where it is the only one.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], metrics: Metrics, holds: Callable[[str], bool] | None = None
+    ) -> None:
         self._tasks = tasks
+        self._holds = holds
         self._metrics = metrics
         self._running: list[asyncio.Task[None]] = []
 
@@ -39,6 +50,9 @@ class Jobs:
     async def _repeat(self, task: Task) -> None:
         await asyncio.sleep(task.every * random.uniform(0.1, 1))  # noqa: S311 - jitter
         while True:
+            if self._holds is not None and not task.everywhere and not self._holds(task.name):
+                await asyncio.sleep(min(_LOOK, task.every))
+                continue
             touched = await self._run(task)
             # A full batch means that there is more: go on soon, but let requests in between.
             await asyncio.sleep(_BATCH_PAUSE if touched >= 1000 else task.every)

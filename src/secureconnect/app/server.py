@@ -17,6 +17,7 @@ import uvloop
 from secureconnect import __version__
 from secureconnect.app.data_dir import DataDirectory, open_data_dir, restore_mark
 from secureconnect.app.edges import Edges, build_edges, unreadable
+from secureconnect.app.elections import stand
 from secureconnect.app.failure import Failure
 from secureconnect.app.health import SERVICE
 from secureconnect.app.jobs import Jobs
@@ -133,7 +134,9 @@ async def working(product: Product, edges: Edges, stores: Stores) -> AsyncIterat
         if module.start is not None:
             await module.start()
     await stores.outbox.start()
-    jobs = Jobs(edges.tasks, stores.metrics)
+    scope = contextlib.AsyncExitStack()
+    holds = await scope.enter_async_context(stand(stores, edges.tasks, product.modules))
+    jobs = Jobs(edges.tasks, stores.metrics, holds)
     jobs.start()
     edges.heartbeat.start()
     loops = [
@@ -148,6 +151,7 @@ async def working(product: Product, edges: Edges, stores: Stores) -> AsyncIterat
         await asyncio.gather(*loops, return_exceptions=True)
         edges.heartbeat.stop()
         await jobs.stop()
+        await scope.aclose()
         await stores.outbox.stop()
         await product.background.stop()
         product.hub.close()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from msgspec import Struct
 
 from secureconnect.app.data_dir import DataDirectory
-from secureconnect.app.exchange import open_exchange
+from secureconnect.app.exchange import open_exchange, tell_of_work
 from secureconnect.app.object_store import open_blobs
 from secureconnect.app.relational import RelationalStore, migrate, open_relational
 from secureconnect.app.search_file import SearchFile
@@ -15,12 +15,14 @@ from secureconnect.infra.blobs.base import Blobs
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.cache.base import Cache
 from secureconnect.infra.crypto.sealing import Sealer
+from secureconnect.infra.leases.base import Leases
 from secureconnect.infra.outbox.relational import RelationalOutbox
 from secureconnect.infra.search.base import SearchIndex
 from secureconnect.infra.search.sqlite import SqliteSearchIndex
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
+from secureconnect.kit.hints import CONTROL, WorkWaits
 from secureconnect.kit.pagination import Cursors
 
 __all__ = ["Stores", "open_stores"]
@@ -41,6 +43,10 @@ class Stores(Struct, frozen=True):
     blobs: Blobs
     search: SearchIndex
     vapid_key: bytes
+    #: The name of this process among others.
+    process: str = ""
+    #: How processes share what only one should do; None when this is the only one.
+    leases: Leases | None = None
     #: Seconds that Redis needs to answer; None without it.
     ping_redis: Callable[[], Awaitable[float]] | None = None
 
@@ -66,7 +72,17 @@ async def open_stores(
             lambda: database.connections().idle,
             database.connections().limit,
         )
-        exchange = await exchange_scope.enter_async_context(open_exchange(settings, clock, metrics))
+        exchange = await exchange_scope.enter_async_context(open_exchange(settings, database, clock, metrics))
+        # The lock on the data directory keeps every other process off a file in it, not off a server. Who
+        # runs beside others takes nothing over from them at the start.
+        outbox = RelationalOutbox(
+            database,
+            clock,
+            metrics,
+            alone=alone and exchange.leases is None,
+            elsewhere=lambda kind: exchange.bus.publish(CONTROL, WorkWaits(kind)),
+        )
+        await tell_of_work(exchange.bus, outbox)
         yield Stores(
             database,
             RelationalTimeline(database, metrics=metrics),
@@ -76,11 +92,12 @@ async def open_stores(
             Cursors(data_dir.cursor_key),
             clock,
             metrics,
-            # The lock on the data directory keeps every other process off a file in it, not off a server.
-            RelationalOutbox(database, clock, metrics, alone=alone and settings.embedded_sql),
+            outbox,
             blobs,
             SqliteSearchIndex(search),
             data_dir.vapid_key,
+            exchange.process,
+            exchange.leases,
             exchange.ping,
         )
     finally:

@@ -13,15 +13,23 @@ __all__ = ["Module", "Task"]
 
 
 class Task(Struct, frozen=True):
-    """A periodic job: `run` does one bounded batch and returns how many items it touched."""
+    """A periodic job: `run` does one bounded batch and returns how many items it touched.
+
+    Of several processes one runs it, unless it looks after something that each has for itself (`everywhere`).
+    """
 
     name: str
     every: float
     run: Callable[[], Awaitable[int]]
+    everywhere: bool = False
 
 
 class Module(Struct, frozen=True, kw_only=True):
-    """One feature. `role` is the process that serves it when the product is split."""
+    """One feature. `role` is the process that serves it when the product is split.
+
+    `bereaved` is called in one process after another one died: what that one left undone since the given time
+    (ms) is to be done. It may be called twice for one death.
+    """
 
     name: str
     role: str
@@ -32,3 +40,4 @@ class Module(Struct, frozen=True, kw_only=True):
     tasks: Sequence[Task] = ()
     start: Callable[[], Awaitable[None]] | None = None
     stop: Callable[[], Awaitable[None]] | None = None
+    bereaved: Callable[[int], Awaitable[None]] | None = None

@@ -17,10 +17,13 @@ __all__ = [
     "EventHint",
     "FactsChanged",
     "Hint",
+    "KeysChanged",
     "PresenceChanged",
+    "ProcessGone",
     "ProfileChanged",
     "SessionEnded",
     "UserFrame",
+    "WorkWaits",
     "call_channel",
     "conversation_channel",
     "user_channel",
@@ -153,6 +156,20 @@ class FactsChanged(msgspec.Struct, frozen=True, array_like=True, tag="facts"):
     conversation_id: str
 
 
+class KeysChanged(msgspec.Struct, frozen=True, array_like=True, tag="keys"):
+    """Access tokens are signed with another key from now on."""
+
+
+class ProcessGone(msgspec.Struct, frozen=True, array_like=True, tag="gone"):
+    """A process ended: what it said of its users runs out, and nobody will tell."""
+
+
+class WorkWaits(msgspec.Struct, frozen=True, array_like=True, tag="work"):
+    """A job of this kind waits in the outbox, and the process that put it there does none of them."""
+
+    kind: str
+
+
 Hint = (
     EventHint
     | ConversationFrame
@@ -165,4 +182,7 @@ Hint = (
     | CallRelay
     | CallTold
     | CallPlace
+    | KeysChanged
+    | ProcessGone
+    | WorkWaits
 )

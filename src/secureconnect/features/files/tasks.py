@@ -23,5 +23,5 @@ def tasks(
     return [
         Task("expired_uploads", upload_sweep_interval, cases.expiry.sweep),
         Task("stray_objects", _STRAYS_EVERY, cases.objects.sweep),
-        Task("stored_bytes", _COUNT_EVERY, count),
+        Task("stored_bytes", _COUNT_EVERY, count, everywhere=True),
     ]

@@ -17,4 +17,5 @@ def module(inbox: Inbox, follower: Follower) -> Module:
         tasks=tasks(inbox),
         start=follower.start,
         stop=follower.stop,
+        bereaved=follower.missed,
     )

@@ -9,11 +9,11 @@ from secureconnect.edge.realtime.session.chat import Session
 from secureconnect.edge.realtime.timers import Timers
 from secureconnect.features.presence.http import routes
 from secureconnect.features.presence.rules import PresenceTimes
-from secureconnect.features.presence.service import PresenceService, Relations
+from secureconnect.features.presence.service import SOCKET_TTL, PresenceService, Relations
 from secureconnect.features.presence.socket import Lifetimes, Sockets, Watches, commands
 from secureconnect.infra.bus.base import Bus
 from secureconnect.kit.clock import Clock
-from secureconnect.kit.hints import CONTROL, Hint, PresenceChanged, ProfileChanged, SessionEnded
+from secureconnect.kit.hints import CONTROL, Hint, PresenceChanged, ProcessGone, ProfileChanged, SessionEnded
 
 __all__ = ["SocketsOfProcess", "module"]
 
@@ -48,6 +48,8 @@ def module(
                 watches.changed(hint.user_id)
             case SessionEnded():
                 lifetimes.session_ended(hint.user_id, hint.session_id)
+            case ProcessGone():
+                watches.look_again(SOCKET_TTL)
             case _:
                 pass
 

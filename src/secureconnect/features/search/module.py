@@ -35,4 +35,5 @@ def module(
         tasks=tasks(index, Sweeper(index, timeline)),
         start=feeder.start,
         stop=feeder.stop,
+        bereaved=feeder.missed,
     )

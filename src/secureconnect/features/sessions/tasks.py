@@ -14,6 +14,6 @@ def tasks(service: SessionService, keyring: KeyRing) -> list[Task]:
         return 0
 
     return [
-        Task("signing_keys", 60, rotate),
+        Task("signing_keys", 60, rotate, everywhere=True),
         Task("session_retention", 3600, service.purge),
     ]

@@ -42,6 +42,7 @@ class RelationalOutbox:
         poll: seconds after which lanes look although nobody woke them.
         grace: seconds that running attempts get when the outbox stops.
         chance: random numbers in 0…1, for jitter.
+        elsewhere: told of work of a kind that has no handler in this process, so that another one looks.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class RelationalOutbox:
         poll: float = 10,
         grace: float = 5,
         chance: Callable[[], float] = random.random,
+        elsewhere: Callable[[Kind], None] | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._database = database
         self._clock = clock
         self._metrics = metrics
@@ -121,6 +124,14 @@ class RelationalOutbox:
     def wake(self, kind: Kind) -> None:
         if lane := self._lanes.get(kind):
             lane.wake()
+        elif self._elsewhere is not None:
+            self._elsewhere(kind)
+
+    def look(self, kind: str) -> None:
+        """Another process has put a job of `kind` there."""
+        for own, lane in self._lanes.items():
+            if own == kind:
+                lane.wake()
 
     def finish_in(self, tx: WriteTx, work: Work) -> None:
         if not tables.finish(tx, work):

@@ -67,7 +67,7 @@ class _Heard:
 
 
 class Follower:
-    """Tells members of what happened in their conversations. One per server."""
+    """Tells members of what happened in their conversations. One per process, for what that one committed."""
 
     def __init__(
         self,
@@ -104,6 +104,22 @@ class Follower:
                 room = self._kept < _MOST_KEPT
                 self._waiting[event.conversation_id] = _Heard([event] if room else None)
                 self._kept += room
+        if self._waiting:
+            self._wake.set()
+
+    async def missed(self, since: int) -> None:
+        """Another process died: tell what was committed since then (ms) and that one did not tell."""
+        after: str | None = None
+        while True:
+            page = await self._timeline.active_since(since - _SLACK, after=after, limit=_PAGE)
+            heads = await self._timeline.heads(page)
+            told = await self._database.read(lambda conn, page=page: store.progress_among(conn, page))  # type: ignore[misc]
+            for conversation_id, head in heads.items():
+                if head.last_seq > told.get(conversation_id, 0):
+                    self._waiting.setdefault(conversation_id, _Heard(None))
+            if len(page) < _PAGE:
+                break
+            after = page[-1]
         if self._waiting:
             self._wake.set()
 

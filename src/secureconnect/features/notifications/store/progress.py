@@ -1,5 +1,7 @@
 """Up to which event of each conversation its members were told."""
 
+from collections.abc import Collection
+
 from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Connection, String, Table, select
 
@@ -10,6 +12,7 @@ __all__ = [
     "first_time",
     "open_part",
     "progress",
+    "progress_among",
     "progress_in",
     "remember",
     "set_first_time",
@@ -47,6 +50,12 @@ class Progress(Struct, frozen=True):
 def progress(conn: Connection, conversation_id: str) -> int | None:
     """The last event that everybody was told of, or None when there is none yet."""
     return conn.scalar(select(_p.seq).where(_p.conversation_id == conversation_id))
+
+
+def progress_among(conn: Connection, conversation_ids: Collection[str]) -> dict[str, int]:
+    """The same of several conversations; those without any are left out."""
+    query = select(_p.conversation_id, _p.seq).where(_p.conversation_id.in_(conversation_ids))
+    return {row[0]: row[1] for row in conn.execute(query)}
 
 
 def progress_in(tx: WriteTx, conversation_id: str) -> Progress:

@@ -66,6 +66,19 @@ class _Watch:
         self._owner.due(self)
 
 
+class _Recheck:
+    """What a process said before it ended has run out by then, and that one cannot tell."""
+
+    __slots__ = ("_owner", "due_tick")
+
+    def __init__(self, owner: "Watches") -> None:
+        self._owner = owner
+        self.due_tick = -1
+
+    def due(self) -> None:
+        self._owner.all_changed()
+
+
 class Watches:
     """Who is watched by which socket of this process."""
 
@@ -126,6 +139,10 @@ class Watches:
         """What others see of anybody may have changed."""
         for user_id in self._watches:
             self.changed(user_id)
+
+    def look_again(self, seconds: float) -> None:
+        """In so many seconds, what others see of anybody may have changed."""
+        self._timers.wake(_Recheck(self), seconds)
 
     def due(self, watch: _Watch) -> None:
         """Time to tell."""

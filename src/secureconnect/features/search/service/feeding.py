@@ -80,6 +80,14 @@ class Feeder:
             if len(self._waiting) >= _BATCH:
                 self._urgent.set()
 
+    async def missed(self, since: int) -> None:
+        """Another process died: write what was committed since then (ms), once more if need be."""
+        since -= _SLACK
+        self._behind = since if self._behind is None else min(since, self._behind)
+        self._dropped = True
+        self._wake.set()
+        self._urgent.set()
+
     async def start(self) -> None:
         """Begin to write."""
         self._task = asyncio.create_task(self._run(), name="search index")

@@ -14,7 +14,7 @@ from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import Database
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
-from secureconnect.kit.hints import CONTROL, Hint, SessionEnded
+from secureconnect.kit.hints import CONTROL, Hint, KeysChanged, SessionEnded
 from secureconnect.kit.principal import Principal
 
 __all__ = ["AUDIENCE", "Access"]
@@ -68,7 +68,7 @@ class Access:
         principal = self._verified.get(token)
         now = self._clock.now()
         if principal is None:
-            principal = self._verify(token)
+            principal = await self._identify(token)
             _keep(self._verified, token, principal)
         elif principal.expires_at + _LEEWAY * 1000 <= now:
             del self._verified[token]
@@ -88,6 +88,15 @@ class Access:
         state = await self._database.lookup(lambda conn: store.session_state(conn, principal.session_id))
         if state is None or state.authenticated_at + self._reauth_ms <= self._clock.now():
             raise ApiError(ErrorCode.REAUTH_REQUIRED, "Authenticate again before this action.")
+
+    async def _identify(self, token: str) -> Principal:
+        """Whom the token names; its key may be so new that only the process that signed knows it."""
+        try:
+            return self._verify(token)
+        except ApiError:
+            if await self._keyring.knows_more(_kid(token)):
+                return self._verify(token)
+            raise
 
     def _verify(self, token: str) -> Principal:
         """Signature and claims; only EdDSA is accepted, whatever the header says."""
@@ -152,12 +161,23 @@ class Access:
         if isinstance(hint, SessionEnded):
             self._revocations += 1
             self._alive.pop(hint.session_id, None)
+        elif isinstance(hint, KeysChanged):
+            self._keyring.ask_again()
 
 
 def _keep(cache: OrderedDict[str, V], key: str, value: V) -> None:
     cache[key] = value
     if len(cache) > _REMEMBERED:
         cache.popitem(last=False)
+
+
+def _kid(token: str) -> str:
+    """The key that an unverified token names; empty when it names none."""
+    try:
+        kid = jwt.get_unverified_header(token).get("kid")
+    except (jwt.InvalidTokenError, ValueError, TypeError):
+        return ""
+    return kid if isinstance(kid, str) else ""
 
 
 def _refused() -> ApiError:

@@ -18,6 +18,7 @@ __all__ = ["KeyRing"]
 _DAY_MS: Final = 24 * 3600 * 1000
 _PUBLISHED_EARLY_MS: Final = 600_000
 _GRACE_MS: Final = 60_000
+_ASK_AT_MOST_EVERY: Final = 1.0
 
 
 class KeyRing:
@@ -38,6 +39,7 @@ class KeyRing:
         self._rows: list[store.KeyRow] = []
         self._private: dict[str, Ed25519PrivateKey] = {}
         self._public: dict[str, tuple[Ed25519PublicKey, int]] = {}
+        self._asked_at = -_ASK_AT_MOST_EVERY
 
     async def load(self) -> None:
         """Read the keys; make the first one, or the successor of one that ends soon."""
@@ -55,6 +57,24 @@ class KeyRing:
             return store.keys(tx.conn, now)
 
         self._take(await self._database.write(work))
+
+    def ask_again(self) -> None:
+        """There is a new key: whoever names one that is not known is worth a look."""
+        self._asked_at = self._clock.monotonic() - _ASK_AT_MOST_EVERY
+
+    async def knows_more(self, kid: str) -> bool:
+        """Whether another process made the key `kid` meanwhile. Asks at most once a second.
+
+        Raises:
+            ApiError: the store cannot be asked.
+        """
+        now = self._clock.monotonic()
+        if not kid or kid in self._public or now - self._asked_at < _ASK_AT_MOST_EVERY:
+            return False
+        self._asked_at = now
+        read_at = self._clock.now()
+        self._take(await self._database.read(lambda conn: store.keys(conn, read_at)))
+        return kid in self._public
 
     def rotate_in(self, tx: WriteTx) -> tuple[str, int]:
         """Sign with a new key from now on; returns its id and when the previous one stops verifying (ms)."""

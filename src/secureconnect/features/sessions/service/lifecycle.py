@@ -18,7 +18,7 @@ from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
-from secureconnect.kit.hints import CONTROL, SessionEnded
+from secureconnect.kit.hints import CONTROL, KeysChanged, SessionEnded
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.pagination import Page
 from secureconnect.kit.principal import Principal, RequestContext
@@ -235,6 +235,7 @@ class SessionService:
 
         def work(tx: WriteTx) -> tuple[str, int]:
             kid, until = self._keyring.rotate_in(tx)
+            tx.after_commit(lambda: self._bus.publish(CONTROL, KeysChanged()))
             self._audit.record_in(
                 tx,
                 AuditEntry(
