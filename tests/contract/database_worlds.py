@@ -51,7 +51,7 @@ def _postgres(_: Path, start: StartServer) -> Iterator[OpenDatabase]:
     url = migrated_copy(start())
 
     async def open_database() -> Database:
-        return PostgresDatabase(read_url(url), pool_min=0)
+        return PostgresDatabase(read_url(url), pool_min=0, acquire_timeout=30, statement_timeout=60)
 
     yield open_database
     start().drop_database(url)

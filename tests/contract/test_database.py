@@ -46,6 +46,14 @@ async def test_both_ways_of_running_statements(store: Database, brief: bool) -> 
     assert await store.read(everything) == {"a": 1, "b": 3}
 
 
+@pytest.mark.parametrize("text_", ["\x00", "a\x00\ufdd0b\ufdd00", "\ufdd0", "é\U0001f600\ufffe"])
+async def test_any_text_comes_back(store: Database, text_: str) -> None:
+    await store.write(put(text_, 1))
+    await store.write(put_fast(text_ + "fast", 2))
+    assert await store.read(everything) == {text_: 1, text_ + "fast": 2}
+    assert await store.read(get(text_)) == 1
+
+
 async def test_a_write_is_seen_by_every_later_read(store: Database, brief: bool) -> None:
     for number in range(30):
         await store.write(put_fast(f"n{number}", number), brief=brief)

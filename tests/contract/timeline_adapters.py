@@ -7,11 +7,13 @@ from functools import cache
 import msgspec
 
 from secureconnect.infra.database.base import Database
+from secureconnect.infra.database.postgres import PostgresDatabase
 from secureconnect.infra.timeline.base import CommitListener, Timeline
 from secureconnect.infra.timeline.cassandra import CassandraTimeline
 from secureconnect.infra.timeline.cassandra_link import Cluster, Link
 from secureconnect.infra.timeline.cassandra_migrate import migrate
 from secureconnect.infra.timeline.cassandra_schema import TABLES
+from secureconnect.infra.timeline.postgres import PostgresTimeline
 from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import SystemClock
 from stack.cassandra import Cassandra
@@ -43,7 +45,10 @@ async def emptied(cluster: Cluster) -> Cluster:
 
 @contextlib.asynccontextmanager
 async def relational(database: Database, listen: CommitListener, _: StartCassandra) -> AsyncIterator[Opened]:
-    yield database, RelationalTimeline(database, listen)
+    if isinstance(database, PostgresDatabase):
+        yield database, PostgresTimeline(database, listen)
+    else:
+        yield database, RelationalTimeline(database, listen)
 
 
 @contextlib.asynccontextmanager

@@ -9,10 +9,12 @@ from secureconnect.app.settings import Settings
 from secureconnect.infra.database.base import Database, DatabaseRefused
 from secureconnect.infra.database.metrics import Connections, ServerMetrics
 from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.infra.timeline.base import TimelineMetrics
+from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.errors import ApiError
 from secureconnect.migrations import runner
 
-__all__ = ["MIGRATION_PATIENCE", "RelationalStore", "migrate", "open_relational"]
+__all__ = ["MIGRATION_PATIENCE", "RelationalStore", "migrate", "open_relational", "open_timeline"]
 
 log = get_logger()
 
@@ -65,6 +67,17 @@ def open_relational(
         statement_timeout=timeout,
         metrics=metrics,
     )
+
+
+def open_timeline(database: RelationalStore, metrics: TimelineMetrics | None) -> RelationalTimeline:
+    """The timeline in the relational store."""
+    from secureconnect.infra.database.postgres import PostgresDatabase
+
+    if isinstance(database, PostgresDatabase):
+        from secureconnect.infra.timeline.postgres import PostgresTimeline
+
+        return PostgresTimeline(database, metrics=metrics)
+    return RelationalTimeline(database, metrics=metrics)
 
 
 async def migrate(database: RelationalStore, settings: Settings, data_dir: DataDirectory) -> None:

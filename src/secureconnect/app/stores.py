@@ -8,7 +8,7 @@ from msgspec import Struct
 from secureconnect.app.data_dir import DataDirectory
 from secureconnect.app.exchange import open_exchange, tell_of_work
 from secureconnect.app.object_store import open_blobs
-from secureconnect.app.relational import RelationalStore, migrate, open_relational
+from secureconnect.app.relational import RelationalStore, migrate, open_relational, open_timeline
 from secureconnect.app.search_file import SearchFile
 from secureconnect.app.settings import Settings
 from secureconnect.infra.blobs.base import Blobs
@@ -85,7 +85,7 @@ async def open_stores(
         await tell_of_work(exchange.bus, outbox)
         yield Stores(
             database,
-            RelationalTimeline(database, metrics=metrics),
+            open_timeline(database, metrics),
             exchange.bus,
             exchange.cache,
             Sealer(data_dir.master_key, data_dir.previous_master_keys),

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, MetaData
 
-__all__ = ["METADATA", "Database", "DatabaseRefused", "WriteTx"]
+__all__ = ["METADATA", "Database", "DatabaseRefused", "ServerDatabase", "ServerTx", "WriteTx"]
 
 T = TypeVar("T")
 
@@ -93,3 +93,28 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted, then release files and connections."""
+
+
+class ServerTx(WriteTx, Protocol):
+    """A transaction on a server, where each statement is a round trip."""
+
+    #: How many units of work this one stands for, in the metrics.
+    works: int
+
+    def run_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run one statement with `?` parameters for each of the rows, in one round trip.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a constraint refused one of them.
+        """
+
+
+class ServerDatabase(Database, Protocol):
+    """A relational store that several processes use at once."""
+
+    async def write_locked(self, work: Callable[[ServerTx], T]) -> T:
+        """Like `write`, for work whose first statement locks every row that it decides from.
+
+        What is locked is the newest state, and nobody can change it before the commit: that is as good as
+        serializable, and where others hold the lock it waits for them instead of running again.
+        """

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.util import greenlet_spawn
 
 from secureconnect.infra.database.after_commit import Call, run_calls
-from secureconnect.infra.database.base import WriteTx
+from secureconnect.infra.database.base import ServerTx, WriteTx
 from secureconnect.infra.database.metrics import Connections, ServerMetrics
 from secureconnect.infra.database.postgres_connection import Link, Opener
 from secureconnect.infra.database.postgres_errors import Verdict, kind_of, told, unavailable, verdict
@@ -33,6 +33,8 @@ T = TypeVar("T")
 RETRIES: Final = 5
 _PAUSE = 0.005  # seconds before the first repetition, at most; doubles with each
 _CLOSING = 10.0
+#: Two that wait for each other are found out by the server after a second; this is sooner.
+_LOCK_MS: Final = 300
 #: The server stops a statement first, when it can; this much later we stop waiting for it.
 _GRACE = 0.5
 
@@ -42,6 +44,11 @@ class _Modes:
 
     def __init__(self, *, cockroach: bool) -> None:
         self.write = "BEGIN" if cockroach else "BEGIN ISOLATION LEVEL SERIALIZABLE"
+        self.locked = (
+            f"BEGIN; SET LOCAL lock_timeout = {_LOCK_MS}"
+            if cockroach
+            else f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {_LOCK_MS}"
+        )
         # A snapshot is all that reading needs, and it is never refused.
         self.read = "BEGIN READ ONLY" if cockroach else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -57,15 +64,15 @@ class _InDoubt(Exception):
 class PostgresTx:
     """The `WriteTx` of one unit of work."""
 
-    __slots__ = ("calls", "conn", "run_on")
+    __slots__ = ("calls", "conn", "run", "run_many", "works")
 
     def __init__(self, link: Link) -> None:
         self.conn: Connection = link.conn
         self.calls: list[Call] = []
-        self.run_on = link.run
-
-    def run(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        return self.run_on(sql, params)
+        self.run = link.run
+        self.run_many = link.run_many
+        #: What the metrics count as units of work of this commit.
+        self.works = 1
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self.calls.append((None, callback))
@@ -135,7 +142,10 @@ class PostgresDatabase:
         return _apart(self._read(query))
 
     def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> Coroutine[Any, Any, T]:  # noqa: ARG002
-        return _apart(self._write(work))
+        return _apart(self._write(work, self._modes.write))
+
+    def write_locked(self, work: Callable[[ServerTx], T]) -> Coroutine[Any, Any, T]:
+        return _apart(self._write(work, self._modes.locked))
 
     async def ping(self) -> float:
         started = time.perf_counter()
@@ -171,7 +181,7 @@ class PostgresDatabase:
 
         return await self._attempts(attempt)
 
-    async def _write(self, work: Callable[[WriteTx], T]) -> T:
+    async def _write(self, work: Callable[[ServerTx], T], mode: str) -> T:
         careful = False
 
         async def attempt(number: int) -> T:
@@ -179,10 +189,10 @@ class PostgresDatabase:
             result: T
             async with self._turns.turn(number):
                 try:
-                    result, calls = await self._on_link(self._writing, self._modes.write, work, careful)
+                    result, calls = await self._on_link(self._writing, mode, work, careful)
                 except _Refused:
                     careful = True
-                    result, calls = await self._on_link(self._writing, self._modes.write, work, careful)
+                    result, calls = await self._on_link(self._writing, mode, work, careful)
             run_calls(calls)
             return result
 
@@ -243,7 +253,7 @@ class PostgresDatabase:
         return True
 
     def _writing(
-        self, link: Link, mode: str, work: Callable[[WriteTx], T], careful: bool
+        self, link: Link, mode: str, work: Callable[[ServerTx], T], careful: bool
     ) -> tuple[T, list[Call]]:
         link.begin(mode, careful=careful)
         tx = PostgresTx(link)
@@ -265,7 +275,7 @@ class PostgresDatabase:
         if not committed:
             raise unavailable("The transaction was ended by the database.")
         if self._metrics is not None:
-            self._metrics.committed(1, time.perf_counter() - started)
+            self._metrics.committed(tx.works, time.perf_counter() - started)
         return result, tx.calls
 
 

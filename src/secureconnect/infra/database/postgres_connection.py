@@ -5,7 +5,8 @@ Whatever talks to the server runs in a greenlet (`greenlet_spawn`), where waitin
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import asyncpg
 from sqlalchemy import Boolean, Column, Connection, Engine, event
@@ -20,6 +21,7 @@ from sqlalchemy.util import await_only
 from secureconnect.infra.database.metrics import DatabaseMetrics, observe_statements
 from secureconnect.infra.database.postgres_errors import integrity, kind_of, scrub
 from secureconnect.infra.database.postgres_parameters import numbered
+from secureconnect.infra.database.postgres_text import stored_text, text_of
 from secureconnect.infra.database.postgres_url import ServerUrl
 
 __all__ = ["Link", "Opener"]
@@ -96,13 +98,18 @@ class Opener:
         await self._engine.dispose()
 
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             self._url.dsn,
             server_settings=self._settings,
             statement_cache_size=_STATEMENTS,
             max_cached_statement_lifetime=0,
             timeout=self._timeout,
         )
+        for kind in ("text", "varchar"):
+            await connection.set_type_codec(
+                kind, schema="pg_catalog", encoder=stored_text, decoder=text_of, format="text"
+            )
+        return connection
 
     def _make_engine(self, metrics: DatabaseMetrics | None) -> AsyncEngine:
         def open_driver() -> Any:
@@ -164,7 +171,7 @@ class Link:
         self.conn.rollback()
         await_only(self.raw.execute("ROLLBACK"))
 
-    def run(self, sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    def run(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Run one statement with `?` parameters.
 
         Raises:
@@ -177,16 +184,36 @@ class Link:
         given = params if places is None else [params[place] for place in places]
         try:
             rows = await_only(self.raw.fetch(text, *given))
-        except asyncpg.IntegrityConstraintViolationError as error:
-            scrub(error)
-            self.refuse()
-            raise integrity(sql, params, error) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            scrub(error)
-            raise
+            self._raise(error, sql, params)
         if self.careful:
             self.drop_mark()
         return [tuple(row) for row in rows]
+
+    def run_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run one statement with `?` parameters for each of the rows, in one round trip.
+
+        Raises:
+            IntegrityError: a constraint refused one of them.
+            asyncpg.PostgresError: anything else.
+        """
+        if self.careful:
+            self.set_mark()
+        text, places = numbered(sql)
+        given = rows if places is None else [[row[place] for place in places] for row in rows]
+        try:
+            await_only(self.raw.executemany(text, given))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            self._raise(error, sql, ())
+        if self.careful:
+            self.drop_mark()
+
+    def _raise(self, error: Exception, sql: str, params: tuple[Any, ...]) -> NoReturn:
+        scrub(error)
+        if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+            self.refuse()
+            raise integrity(sql, params, error) from error
+        raise error
 
     def set_mark(self) -> None:
         """Before a statement of a careful transaction."""

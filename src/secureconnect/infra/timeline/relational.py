@@ -1,7 +1,7 @@
 """The Timeline in the relational store: appends share the Database's group commit."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from functools import partial
 
 from sqlalchemy import Connection
@@ -72,12 +72,11 @@ class RelationalTimeline:
             self._listener(events)
 
     async def append(self, event: NewEvent, *, guard: int, also: Sequence[Statement] = ()) -> Appended:
-        work = partial(relational_append.append, event, guard, also, self._sink)
         if self._metrics is None:
-            return await self._database.write(work, brief=True)
+            return await self._append(event, guard, also)
         started = time.perf_counter()
         try:
-            appended = await self._database.write(work, brief=True)
+            appended = await self._append(event, guard, also)
         except GuardChanged:
             raise
         except Exception as error:
@@ -85,6 +84,10 @@ class RelationalTimeline:
             raise
         self._metrics.appended(time.perf_counter() - started)
         return appended
+
+    def _append(self, event: NewEvent, guard: int, also: Sequence[Statement]) -> Awaitable[Appended]:
+        work = partial(relational_append.append, event, guard, also, self._sink)
+        return self._database.write(work, brief=True)
 
     def open_in(self, tx: WriteTx, conversation_id: str) -> None:
         relational_append.open_log(tx, conversation_id)

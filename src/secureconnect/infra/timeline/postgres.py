@@ -1,0 +1,70 @@
+"""The Timeline on a PostgreSQL or CockroachDB server: appends are batched, everything else is the same."""
+
+from collections.abc import Awaitable, Sequence
+from functools import partial
+
+from sqlalchemy.exc import IntegrityError
+
+from secureconnect.infra.database.base import ServerDatabase, ServerTx
+from secureconnect.infra.timeline.append_queue import AppendQueue
+from secureconnect.infra.timeline.base import (
+    Appended,
+    CommitListener,
+    NewEvent,
+    Statement,
+    StoredEvent,
+    TimelineMetrics,
+)
+from secureconnect.infra.timeline.postgres_append import Send, append_all, is_batchable
+from secureconnect.infra.timeline.relational import RelationalTimeline
+
+__all__ = ["PostgresTimeline"]
+
+Outcome = Appended | BaseException
+
+
+class PostgresTimeline(RelationalTimeline):
+    """A `RelationalTimeline` on a server; see there."""
+
+    def __init__(
+        self,
+        database: ServerDatabase,
+        on_commit: CommitListener | None = None,
+        metrics: TimelineMetrics | None = None,
+    ) -> None:
+        super().__init__(database, on_commit, metrics)
+        self._server = database
+        self._queue = AppendQueue(self._run)
+
+    def _append(self, event: NewEvent, guard: int, also: Sequence[Statement]) -> Awaitable[Appended]:
+        if is_batchable(event):
+            return self._queue.append(Send(event, guard, also))
+        return super()._append(event, guard, also)
+
+    async def _run(self, sends: Sequence[Send]) -> Sequence[Outcome]:
+        """Append a batch; when one of it is refused, halves of it, down to the one that is."""
+        try:
+            stored = await self._server.write_locked(partial(self._append_all, sends))
+        except IntegrityError:
+            if len(sends) == 1:
+                return [await self._alone(sends[0])]
+            half = len(sends) // 2
+            return [*await self._run(sends[:half]), *await self._run(sends[half:])]
+        outcomes: list[Outcome] = []
+        for send, event in zip(sends, stored, strict=True):
+            # What was left out is a repeat, or decided on stale facts: one by one that is told apart.
+            outcomes.append(Appended(event) if event is not None else await self._alone(send))
+        return outcomes
+
+    def _append_all(self, sends: Sequence[Send], tx: ServerTx) -> list[StoredEvent | None]:
+        stored = append_all(sends, tx)
+        for event in stored:
+            if event is not None:
+                tx.deliver(self._sink, event)
+        return stored
+
+    async def _alone(self, send: Send) -> Outcome:
+        try:
+            return await super()._append(send.event, send.guard, send.also)
+        except Exception as error:  # noqa: BLE001 - it is the outcome of this one alone
+            return error
