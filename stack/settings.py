@@ -9,9 +9,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from stack.cassandra import Cassandra
 from stack.seaweed import Seaweed
 
-__all__ = ["ROLES", "Keys", "gateway_settings", "store_settings"]
+__all__ = ["ROLES", "Keys", "gateway_settings", "store_settings", "timeline_settings"]
 
 Sections = dict[str, dict[str, Any]]
 
@@ -58,6 +59,18 @@ def store_settings(keys: Keys, *, database: str, redis: str, store: Seaweed, buc
             "secret_key": store.secret_key,
         },
         "push": {"vapid_private_key": keys.vapid},
+    }
+
+
+def timeline_settings(server: Cassandra, keyspace: str) -> dict[str, Any]:
+    """Settings of a timeline on this node."""
+    return {
+        "backend": "cassandra",
+        "hosts": json.dumps(["127.0.0.1"]),
+        "port": server.port,
+        "keyspace": keyspace,
+        "local_dc": server.datacenter,
+        "replication_factor": 1,
     }
 
 

@@ -13,6 +13,6 @@ def arranged(data_dir: Path, port: int) -> Arrangement:
     """The pieces of a server on `port`."""
     if PROFILE is Profile.EMBEDDED:
         return Embedded(data_dir, port)
-    if PROFILE is Profile.ALL_IN_ONE:
+    if PROFILE in {Profile.ALL_IN_ONE, Profile.CASSANDRA_IN_ONE}:
         return AllInOne(data_dir, port)
     return Split(data_dir, port)

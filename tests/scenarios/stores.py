@@ -10,12 +10,14 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from stack.cassandra import Cassandra
 from stack.postgres import Postgres
 from stack.seaweed import Seaweed
 from stack.server import ServerProcess
-from stack.settings import Keys, Sections, store_settings
+from stack.settings import Keys, Sections, store_settings, timeline_settings
 from stack.valkey import Valkey
 from tests.scenarios.pieces import environment
+from tests.scenarios.profiles import PROFILE
 
 __all__ = ["Stores", "new_stores"]
 
@@ -51,17 +53,29 @@ def seaweed() -> Seaweed:
     return server
 
 
+@functools.cache
+def cassandra() -> Cassandra:
+    """The same for timelines, with a keyspace per server of ours."""
+    server = Cassandra(_directory() / "cassandra")
+    _started(server)
+    return server
+
+
 class Stores(NamedTuple):
-    """What one server of ours stands on, and nobody else."""
+    """What one server of ours stands on, and nobody else. No `keyspace`: the timeline is in the database."""
 
     database: str
     redis: Valkey
     bucket: str
+    keyspace: str | None
 
     def settings(self) -> Sections:
-        return store_settings(
+        settings = store_settings(
             KEYS, database=self.database, redis=self.redis.url, store=seaweed(), bucket=self.bucket
         )
+        if self.keyspace is not None:
+            settings["timeline"] = timeline_settings(cassandra(), self.keyspace)
+        return settings
 
     def close(self) -> None:
         """Give them up."""
@@ -74,7 +88,8 @@ def new_stores() -> Stores:
     name = secrets.token_hex(6)
     redis = Valkey(_directory() / f"valkey-{name}")
     redis.start()
-    return Stores(postgres().copy_of("migrated", _migrate), redis, f"bucket-{name}")
+    keyspace = f"of_{name}" if PROFILE.has_cassandra else None
+    return Stores(postgres().copy_of("migrated", _migrate), redis, f"bucket-{name}", keyspace)
 
 
 def _migrate(url: str) -> None:

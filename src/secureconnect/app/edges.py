@@ -70,6 +70,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         stores.metrics,
         stores.clock,
         redis=stores.ping_redis,
+        timeline=stores.ping_timeline,
         mail_goes_out=lambda: product.mail.reachable,
         pushes_go_out=lambda: product.push.reachable,
         draining=lambda: drain.draining,

@@ -33,6 +33,7 @@ class Health:
 
     Args:
         redis: asks Redis for a sign of life; None where there is none.
+        timeline: asks the timeline's own store; None where it lies in the database.
         mail_goes_out: False since mail could not be handed over, until it can.
         pushes_go_out: the same of pushes to apps.
         draining: True once the process is stopping.
@@ -47,6 +48,7 @@ class Health:
         clock: Clock,
         *,
         redis: Callable[[], Awaitable[float]] | None,
+        timeline: Callable[[], Awaitable[float]] | None,
         mail_goes_out: Callable[[], bool],
         pushes_go_out: Callable[[], bool],
         draining: Callable[[], bool],
@@ -55,6 +57,7 @@ class Health:
         self._database = database
         self._blobs = blobs
         self._redis = redis
+        self._timeline = timeline
         self._metrics = metrics
         self._clock = clock
         self._mail_goes_out = mail_goes_out
@@ -84,18 +87,18 @@ class Health:
 
     async def readyz(self, _: Mapping[bytes, bytes]) -> PageReply:
         """200 while requests can be served: the relational store is the one thing that is required."""
-        database, objects, redis = await asyncio.gather(
+        database, timeline, objects, redis = await asyncio.gather(
             self._probe("database", self._database.ping),
+            self._probe("timeline", self._timeline),
             self._probe("object_store", self._blobs.ping),
             self._probe("redis", self._redis),
         )
         # These are not asked for the sake of asking: what went out last says how they are.
         mail = Dependency("up", None) if self._mail_goes_out() else Dependency("down", None, "mails wait")
         push = Dependency("up", None) if self._pushes_go_out() else Dependency("down", None, "pushes wait")
-        # The timeline lives in the relational store; everything else is part of this process.
         dependencies = {
             "database": database,
-            "timeline": database,
+            "timeline": timeline if self._timeline is not None else database,
             "redis": redis,
             "object_store": objects,
             "mail": mail,

@@ -8,19 +8,20 @@ from msgspec import Struct
 from secureconnect.app.data_dir import DataDirectory
 from secureconnect.app.exchange import open_exchange, tell_of_work
 from secureconnect.app.object_store import open_blobs
-from secureconnect.app.relational import RelationalStore, migrate, open_relational, open_timeline
+from secureconnect.app.relational import migrate, open_relational
 from secureconnect.app.search_file import SearchFile
 from secureconnect.app.settings import Settings
+from secureconnect.app.timeline import ListeningTimeline, open_timeline
 from secureconnect.infra.blobs.base import Blobs
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.cache.base import Cache
 from secureconnect.infra.crypto.sealing import Sealer
+from secureconnect.infra.database.base import Database
 from secureconnect.infra.leases.base import Leases
 from secureconnect.infra.outbox.relational import RelationalOutbox
 from secureconnect.infra.search.base import SearchIndex
 from secureconnect.infra.search.sqlite import SqliteSearchIndex
 from secureconnect.infra.telemetry.metrics import Metrics
-from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.hints import CONTROL, WorkWaits
 from secureconnect.kit.pagination import Cursors
@@ -31,8 +32,8 @@ __all__ = ["Stores", "open_stores"]
 class Stores(Struct, frozen=True):
     """What features stand on."""
 
-    database: RelationalStore
-    timeline: RelationalTimeline
+    database: Database
+    timeline: ListeningTimeline
     bus: Bus
     cache: Cache
     sealer: Sealer
@@ -49,6 +50,8 @@ class Stores(Struct, frozen=True):
     leases: Leases | None = None
     #: Seconds that Redis needs to answer; None without it.
     ping_redis: Callable[[], Awaitable[float]] | None = None
+    #: Seconds that Cassandra needs to answer; None when the timeline lies in the relational store.
+    ping_timeline: Callable[[], Awaitable[float]] | None = None
 
 
 @contextlib.asynccontextmanager
@@ -73,10 +76,11 @@ async def open_stores(
             database.connections().limit,
         )
         exchange = await exchange_scope.enter_async_context(open_exchange(settings, database, clock, metrics))
+        logs = await exchange_scope.enter_async_context(open_timeline(settings, database, clock, metrics))
         # The lock on the data directory keeps every other process off a file in it, not off a server. Who
         # runs beside others takes nothing over from them at the start.
         outbox = RelationalOutbox(
-            database,
+            logs.database,
             clock,
             metrics,
             alone=alone and exchange.leases is None,
@@ -84,8 +88,8 @@ async def open_stores(
         )
         await tell_of_work(exchange.bus, outbox)
         yield Stores(
-            database,
-            open_timeline(database, metrics),
+            logs.database,
+            logs.timeline,
             exchange.bus,
             exchange.cache,
             Sealer(data_dir.master_key, data_dir.previous_master_keys),
@@ -99,6 +103,7 @@ async def open_stores(
             exchange.process,
             exchange.leases,
             exchange.ping,
+            logs.ping,
         )
     finally:
         await exchange_scope.aclose()

@@ -53,6 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
             _tell("undone", undone)
         elif arguments.action == "up":
             _tell("applied", _written(settings, data_dir, runner.upgrade))
+            _upgrade_timeline(settings)
         else:
             status = asyncio.run(
                 _with_database(
@@ -60,6 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 )
             )
             print("\n".join(_listing(status)))
+            _tell_timeline(settings)
     return 0
 
 
@@ -98,6 +100,28 @@ async def _with_database(
         return await work(database)
     finally:
         await database.close()
+
+
+def _upgrade_timeline(settings: Settings) -> None:
+    if settings.timeline.backend == "cassandra":
+        from secureconnect.app.timeline import cluster_of
+        from secureconnect.infra.timeline.cassandra_migrate import migrate
+
+        applied = asyncio.run(migrate(cluster_of(settings)))
+        print(
+            "\n".join(f"cassandra {version:04d} applied" for version in applied) or "cassandra: nothing to do"
+        )
+
+
+def _tell_timeline(settings: Settings) -> None:
+    if settings.timeline.backend == "cassandra":
+        from secureconnect.app.timeline import cluster_of
+        from secureconnect.infra.timeline.cassandra_migrate import pending
+        from secureconnect.infra.timeline.cassandra_schema import UPGRADES
+
+        missing = asyncio.run(pending(cluster_of(settings)))
+        for version in range(1, len(UPGRADES) + 1):
+            print(f"cassandra {version:04d} {'pending' if version in missing else 'applied'}")
 
 
 def _tell(done: str, steps: "list[Step]") -> None:

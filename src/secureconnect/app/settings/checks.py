@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from secureconnect.kit.urls import is_web_url
 __all__ = ["Fault", "check"]
 
 MASTER_KEY_BYTES = 32
+_KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
+_CENTRE = re.compile(r"[A-Za-z0-9_.-]{0,100}", re.ASCII)
 
 
 class Fault(NamedTuple):
@@ -162,6 +165,19 @@ def _backup(settings: Settings) -> Iterator[Fault]:
         yield Fault("backup.schedule", str(error))
 
 
+def _timeline(settings: Settings) -> Iterator[Fault]:
+    given = settings.timeline
+    if given.backend == "cassandra" and not given.hosts:
+        yield Fault("timeline.hosts", "is needed with timeline.backend cassandra: name at least one node")
+    if not _KEYSPACE.fullmatch(given.keyspace):
+        yield Fault("timeline.keyspace", "must be a small letter, then letters, digits and _, at most 48")
+    if not _CENTRE.fullmatch(given.local_dc):
+        yield Fault("timeline.local_dc", "must be the name of a data centre: letters, digits, _, . and -")
+    if bool(given.username) != bool(given.password):
+        missing = "password" if given.username else "username"
+        yield Fault(f"timeline.{missing}", "is needed too: username and password go together")
+
+
 def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
     """Embedded stores serve one process, and this version knows no others
     (docs/reference/operations.md §1).
@@ -186,6 +202,7 @@ def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
         if settings.object_store.backend == "local":
             yield Fault("object_store.backend", f"the local store serves one process; {wish} would need s3")
     yield from _database(settings)
+    yield from _timeline(settings)
     if settings.redis.url:
         yield from _redis(settings.redis.url)
     objects = settings.object_store

@@ -31,6 +31,7 @@ from secureconnect.app.settings.product import (
 )
 from secureconnect.app.settings.push import PushSettings
 from secureconnect.app.settings.storage import StorageSettings
+from secureconnect.app.settings.timeline import TimelineSettings
 from secureconnect.edge.realtime.settings import RealtimeSettings
 
 __all__ = ["SQLITE", "Settings"]
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True):
     http: HttpSettings = HttpSettings()
     resilience: ResilienceSettings = ResilienceSettings()
     database: DatabaseSettings = DatabaseSettings()
+    timeline: TimelineSettings = TimelineSettings()
     redis: RedisSettings = RedisSettings()
     object_store: ObjectStoreSettings = ObjectStoreSettings()
     mail: MailSettings = MailSettings()

@@ -20,6 +20,7 @@ from secureconnect.infra.telemetry.file_metrics import FileMetrics
 from secureconnect.infra.telemetry.media_metrics import MediaMetrics
 from secureconnect.infra.telemetry.operation_metrics import OperationMetrics
 from secureconnect.infra.telemetry.redis_metrics import RedisMetrics
+from secureconnect.infra.telemetry.timeline_metrics import TimelineStoreMetrics
 
 __all__ = ["Metrics"]
 
@@ -149,6 +150,8 @@ class Metrics:
         self.calls = CallMetrics(registry)
         #: What happens to files.
         self.files = FileMetrics(registry)
+        #: What is asked of Cassandra.
+        self.timeline = TimelineStoreMetrics(registry)
         #: What is asked of the servers that carry media.
         self.media = MediaMetrics(registry)
         gauge("build_info", "Version of the running program.", "version").labels(version).set(1)

@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -45,7 +45,7 @@ from secureconnect.infra.timeline.cassandra_sending import Sender
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
 
-__all__ = ["CassandraMetrics", "CassandraTimeline"]
+__all__ = ["CassandraTimeline", "StoreMetrics"]
 
 log = get_logger()
 T = TypeVar("T")
@@ -53,8 +53,8 @@ T = TypeVar("T")
 _REPAIR: Final = 1.0  # seconds between looks at open intents
 
 
-class CassandraMetrics(TimelineMetrics, QueryMetrics):
-    """Where measurements go."""
+class StoreMetrics(QueryMetrics, Protocol):
+    """Where measurements of the store go."""
 
     def intents_pending(self, count: int) -> None:
         """So many changes were decided and are not in the log, for seconds already."""
@@ -71,6 +71,7 @@ class CassandraTimeline:
         database: the relational store of the same data.
         cluster: where the nodes are.
         on_commit: the commit listener; `listen` sets it later where it needs the timeline itself.
+        metrics, store_metrics: told about appends, and about the cluster and open intents.
     """
 
     def __init__(
@@ -79,11 +80,13 @@ class CassandraTimeline:
         cluster: Cluster,
         clock: Clock,
         on_commit: CommitListener | None = None,
-        metrics: CassandraMetrics | None = None,
+        metrics: TimelineMetrics | None = None,
+        store_metrics: StoreMetrics | None = None,
     ) -> None:
         self._listener = on_commit
         self._metrics = metrics
-        self._bridge = Bridge(cluster, metrics)
+        self._store_metrics = store_metrics
+        self._bridge = Bridge(cluster, store_metrics)
         self._near = self._bridge.near
         self._claims = Claims(database, clock, self._committed)
         self._reader = self._claims.reader
@@ -112,6 +115,12 @@ class CassandraTimeline:
             await self._claims.note_done()
         await self._bridge.close()
 
+    async def ping(self) -> float:
+        """Seconds that a trivial query took."""
+        started = time.perf_counter()
+        await self._reader.head(self._near, "-")  # nobody's
+        return time.perf_counter() - started
+
     async def repair(self) -> int:
         """Finish what was decided and not done; returns how many intents are open after that."""
         return await self._claims.repair(self._near)
@@ -120,8 +129,8 @@ class CassandraTimeline:
         while True:
             try:
                 pending = await self.repair()
-                if self._metrics is not None:
-                    self._metrics.intents_pending(pending)
+                if self._store_metrics is not None:
+                    self._store_metrics.intents_pending(pending)
             except ApiError as error:
                 log.warning("open intents wait", code=error.code.value)
             except Exception:

@@ -1,0 +1,121 @@
+"""The timeline that settings name: opened beside the relational store, made ready, closed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from secureconnect.app import relational
+from secureconnect.app.failure import Failure
+from secureconnect.app.relational import RelationalStore
+from secureconnect.app.settings import Settings
+from secureconnect.infra.database.base import Database
+from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.infra.telemetry.metrics import Metrics
+from secureconnect.infra.timeline.base import CommitListener, Timeline
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError
+
+if TYPE_CHECKING:
+    from secureconnect.infra.timeline.cassandra_link import Cluster
+
+__all__ = ["ListeningTimeline", "OpenedTimeline", "cluster_of", "open_timeline"]
+
+log = get_logger()
+
+_PAUSE = 1.0  # seconds between two attempts to reach a cluster that is away
+
+
+class ListeningTimeline(Timeline, Protocol):
+    """A `Timeline` that is told later who listens."""
+
+    def listen(self, on_commit: CommitListener) -> None:
+        """Set the commit listener, before the first append."""
+
+
+class OpenedTimeline(Struct, frozen=True):
+    """A timeline, the database through which transactions change it, and how to ask for a sign of life; None
+    when it lies in the database."""
+
+    timeline: ListeningTimeline
+    database: Database
+    ping: Callable[[], Awaitable[float]] | None = None
+
+
+@contextlib.asynccontextmanager
+async def open_timeline(
+    settings: Settings, database: RelationalStore, clock: Clock, metrics: Metrics
+) -> AsyncIterator[OpenedTimeline]:
+    """Open it. A cluster that is away does not keep the process from starting: it is joined when it is there.
+
+    Raises:
+        Failure: migrations of Cassandra are pending and `database.auto_migrate` is off.
+    """
+    if settings.timeline.backend == "database":
+        yield OpenedTimeline(relational.open_timeline(database, metrics), database)
+        return
+    # Processes without Cassandra do not load its driver.
+    from secureconnect.infra.timeline.cassandra import CassandraTimeline
+
+    cluster = cluster_of(settings)
+    joining = None
+    if not await _ready(cluster, automatic=settings.database.auto_migrate):
+        joining = asyncio.create_task(_join(cluster, automatic=settings.database.auto_migrate))
+    timeline = CassandraTimeline(database, cluster, clock, metrics=metrics, store_metrics=metrics.timeline)
+    timeline.start()
+    try:
+        yield OpenedTimeline(timeline, timeline.database, timeline.ping)
+    finally:
+        if joining is not None:
+            joining.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await joining
+        await timeline.close()
+
+
+def cluster_of(settings: Settings) -> "Cluster":
+    """Where the nodes are."""
+    from secureconnect.infra.timeline.cassandra_link import Cluster
+
+    given = settings.timeline
+    return Cluster(
+        given.hosts,
+        given.port,
+        given.keyspace,
+        given.local_dc,
+        given.replication_factor,
+        given.username,
+        given.password,
+        given.timeout,
+    )
+
+
+async def _ready(cluster: "Cluster", *, automatic: bool) -> bool:
+    """Make sure of the tables; False when the cluster does not answer."""
+    from secureconnect.infra.timeline.cassandra_migrate import migrate, pending
+
+    try:
+        if automatic:
+            await migrate(cluster)
+        elif missing := await pending(cluster):
+            raise Failure(
+                f"{len(missing)} migrations of Cassandra are pending and database.auto_migrate is off\n"
+                "Run: secureconnect migrate up"
+            )
+    except ApiError:
+        log.warning("cassandra does not answer; nothing can be sent or read before it does")
+        return False
+    return True
+
+
+async def _join(cluster: "Cluster", *, automatic: bool) -> None:
+    while True:
+        await asyncio.sleep(_PAUSE)
+        try:
+            if await _ready(cluster, automatic=automatic):
+                log.info("cassandra answers")
+                return
+        except Failure as failure:
+            log.error("cassandra has no tables for this program", reason=str(failure))  # noqa: TRY400
