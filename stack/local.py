@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from stack.cassandra import Cassandra
 from stack.certificates import make_certificate
@@ -22,10 +22,10 @@ from stack.postgres import Postgres
 from stack.roles import RoleProcess, variables
 from stack.seaweed import Seaweed
 from stack.server import MissingProgram, ServerProcess
-from stack.settings import ROLES, Keys, Sections, gateway_settings, store_settings
+from stack.settings import ROLES, Keys, Sections, gateway_settings, store_settings, timeline_settings
 from stack.valkey import Valkey
 
-__all__ = ["Local", "Wish", "cassandra_settings"]
+__all__ = ["Local", "Wish"]
 
 Report = Callable[[str], None]
 Server = TypeVar("Server", bound=ServerProcess)
@@ -197,7 +197,7 @@ class Local:
                 "livekit_api_secret": self.livekit.api_secret,
             }
         if self.cassandra is not None:
-            settings["timeline"] = cassandra_settings(self.cassandra)
+            settings["timeline"] = timeline_settings(self.cassandra, "secureconnect_ks")
         return settings
 
     def _migrate(self, settings: Sections) -> None:
@@ -225,18 +225,6 @@ class Local:
                 raise
             self.missing.append(str(missing))
             return None
-
-
-def cassandra_settings(cassandra: Cassandra, keyspace: str = "secureconnect_ks") -> dict[str, Any]:
-    """Settings of the section `timeline` on this one node."""
-    return {
-        "backend": "cassandra",
-        "hosts": "127.0.0.1",
-        "port": cassandra.port,
-        "keyspace": keyspace,
-        "local_dc": cassandra.datacenter,
-        "replication_factor": 1,
-    }
 
 
 def _service(role: str) -> str:

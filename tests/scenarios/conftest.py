@@ -40,7 +40,7 @@ def provider(_provider: Provider) -> Iterator[Provider]:
 
 @pytest.fixture(scope="session")
 def _shared(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("shared") / "data", auth=_provider.settings)
+    server = Server(tmp_path_factory.mktemp("shared") / "data", processes=2, auth=_provider.settings)
     server.launch()
     yield server
     server.clean()

@@ -5,6 +5,8 @@ import contextlib
 import json
 import random
 from abc import abstractmethod
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import httpx
@@ -13,14 +15,21 @@ import websockets
 from tests.scenarios.sockets import bearer, chat_url
 from tests.scenarios.steps import Person, events
 
-__all__ = ["AWAY", "Acknowledged", "HttpWriter", "Reader", "SocketWriter", "Writer"]
+__all__ = ["AWAY", "Acknowledged", "HttpWriter", "Reader", "SocketWriter", "Writer", "check_promises"]
 
 #: What a client meets while its server is down, dying or starting.
 AWAY = (httpx.TransportError, websockets.WebSocketException, OSError, EOFError, TimeoutError)
 
 _PAUSE = 0.02
 _PATIENCE = 10.0
-_AGAIN = frozenset({"DATABASE_UNAVAILABLE", "TIMELINE_UNAVAILABLE", "SHUTTING_DOWN"})
+_AGAIN = {
+    "DATABASE_UNAVAILABLE": 503,
+    "TIMELINE_UNAVAILABLE": 503,
+    "SERVICE_UNAVAILABLE": 503,
+    "SHUTTING_DOWN": 503,
+    "BAD_GATEWAY": 502,
+    "REQUEST_TIMEOUT": 504,
+}
 
 
 class Acknowledged(NamedTuple):
@@ -37,6 +46,7 @@ class Writer:
         self.person = person
         self.acked: dict[str, Acknowledged] = {}
         self.repeats = 0
+        self.refusals = Counter[str]()
         self._conversation_id = conversation_id
         self._chance = chance
         self._stopped = False
@@ -89,7 +99,9 @@ class HttpWriter(Writer):
         body = response.json()
         if response.status_code in {200, 201}:
             return Acknowledged(body["data"]["seq"], body["data"]["message_id"])
-        assert (response.status_code, body["error"]["code"] in _AGAIN) == (503, True), body
+        assert response.status_code == _AGAIN.get(body["error"]["code"]), body
+        assert "retry-after" in response.headers
+        self.refusals[body["error"]["code"]] += 1
         return None
 
     async def away(self) -> None:
@@ -118,6 +130,7 @@ class SocketWriter(Writer):
         if frame["type"] == "ack":
             return Acknowledged(frame["seq"], frame["message_id"])
         assert frame["code"] in _AGAIN, frame
+        self.refusals[frame["code"]] += 1
         return None
 
     async def away(self) -> None:
@@ -185,3 +198,29 @@ class Reader:
     def _take(self, event: dict[str, Any]) -> None:
         assert event["seq"] == self.last + 1, (event["seq"], self.last)
         self.log.append({name: value for name, value in event.items() if name != "type"})
+
+
+def check_promises(
+    log: Sequence[dict[str, Any]], writers: Sequence[Writer], readers: Sequence[Reader]
+) -> dict[tuple[str, str], Acknowledged]:
+    """No seq is missing, everybody saw the same order, and each acknowledged message is there exactly once.
+
+    Returns:
+        The promises, by sender and text.
+    """
+    assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
+    for reader in readers:
+        assert reader.log == log
+    found = Counter(
+        (event["actor_id"], event["data"]["message"]["content"])
+        for event in log
+        if event["kind"] == "message_created"
+    )
+    assert set(found.values()) == {1}, "a message is there twice"
+    promised = {(writer.person.user_id, key): ack for writer in writers for key, ack in writer.acked.items()}
+    assert found.keys() == promised.keys(), "everything was repeated until it was acknowledged"
+    for (user_id, key), ack in promised.items():
+        event = log[ack.seq - 1]
+        assert (event["actor_id"], event["data"]["message"]["content"]) == (user_id, key)
+        assert event["data"]["message"]["message_id"] == ack.message_id
+    return promised

@@ -12,6 +12,10 @@ __all__ = ["check_log", "log_lines"]
 _FIELDS = {"timestamp", "level", "message", "service", "caller"}
 _LEVELS = {"debug", "info", "warn", "error"}
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_SERVICES = {
+    "secureconnect",
+    *("api-gateway", "auth-service", "chat-service", "video-service", "storage-service"),
+}
 _LONG = re.compile(r"[\w.-]{40,}")
 _QUERY = re.compile(r"[?&][\w%]+=")
 
@@ -33,7 +37,7 @@ def check_log(server: Server) -> None:
         record = json.loads(line)
         assert record.keys() >= _FIELDS, line
         assert record["level"] in _LEVELS, line
-        assert record["service"] == "secureconnect", line
+        assert record["service"] in _SERVICES, line
         assert _TIMESTAMP.fullmatch(record["timestamp"]), line
         assert record.get("error_code") != "INTERNAL_ERROR", line
         assert not _QUERY.search(record.get("path", "")), line

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from stack.certificates import make_certificate
+from stack.nginx import Nginx
 from stack.ports import free_port
 from stack.settings import ROLES, gateway_settings
 from tests.scenarios.pieces import Arrangement, Piece, Sections
@@ -10,6 +12,7 @@ from tests.scenarios.tables import PostgresTables, Tables
 
 __all__ = ["AllInOne", "Split"]
 
+_BEHIND: Sections = {"server": {"trusted_proxies": "127.0.0.1/32"}}
 #: A scenario that brings settings of these sections brings all of them.
 _WHOLE = frozenset({"secrets", "object_store"})
 
@@ -17,8 +20,8 @@ _WHOLE = frozenset({"secrets", "object_store"})
 class _Networked(Arrangement):
     """On PostgreSQL, Valkey and S3."""
 
-    def __init__(self) -> None:
-        self._stores: Stores | None = None
+    def __init__(self, stores: Stores | None = None) -> None:
+        self._stores = stores
 
     @property
     def stores(self) -> Stores:
@@ -59,28 +62,58 @@ class AllInOne(_Networked):
 
 
 class Split(_Networked):
-    """A process per role, `count` of chat and of video, and the gateway, where clients go."""
+    """A process per role and the gateway. Alone it is where clients go; with several `processes` of chat and
+    of video, nginx is.
+    """
 
-    def __init__(self, data_dir: Path, port: int, count: int = 1) -> None:
-        super().__init__()
+    def __init__(self, data_dir: Path, port: int, processes: int = 1, stores: Stores | None = None) -> None:
+        super().__init__(stores)
+        self._data_dir = data_dir
         self._port = port
+        self.nginx: Nginx | None = None
         addresses: dict[str, list[str]] = {role: [] for role in ROLES}
         self.pieces = []
         for role in ROLES:
-            for number in range(count if role in {"chat", "video"} else 1):
-                piece = self._piece(data_dir, role, f"{role}{number + 1}", free_port())
-                addresses[role].append(piece.url)
+            for number in range(processes if role in {"chat", "video"} else 1):
+                # Only the gateway and nginx come from here, and they say whose request it is.
+                piece = self._piece(role, f"{role}{number + 1}", free_port(), _BEHIND)
+                addresses[role].append(f"127.0.0.1:{piece.port}")
                 self.pieces.append(piece)
-        self.pieces.append(self._piece(data_dir, "gateway", "gateway", port, gateway_settings(addresses)))
+        behind = gateway_settings(
+            {role: [f"http://{address}" for address in found] for role, found in addresses.items()}
+        )
+        if processes == 1:
+            self.pieces.append(self._piece("gateway", "gateway", port, behind))
+            return
+        gateway = self._piece("gateway", "gateway", free_port(), {**behind, **_BEHIND})
+        self.pieces.append(gateway)
+        certificate = make_certificate(data_dir.parent / f"{data_dir.name}-tls")
+        self.nginx = Nginx(
+            data_dir.parent / f"{data_dir.name}-nginx",
+            gateway=[f"127.0.0.1:{gateway.port}"],
+            chat=addresses["chat"],
+            video=addresses["video"],
+            certificate=certificate.chain,
+            key=certificate.key,
+            port=port,
+        )
 
     def settings(self, given: Sections) -> Sections:
         merged = {name: dict(keys) for name, keys in super().settings(given).items()}
-        server = merged["server"]
-        server.setdefault("public_url", f"http://localhost:{self._port}")
+        merged["server"].setdefault("public_url", f"http://localhost:{self._port}")
         return merged
 
-    @staticmethod
-    def _piece(data_dir: Path, role: str, name: str, port: int, settings: Sections | None = None) -> Piece:
-        arguments = ["serve", role, "--data-dir", str(data_dir), "--port", str(port)]
-        log = data_dir.parent / f"{data_dir.name}-{name}.log"
+    def prepare(self) -> None:
+        super().prepare()
+        if self.nginx is not None and not self.nginx.running:
+            self.nginx.start()
+
+    def close(self) -> None:
+        if self.nginx is not None:
+            self.nginx.close()
+        super().close()
+
+    def _piece(self, role: str, name: str, port: int, settings: Sections) -> Piece:
+        arguments = ["serve", role, "--data-dir", str(self._data_dir), "--port", str(port)]
+        log = self._data_dir.parent / f"{self._data_dir.name}-{name}.log"
         return Piece(name, arguments, port=port, log=log, settings=settings)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from stack.ports import free_port
-from tests.scenarios.arrangements import arranged
+from tests.scenarios.arrangements import Arrange, arranged
 from tests.scenarios.pieces import Piece, environment
 from tests.scenarios.tables import Tables
 
@@ -23,13 +23,16 @@ STARTED: list["Server"] = []
 
 class Server:
     """The processes of the profile of this run, on stores of their own. `data_dir` is what they have on disk,
-    `sections` are settings: `Server(path, auth={"access_ttl": 2})`.
+    `sections` are settings: `Server(path, auth={"access_ttl": 2})`. Where there is a process per role, there
+    are so many `processes` of chat and of video; with more than one, nginx is in front of all.
     """
 
-    def __init__(self, data_dir: Path, **sections: dict[str, Any]) -> None:
+    def __init__(
+        self, data_dir: Path, *, processes: int = 1, arrange: Arrange = arranged, **sections: dict[str, Any]
+    ) -> None:
         self.data_dir = data_dir
         self.port = free_port()
-        self._arrangement = arranged(data_dir, self.port)
+        self._arrangement = arrange(data_dir, self.port, processes)
         given = {"rate_limits": {"enabled": False}, **sections}
         self.environment = environment(**self._arrangement.settings(given))
 
@@ -43,7 +46,7 @@ class Server:
 
     @property
     def pieces(self) -> list[Piece]:
-        """Its processes; clients go to the last one."""
+        """Its processes; clients go to the last one, or to nginx before it."""
         return self._arrangement.pieces
 
     @property
@@ -64,6 +67,11 @@ class Server:
     def logs(self) -> list[Path]:
         """What each process writes to."""
         return [piece.log for piece in self.pieces]
+
+    def piece(self, name: str) -> Piece:
+        """One of its processes, by its name."""
+        (found,) = [piece for piece in self.pieces if piece.name == name]
+        return found
 
     @property
     def alive(self) -> bool:
@@ -149,7 +157,7 @@ async def _ready(piece: Piece, seconds: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(data_dir: Path, **sections: dict[str, Any]) -> AsyncIterator[Server]:
+async def running(data_dir: Path, **sections: Any) -> AsyncIterator[Server]:
     """A ready server that is gone afterwards."""
     server = Server(data_dir, **sections)
     try:

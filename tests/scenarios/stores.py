@@ -19,8 +19,9 @@ from stack.valkey import Valkey
 from tests.scenarios.pieces import environment
 from tests.scenarios.profiles import PROFILE
 
-__all__ = ["Stores", "new_stores"]
+__all__ = ["KEYS", "Stores", "migrate", "new_stores"]
 
+#: Of all servers of this run.
 KEYS = Keys()
 
 
@@ -64,14 +65,16 @@ def cassandra() -> Cassandra:
 class Stores(NamedTuple):
     """What one server of ours stands on, and nobody else. No `keyspace`: the timeline is in the database."""
 
+    postgres: Postgres
     database: str
     redis: Valkey
+    seaweed: Seaweed
     bucket: str
-    keyspace: str | None
+    keyspace: str | None = None
 
     def settings(self) -> Sections:
         settings = store_settings(
-            KEYS, database=self.database, redis=self.redis.url, store=seaweed(), bucket=self.bucket
+            KEYS, database=self.database, redis=self.redis.url, store=self.seaweed, bucket=self.bucket
         )
         if self.keyspace is not None:
             settings["timeline"] = timeline_settings(cassandra(), self.keyspace)
@@ -80,7 +83,7 @@ class Stores(NamedTuple):
     def close(self) -> None:
         """Give them up."""
         self.redis.close()
-        postgres().drop_database(self.database)
+        self.postgres.drop_database(self.database)
 
 
 def new_stores() -> Stores:
@@ -89,12 +92,19 @@ def new_stores() -> Stores:
     redis = Valkey(_directory() / f"valkey-{name}")
     redis.start()
     keyspace = f"of_{name}" if PROFILE.has_cassandra else None
-    return Stores(postgres().copy_of("migrated", _migrate), redis, f"bucket-{name}", keyspace)
+    database = postgres().copy_of("migrated", migrate)
+    stores = Stores(postgres(), database, redis, seaweed(), f"bucket-{name}", keyspace)
+    if keyspace is not None:
+        _migrate(stores.settings())
+    return stores
 
 
-def _migrate(url: str) -> None:
-    """`secureconnect migrate up`, as an operator runs it."""
-    settings = store_settings(KEYS, database=url, redis="redis://127.0.0.1:1", store=seaweed(), bucket="none")
+def migrate(url: str) -> None:
+    """`secureconnect migrate up` on a database."""
+    _migrate(store_settings(KEYS, database=url, redis="redis://127.0.0.1:1", store=seaweed(), bucket="none"))
+
+
+def _migrate(settings: Sections) -> None:
     subprocess.run(
         [sys.executable, "-m", "secureconnect", "migrate", "up"],
         env=environment(**settings),

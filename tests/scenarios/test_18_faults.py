@@ -13,7 +13,7 @@ import pytest
 from tests.faults.plan import SEED, kills
 from tests.faults.stored import Stored, check_log, check_membership, read_stored
 from tests.scenarios.conftest import Register, Serve
-from tests.scenarios.crash import HttpWriter, Reader, SocketWriter, Writer
+from tests.scenarios.crash import HttpWriter, Reader, SocketWriter, Writer, check_promises
 from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server
 from tests.scenarios.steps import Person, group, send, whole_log
@@ -71,22 +71,9 @@ async def test_x5_killed_under_load(serve: Serve, reg: Register) -> None:
                 reader.finish(len(log))
         stored = stored_in(server)
 
-    assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
-    for reader in readers:
-        assert reader.log == log
-    found = Counter(
-        (event["actor_id"], event["data"]["message"]["content"])
-        for event in log
-        if event["kind"] == "message_created"
-    )
-    assert set(found.values()) == {1}, "a message is there twice"
-    promised = {(writer.person.user_id, key): ack for writer in writers for key, ack in writer.acked.items()}
-    assert found.keys() == promised.keys(), "everything was repeated until it was acknowledged"
-    for (user_id, key), ack in promised.items():
-        event = log[ack.seq - 1]
-        assert (event["actor_id"], event["data"]["message"]["content"]) == (user_id, key)
-        assert event["data"]["message"]["message_id"] == ack.message_id
-        assert stored.events[g, ack.seq].event_id == event["event_id"]
+    promised = check_promises(log, writers, readers)
+    for ack in promised.values():
+        assert stored.events[g, ack.seq].event_id == log[ack.seq - 1]["event_id"]
     print(
         f"X5: {KILLS} kills, {len(promised)} acknowledged messages, "
         f"{sum(writer.repeats for writer in writers)} repeats, "
