@@ -10,10 +10,10 @@ UV_VERSION := 0.13.9
 UV ?= $(shell command -v uv || echo $(VENV)/lock/bin/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test check fmt docs bench browser faults lock build clean
+.PHONY: help run stack test test-postgres test-cassandra check fmt docs bench browser faults lock build clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.ready ## start a server on http://localhost:8080, with its data in ./data
 	@exec $(BIN)/secureconnect serve --data-dir data $(ARGS)
@@ -23,6 +23,16 @@ stack: $(VENV)/.ready-dev ## run all roles on real stores behind nginx, until Ct
 
 test: $(VENV)/.ready-dev ## run all tests (ARGS="tests/unit -k name" runs some)
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+test-postgres: $(VENV)/.ready-dev ## the scenarios on five roles behind nginx, on PostgreSQL, Valkey and S3
+	@PROFILE=postgres $(BIN)/python -m pytest -n auto $(or $(ARGS),tests/scenarios tests/faults)
+
+# What the timeline decides; ARGS=tests/scenarios runs all.
+CASSANDRA := tests/scenarios/test_06_members.py tests/scenarios/test_07_messages.py tests/scenarios/test_07_changes.py \
+	tests/scenarios/test_08_sockets.py tests/scenarios/test_13_polls.py tests/scenarios/test_apply_equals_refetch.py
+
+test-cassandra: $(VENV)/.ready-dev ## the same with the timeline in Cassandra (Java 17), as far as it decides
+	@PROFILE=cassandra $(BIN)/python -m pytest -n 1 $(or $(ARGS),$(CASSANDRA))
 
 check: $(VENV)/.ready-dev ## lint, format, types, import contracts, generated documents
 	@$(BIN)/ruff check
