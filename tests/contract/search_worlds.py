@@ -1,15 +1,21 @@
 """The search indexes that must pass the suite, and a plain model of what they must find."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from secureconnect.infra.database.postgres import PostgresDatabase
+from secureconnect.infra.database.postgres_url import read_url
 from secureconnect.infra.database.sqlite import open_sqlite
 from secureconnect.infra.search.base import Document, Progress, Query, SearchIndex
+from secureconnect.infra.search.postgres import PostgresSearchIndex
 from secureconnect.infra.search.sqlite import SqliteSearchIndex
 from secureconnect.kit.ids import new_id, new_time_id
+
+from .database_worlds import StartServer, migrated_copy
 
 __all__ = ["INDEXES", "Model", "Opened", "document", "everywhere", "walk"]
 
@@ -29,7 +35,7 @@ class Opened:
 
 
 @asynccontextmanager
-async def _sqlite(directory: Path) -> Any:
+async def _sqlite(directory: Path, _: StartServer | None = None) -> Any:
     database = open_sqlite(directory / "search.db", synced=False)
 
     async def sound() -> None:
@@ -56,7 +62,37 @@ async def _sqlite(directory: Path) -> Any:
     await database.close()
 
 
-INDEXES: dict[str, Callable[[Path], AbstractAsyncContextManager[Opened]]] = {"sqlite": _sqlite}
+@asynccontextmanager
+async def _postgres(directory: Path, start: StartServer) -> Any:
+    place = directory / "url"  # the same database when the same place is opened again
+    if not place.exists():
+        place.write_text(await asyncio.to_thread(lambda: migrated_copy(start())))
+    url = place.read_text()
+    database = PostgresDatabase(read_url(url), pool_min=0, acquire_timeout=30, statement_timeout=60)
+
+    async def sound() -> None:
+        """The server answers for its index; no document stands twice or without its conversation."""
+        lost = (
+            "SELECT count(*) FROM search_documents AS d WHERE NOT EXISTS (SELECT 1 FROM search_conversations"
+            " AS c WHERE c.conversation_id = d.conversation_id)"
+        )
+        assert await database.read(lambda conn: conn.exec_driver_sql(lost).scalar_one()) == 0
+
+    async def terms() -> set[str]:
+        def read(conn: Any) -> set[str]:
+            rows = conn.exec_driver_sql("SELECT CAST(words AS TEXT) FROM search_documents")
+            return {term for row in rows for term in re.findall(r"[a-z]{4,}", row[0])}
+
+        return await database.read(read)
+
+    yield Opened(PostgresSearchIndex(database), sound, terms)
+    await database.close()
+
+
+INDEXES: dict[str, Callable[..., AbstractAsyncContextManager[Opened]]] = {
+    "postgres": _postgres,
+    "sqlite": _sqlite,
+}
 
 START = Progress(0, None)
 

@@ -20,6 +20,7 @@ from secureconnect.infra.database.base import Database
 from secureconnect.infra.leases.base import Leases
 from secureconnect.infra.outbox.relational import RelationalOutbox
 from secureconnect.infra.search.base import SearchIndex
+from secureconnect.infra.search.postgres import PostgresSearchIndex
 from secureconnect.infra.search.sqlite import SqliteSearchIndex
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import Clock
@@ -65,7 +66,7 @@ async def open_stores(
         Failure: migrations are pending and `database.auto_migrate` is off.
     """
     database = open_relational(settings, data_dir, metrics)
-    search = SearchFile(data_dir.search, settings)
+    search_file = SearchFile(data_dir.search, settings)
     exchange_scope = contextlib.AsyncExitStack()
     blobs = open_blobs(settings, data_dir, clock, metrics, alone=alone)
     try:
@@ -98,7 +99,7 @@ async def open_stores(
             metrics,
             outbox,
             blobs,
-            SqliteSearchIndex(search),
+            SqliteSearchIndex(search_file) if settings.embedded_sql else PostgresSearchIndex(database),
             data_dir.vapid_key,
             exchange.process,
             exchange.leases,
@@ -108,5 +109,5 @@ async def open_stores(
     finally:
         await exchange_scope.aclose()
         await blobs.close()
-        await search.close()
+        await search_file.close()
         await database.close()
