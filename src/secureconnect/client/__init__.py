@@ -52,6 +52,8 @@ from secureconnect.client.frames import (
 from secureconnect.client.link import Incoming
 from secureconnect.client.models import (
     AuthResult,
+    Call,
+    CallEntry,
     Conversation,
     Event,
     Message,
@@ -66,6 +68,7 @@ from secureconnect.client.models import (
 from secureconnect.client.realtime import Chat
 from secureconnect.client.reconnector import ConnectionChanged, ConnectionState
 from secureconnect.client.retry import Backoff, RetryPolicy
+from secureconnect.client.signaling import Signaling
 from secureconnect.client.state import ConversationState, LocalState
 
 __all__ = [
@@ -73,6 +76,8 @@ __all__ = [
     "ApiFailure",
     "AuthResult",
     "Backoff",
+    "Call",
+    "CallEntry",
     "Chat",
     "Client",
     "ClientError",
@@ -114,6 +119,7 @@ __all__ = [
     "SendAck",
     "SessionEnded",
     "Settings",
+    "Signaling",
     "SocketClosed",
     "TokenExpired",
     "Tokens",

@@ -11,6 +11,7 @@ import httpx
 from secureconnect.client.api.admin import AdminApi
 from secureconnect.client.api.auth import AuthApi
 from secureconnect.client.api.bots import BotsApi
+from secureconnect.client.api.calls import CallsApi
 from secureconnect.client.api.conversations import ConversationsApi
 from secureconnect.client.api.factors import FactorsApi, PasskeysApi
 from secureconnect.client.api.files import FilesApi
@@ -29,6 +30,7 @@ from secureconnect.client.api.webhooks import WebhooksApi
 from secureconnect.client.credentials import BotCredentials, Credentials, TokenListener
 from secureconnect.client.cursors import CursorStore, MemoryCursors, Progress
 from secureconnect.client.feed import Feed
+from secureconnect.client.frames import OtherFrame
 from secureconnect.client.history import HttpHistory
 from secureconnect.client.http import Http
 from secureconnect.client.inbox import Inbox
@@ -37,6 +39,7 @@ from secureconnect.client.models.people import Tokens
 from secureconnect.client.realtime import Chat
 from secureconnect.client.reconnector import ConnectionChanged, Reconnector
 from secureconnect.client.retry import Backoff, RetryPolicy
+from secureconnect.client.signaling import Signaling, SignalLink
 from secureconnect.client.transfer import Transfer
 
 __all__ = ["Client"]
@@ -103,6 +106,7 @@ class Client:
         self.scheduled = ScheduledApi(self._http)
         self.drafts = DraftsApi(self._http)
         self.polls = PollsApi(self._http)
+        self.calls = CallsApi(self._http)
         self.presence = PresenceApi(self._http)
         self.push = PushApi(self._http)
         self.tickets = TicketsApi(self._http)
@@ -161,8 +165,26 @@ class Client:
             sleep=self._sleep,
         )
 
+    def signaling(self, call_id: str) -> Signaling:
+        """The signaling socket of a call that this user is invited to, to be used with `async with`."""
+        inbox = Inbox[OtherFrame | ConnectionChanged]()
+        link = SignalLink(
+            "ws" + self._url.removeprefix("http"), call_id, credentials=self._credentials, sink=inbox.put
+        )
+
+        def reconnector(changed: Callable[[ConnectionChanged], None]) -> Reconnector:
+            return Reconnector(
+                link,
+                credentials=self._credentials,
+                backoff=self._backoff(),
+                changed=changed,
+                sleep=self._sleep,
+            )
+
+        return Signaling(link, inbox, reconnector)
+
     async def aclose(self) -> None:
-        """Close the HTTP connections. Close chats before."""
+        """Close the HTTP connections. Close chats and calls before."""
         await self._credentials.aclose()
         await self._transfer.aclose()
         await self._http.aclose()

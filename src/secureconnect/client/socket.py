@@ -22,7 +22,7 @@ from secureconnect.client.frames import (
 )
 from secureconnect.client.http import USER_AGENT, decode, parse_failure
 
-__all__ = ["ChatSocket", "open_socket"]
+__all__ = ["ChatSocket", "open_at", "open_socket"]
 
 T = TypeVar("T")
 Answer = Ack | Pong
@@ -36,13 +36,17 @@ _PING_TIMEOUT = 20
 class ChatSocket:
     """A socket after its welcome. It lives until it is closed once; `Chat` makes the next one."""
 
-    def __init__(self, connection: ClientConnection, welcome: Welcome, token: str) -> None:
+    def __init__(
+        self, connection: ClientConnection, welcome: Welcome, token: str, greeting: bytes = b""
+    ) -> None:
         self._connection = connection
         self._refs = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
         self._early: list[Frame] = []
         self._closed = False
         self.welcome = welcome
+        #: The whole welcome, for the fields that only some sockets have.
+        self.greeting = greeting
         #: The access token that the server knows for this socket.
         self.token = token
 
@@ -172,6 +176,13 @@ class ChatSocket:
 
 
 async def open_socket(url: str, token: str, *, conversation_id: str | None = None) -> ChatSocket:
+    """Open the chat socket; see `open_at`."""
+    return await open_at(
+        f"{url}/v1/ws/chat" + (f"?conversation_id={conversation_id}" if conversation_id else ""), token
+    )
+
+
+async def open_at(target: str, token: str) -> ChatSocket:
     """Connect with the access token in the Authorization header and wait for `welcome`.
 
     Raises:
@@ -180,7 +191,6 @@ async def open_socket(url: str, token: str, *, conversation_id: str | None = Non
         SocketClosed: the socket ended before the welcome.
         ProtocolError: the server does not speak the protocol.
     """
-    target = f"{url}/v1/ws/chat" + (f"?conversation_id={conversation_id}" if conversation_id else "")
     try:
         connection = await connect(
             target,
@@ -204,7 +214,8 @@ async def open_socket(url: str, token: str, *, conversation_id: str | None = Non
         raise ConnectionLost(f"cannot reach the server: {error}", sent=False) from error
     try:
         async with asyncio.timeout(_OPEN_TIMEOUT):
-            welcome = parse_frame(await connection.recv(decode=False))
+            greeting = await connection.recv(decode=False)
+        welcome = parse_frame(greeting)
     except ConnectionClosed:
         raise _close(connection) from None
     except TimeoutError:
@@ -216,7 +227,7 @@ async def open_socket(url: str, token: str, *, conversation_id: str | None = Non
     if not isinstance(welcome, Welcome):
         connection.transport.abort()
         raise ProtocolError("the first frame is no welcome")
-    return ChatSocket(connection, welcome, token)
+    return ChatSocket(connection, welcome, token, greeting)
 
 
 def _close(connection: ClientConnection) -> SocketClosed:

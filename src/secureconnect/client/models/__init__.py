@@ -12,6 +12,15 @@ from secureconnect.client.models.administration import (
 )
 from secureconnect.client.models.base import Model, Moment, Page, walk
 from secureconnect.client.models.bots import Bot, NewBot, Posted, Report, Webhook
+from secureconnect.client.models.calls import (
+    Call,
+    CallEntry,
+    CallParticipant,
+    IceServer,
+    MyCall,
+    Recording,
+    SfuEntrance,
+)
 from secureconnect.client.models.conversations import (
     Added,
     Conversation,
@@ -80,6 +89,9 @@ __all__ = [
     "AuthResult",
     "Block",
     "Bot",
+    "Call",
+    "CallEntry",
+    "CallParticipant",
     "Component",
     "Conversation",
     "ConversationCore",
@@ -93,12 +105,14 @@ __all__ = [
     "Factors",
     "File",
     "Friendship",
+    "IceServer",
     "Invite",
     "InvitePreview",
     "KeyRotation",
     "Message",
     "Model",
     "Moment",
+    "MyCall",
     "MyState",
     "NewBot",
     "NewPasskey",
@@ -121,6 +135,7 @@ __all__ = [
     "Quota",
     "Reaction",
     "Reactor",
+    "Recording",
     "Reply",
     "Report",
     "RetentionReport",
@@ -129,6 +144,7 @@ __all__ = [
     "ServerStats",
     "Session",
     "Settings",
+    "SfuEntrance",
     "SyncEntry",
     "SyncPage",
     "Ticket",
