@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docs.pages.schema_words import MARK, Schema, inputs, leaf, objects, outputs, reached
-from secureconnect.app.describe import asyncapi_bytes
+from secureconnect.app.blueprint import asyncapi_bytes
 
 __all__ = ["events_page"]
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from docs.pages.schema_words import MARK, Schema, in_words, inputs, leaf, objects, reached
-from secureconnect.app.describe import openapi_bytes
+from secureconnect.app.blueprint import openapi_bytes
 from secureconnect.kit.errors import ErrorCode
 
 __all__ = ["http_page"]

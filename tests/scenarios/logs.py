@@ -10,6 +10,14 @@ from tests.scenarios.steps import ISSUED, PASSWORD
 __all__ = ["check_log", "log_lines"]
 
 _FIELDS = {"timestamp", "level", "message", "service", "caller"}
+_SERVICES = {
+    "secureconnect",
+    "api-gateway",
+    "auth-service",
+    "chat-service",
+    "video-service",
+    "storage-service",
+}
 _LEVELS = {"debug", "info", "warn", "error"}
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _SERVICES = {

@@ -16,10 +16,12 @@
 import base64
 import binascii
 import fcntl
+import hmac
 import os
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -72,6 +74,8 @@ def open_data_dir(settings: Settings) -> DataDirectory:
         Failure: it cannot be made or read, or a key in it is damaged or gone; nothing was overwritten.
     """
     path, database = settings.data_dir, settings.database_path
+    if settings.secrets.master_key and not settings.embedded_sql:
+        return _shared_keys(settings, path, database)
     objects, keys = path / "objects", path / "secrets"
     try:
         for directory in (path, objects, keys):
@@ -95,6 +99,40 @@ def open_data_dir(settings: Settings) -> DataDirectory:
             f"the data directory {path} cannot be used: {error.strerror}: {error.filename}\n"
             "Give another one with --data-dir, or give this user the right to write there."
         ) from error
+
+
+def _shared_keys(settings: Settings, path: Path, database: Path) -> DataDirectory:
+    """The same keys in every process that is given the same master key; nothing is kept on its disk.
+
+    They follow from the oldest master key in use, so that a rotation does not change them at once.
+    """
+    _make_private(path)
+    master_key = base64.b64decode(settings.secrets.master_key)
+    previous = tuple(map(base64.b64decode, settings.secrets.previous_master_keys))
+    oldest = previous[-1] if previous else master_key
+    return DataDirectory(
+        path=path,
+        database=database,
+        search=path / "search.db",
+        objects=path / "objects",
+        master_key=master_key,
+        previous_master_keys=previous,
+        cursor_key=hmac.digest(oldest, b"secureconnect cursors", "sha256"),
+        vapid_key=_shared_vapid_key(settings, oldest),
+    )
+
+
+def _shared_vapid_key(settings: Settings, oldest: bytes) -> bytes:
+    from secureconnect.infra.push.vapid import scalar_key, scalar_of  # which takes time to load
+
+    if settings.push.vapid_private_key:
+        return scalar_of(settings.push.vapid_private_key)
+    for attempt in count():
+        raw = hmac.digest(oldest, b"secureconnect vapid %d" % attempt, "sha256")
+        with suppress(ValueError):  # not every number is a key
+            scalar_key(raw)
+            break
+    return raw
 
 
 class DirectoryLock:

@@ -1,10 +1,13 @@
 """Both edges on one port: the HTTP application and the chat gate, over the product's features."""
 
+from collections.abc import Collection
+
 from msgspec import Struct
 
 from secureconnect.app.documents import document_pages
-from secureconnect.app.health import Health
+from secureconnect.app.health import SERVICE, Health
 from secureconnect.app.product import Product
+from secureconnect.app.roles import EVERYTHING
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.edge.http.admission import Admission
@@ -16,26 +19,31 @@ from secureconnect.edge.http.idempotency import Idempotency
 from secureconnect.edge.http.routing import Route, Router
 from secureconnect.edge.http.streams import StreamRouter
 from secureconnect.edge.module import Task
-from secureconnect.edge.realtime.base import Refusal, UpgradeRequest
+from secureconnect.edge.realtime.base import Gate, Refusal, UpgradeRequest
 from secureconnect.edge.realtime.entrance import Entrance
 from secureconnect.edge.realtime.gate import CHAT_PATH, ChatGate
+from secureconnect.edge.realtime.gates import Gates
 from secureconnect.edge.realtime.places import Places
 from secureconnect.edge.realtime.session.commands import Commands
 from secureconnect.edge.realtime.session.host import SessionHost
-from secureconnect.edge.realtime.signaling.gate import SIGNALING_PATH, Gates, SignalGate
+from secureconnect.edge.realtime.signaling.gate import SIGNALING_PATH, SignalGate
 from secureconnect.edge.realtime.signaling.host import SignalHost
 from secureconnect.edge.realtime.transport.heartbeat import Heartbeat
+from secureconnect.infra.outbox.base import Kind
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.telemetry.metrics import Metrics
+from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.principal import RequestContext
 
-__all__ = ["Edges", "build_edges"]
+__all__ = ["Drain", "Edges", "build_edges", "new_heartbeat", "unreadable"]
 
 log = get_logger()
 
 _SOCKETS = (CHAT_PATH, SIGNALING_PATH)
+#: The role that tidies up what belongs to no feature.
+_KEEPER = "auth"
 
 
 class Edges(Struct):
@@ -44,11 +52,12 @@ class Edges(Struct):
     http: HttpEdge
     answers: Answers
     cors: Cors
-    gate: Gates
+    gate: Gate
     places: Places
     heartbeat: Heartbeat
     health: Health
     tasks: list[Task]
+    jobs: list[Kind]
     state: "Drain"
 
 
@@ -58,8 +67,17 @@ class Drain(Struct):
     draining: bool = False
 
 
-def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
-    """Connect the edges to the features."""
+def build_edges(
+    settings: Settings,
+    stores: Stores,
+    product: Product,
+    *,
+    heartbeat: Heartbeat | None = None,
+    roles: Collection[str] = EVERYTHING,
+    service: str = SERVICE,
+) -> Edges:
+    """Connect the edges to the features that these roles own. All others work without being served here."""
+    owned = [module for module in product.modules if module.role in roles]
     drain = Drain()
     cors = Cors(settings.http.allowed_origins)
     answers = Answers(stores.clock, cors)
@@ -75,14 +93,21 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         pushes_go_out=lambda: product.push.reachable,
         draining=lambda: drain.draining,
         metrics_token=settings.observability.metrics_token,
+        service=service,
     )
-    routes: list[Route] = [route for module in product.modules for route in module.routes]
-    streams = [stream for module in product.modules for stream in module.streams]
+    routes: list[Route] = [route for module in owned for route in module.routes]
+    streams = [stream for module in owned for stream in module.streams]
     commands = Commands(command for module in product.modules for command in module.commands)
     pages = health.pages(metrics=not settings.observability.metrics_listen)
-    pages += [page for module in product.modules for page in module.pages]
+    pages += [page for module in owned for page in module.pages]
     if settings.http.docs_enabled:
-        pages += document_pages(routes, streams, commands, product.calls.commands)
+        # Every process describes the whole.
+        pages += document_pages(
+            [route for module in product.modules for route in module.routes],
+            [stream for module in product.modules for stream in module.streams],
+            commands,
+            product.calls.commands,
+        )
     idempotency = Idempotency(stores.database, stores.sealer, stores.clock)
     http = HttpEdge(
         router=Router(routes),
@@ -129,6 +154,8 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         )
         return Refusal(status, [(name.decode(), value.decode()) for name, value in headers], body)
 
+    # Behind a proxy that speaks TLS the server's own pages have this origin, whatever the request says.
+    public = "/".join(settings.server.public_url.lower().split("/")[:3])
     places = Places(settings.realtime)
     host = SessionHost(
         settings=settings.realtime,
@@ -153,7 +180,7 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         denials=product.audit,
         metrics=stores.metrics,
         own_origin=own_origin,
-        origin_allowed=lambda origin: cors.allows(origin.encode("latin-1")),
+        origin_allowed=lambda origin: origin == public or cors.allows(origin.encode("latin-1")),
         context=context,
         render=render,
     )
@@ -171,29 +198,31 @@ def build_edges(settings: Settings, stores: Stores, product: Product) -> Edges:
         denials=product.audit,
         metrics=stores.metrics,
     )
-    gate = Gates(
-        {
-            CHAT_PATH: ChatGate(
-                host=host, hub=product.hub, memberships=product.memberships, entrance=entrance
-            ),
-            SIGNALING_PATH: SignalGate(host=signal_host, entrance=entrance),
-        }
-    )
-    heartbeat = Heartbeat(
-        clock=stores.clock,
-        ping_interval=settings.realtime.ping_interval,
-        idle_timeout=settings.realtime.idle_timeout,
-    )
+    gates: dict[str, Gate] = {
+        CHAT_PATH: ChatGate(host=host, hub=product.hub, memberships=product.memberships, entrance=entrance),
+        SIGNALING_PATH: SignalGate(host=signal_host, entrance=entrance),
+    }
+    heartbeat = heartbeat or new_heartbeat(settings, stores.clock)
     rooms = product.calls.rooms
     stores.metrics.watch_sockets(
         lambda: max(0, len(places) - rooms.sockets),
         lambda: rooms.sockets,
         lambda: len(product.hub.interest.users),
     )
-    tasks = [task for module in product.modules for task in module.tasks]
-    tasks.append(Task("idempotency_retention", 3600, idempotency.purge))
-    tasks.append(Task("outbox_retention", 3600, stores.outbox.purge))
-    return Edges(http, answers, cors, gate, places, heartbeat, health, tasks, drain)
+    tasks = [task for module in owned for task in module.tasks]
+    if _KEEPER in roles:
+        tasks.append(Task("idempotency_retention", 3600, idempotency.purge))
+        tasks.append(Task("outbox_retention", 3600, stores.outbox.purge))
+    jobs = [kind for module in owned for kind in module.jobs]
+    sockets = {path for module in owned for path in module.sockets}
+    gate = Gates({path: gate for path, gate in gates.items() if path in sockets}, render)
+    return Edges(http, answers, cors, gate, places, heartbeat, health, tasks, jobs, drain)
+
+
+def new_heartbeat(settings: Settings, clock: Clock) -> Heartbeat:
+    """What keeps the sockets of a process alive."""
+    realtime = settings.realtime
+    return Heartbeat(clock=clock, ping_interval=realtime.ping_interval, idle_timeout=realtime.idle_timeout)
 
 
 def unreadable(

@@ -1,18 +1,15 @@
 """What operators and load balancers ask (docs/reference/operations.md §5)."""
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 
-import msgspec
-
+from secureconnect.app.vitals import Dependency, Vitals
 from secureconnect.edge.http.answers import PageReply
-from secureconnect.edge.http.front import Page
 from secureconnect.infra.blobs.base import Blobs
 from secureconnect.infra.database.base import Database
 from secureconnect.infra.telemetry.metrics import Metrics
-from secureconnect.kit.clock import Clock, rfc3339
-from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError
 
 __all__ = ["SERVICE", "Health"]
 
@@ -20,16 +17,8 @@ SERVICE = "secureconnect"
 _PROBE_TIMEOUT = 2.0
 
 
-class Dependency(msgspec.Struct, omit_defaults=True):
-    """What a probe found; `latency_ms` is null when nothing answered."""
-
-    status: str
-    latency_ms: float | None
-    error: str | None = None
-
-
-class Health:
-    """Answers /health, /livez, /readyz and /metrics.
+class Health(Vitals):
+    """Answers /health, /livez, /readyz and /metrics of a process that stands on the stores.
 
     Args:
         redis: asks Redis for a sign of life; None where there is none.
@@ -37,7 +26,6 @@ class Health:
         mail_goes_out: False since mail could not be handed over, until it can.
         pushes_go_out: the same of pushes to apps.
         draining: True once the process is stopping.
-        metrics_token: when not empty, `/metrics` asks for it.
     """
 
     def __init__(
@@ -53,37 +41,16 @@ class Health:
         pushes_go_out: Callable[[], bool],
         draining: Callable[[], bool],
         metrics_token: str,
+        service: str = SERVICE,
     ) -> None:
+        super().__init__(service, metrics, clock, metrics_token=metrics_token)
         self._database = database
         self._blobs = blobs
         self._redis = redis
         self._timeline = timeline
-        self._metrics = metrics
-        self._clock = clock
         self._mail_goes_out = mail_goes_out
         self._pushes_go_out = pushes_go_out
         self._draining = draining
-        self._token = metrics_token
-
-    def pages(self, *, metrics: bool) -> list[Page]:
-        """The pages; without `/metrics` when it is served elsewhere."""
-        found: list[tuple[str, Callable[[Mapping[bytes, bytes]], Awaitable[PageReply]]]] = [
-            ("/health", self.health),
-            ("/livez", self.livez),
-            ("/readyz", self.readyz),
-        ]
-        if metrics:
-            found.append(("/metrics", self.metrics))
-        return [Page(path, handler) for path, handler in found]
-
-    async def health(self, _: Mapping[bytes, bytes]) -> PageReply:
-        """The process answers; nothing else is looked at."""
-        body = {"status": "healthy", "service": SERVICE, "timestamp": rfc3339(self._clock.now())}
-        return PageReply(msgspec.json.encode(body))
-
-    async def livez(self, _: Mapping[bytes, bytes]) -> PageReply:
-        """The event loop turns."""
-        return PageReply(b'{"status":"alive"}')
 
     async def readyz(self, _: Mapping[bytes, bytes]) -> PageReply:
         """200 while requests can be served: the relational store is the one thing that is required."""
@@ -107,22 +74,8 @@ class Health:
         }
         up = database.status == "up" and not self._draining()
         whole = all(each.status != "down" for each in dependencies.values())
-        body = {
-            "status": ("ready" if whole else "degraded") if up else "unavailable",
-            "service": SERVICE,
-            "timestamp": rfc3339(self._clock.now()),
-            "dependencies": dependencies,
-        }
-        return PageReply(msgspec.json.encode(body), status=200 if up else 503)
-
-    async def metrics(self, headers: Mapping[bytes, bytes]) -> PageReply:
-        """Prometheus text."""
-        if self._token:
-            given = headers.get(b"authorization", b"")
-            if not hmac.compare_digest(given, b"Bearer " + self._token.encode()):
-                raise ApiError(ErrorCode.UNAUTHORIZED, "The metrics token is needed.")
-        text = self._metrics.exposition()
-        return PageReply(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+        status = ("ready" if whole else "degraded") if up else "unavailable"
+        return self.readiness(status, dependencies)
 
     async def _probe(self, name: str, ping: Callable[[], Awaitable[float]] | None) -> Dependency:
         if ping is None:

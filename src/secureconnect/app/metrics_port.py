@@ -7,7 +7,7 @@ from typing import Any
 
 import uvicorn
 
-from secureconnect.app.health import Health
+from secureconnect.app.vitals import Vitals
 from secureconnect.kit.errors import ApiError
 
 __all__ = ["metrics_port"]
@@ -20,14 +20,14 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def metrics_port(address: str, health: Health) -> AsyncIterator[None]:
+async def metrics_port(address: str, vitals: Vitals) -> AsyncIterator[None]:
     """Serve `/metrics` on `host:port` meanwhile; nothing when `address` is empty."""
     if not address:
         yield
         return
     host, _, port = address.rpartition(":")
     config = uvicorn.Config(
-        _app(health),
+        _app(vitals),
         host=host.strip("[]"),
         port=int(port),
         lifespan="off",
@@ -46,12 +46,12 @@ async def metrics_port(address: str, health: Health) -> AsyncIterator[None]:
         await serving
 
 
-def _app(health: Health) -> Any:
+def _app(vitals: Vitals) -> Any:
     async def app(scope: dict[str, Any], _: Any, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         status, body, kind = 404, b"not found\n", b"text/plain"
         if scope["path"] == "/metrics":
             try:
-                reply = await health.metrics(dict(scope["headers"]))
+                reply = await vitals.metrics(dict(scope["headers"]))
                 status, body, kind = 200, reply.body, reply.content_type.encode()
             except ApiError as error:
                 status, body = error.code.status, error.message.encode()

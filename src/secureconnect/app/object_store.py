@@ -1,5 +1,7 @@
 """The object store that the settings name, and the routes that it needs of us."""
 
+from typing import cast
+
 from secureconnect.app.data_dir import DataDirectory
 from secureconnect.app.settings import Settings
 from secureconnect.edge.http.objects import object_routes
@@ -40,7 +42,9 @@ def open_blobs(
     return S3Blobs(bucket, clock, metrics)
 
 
-def objects_module(blobs: Blobs) -> Module:
+def objects_module(settings: Settings, blobs: Blobs) -> Module:
     """The bytes of objects, where it is us who serve them."""
-    streams = object_routes(blobs) if isinstance(blobs, LocalBlobs) else []
-    return Module(name="objects", role="storage", streams=streams)
+    local = settings.object_store.backend == "local"
+    return Module(
+        name="objects", role="storage", streams=object_routes(cast("LocalBlobs", blobs)) if local else []
+    )

@@ -64,7 +64,7 @@ from secureconnect.features.privacy.service import Operating
 from secureconnect.features.push.service import Deliverer
 from secureconnect.features.push.service.queueing import LoggedIn
 from secureconnect.features.search.service import Feeder
-from secureconnect.features.sessions.module import module as sessions_module
+from secureconnect.features.sessions.module import modules as sessions_modules
 from secureconnect.features.sessions.service import OneTime, Tickets
 from secureconnect.features.users.api import FactorOwners, Statuses
 from secureconnect.features.users.module import module as users_module
@@ -323,7 +323,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     modules = [
         audit_module(audit, cursors),
         mail_module(mail),
-        objects_module(stores.blobs),
+        objects_module(settings, stores.blobs),
         users_module(users),
         friends_module(
             database=database,
@@ -336,7 +336,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             pair_changed=[conversations.pair_changed],
             notices=teller,
         ),
-        sessions_module(sessions, tickets, keyring, access, memberships, calls.reading, cursors),
+        *sessions_modules(sessions, tickets, keyring, access, memberships, calls.reading, cursors),
         auth_module(accounts, login, lockout, flows.recovery, flows.addresses, factor_parts.logins, users),
         *factor_parts.modules,
         wire_conversations(

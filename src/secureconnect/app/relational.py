@@ -18,7 +18,7 @@ __all__ = ["MIGRATION_PATIENCE", "RelationalStore", "migrate", "open_relational"
 
 log = get_logger()
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 5.0
 #: A migration may rewrite a large table, and waits for another process that does.
 MIGRATION_PATIENCE = 3600.0
 

@@ -8,6 +8,7 @@ from secureconnect.edge.http.front import Page
 from secureconnect.edge.http.routing import Route
 from secureconnect.edge.http.streams import StreamRoute
 from secureconnect.edge.realtime.session.commands import Command
+from secureconnect.infra.outbox.base import Kind
 
 __all__ = ["Module", "Task"]
 
@@ -25,7 +26,9 @@ class Task(Struct, frozen=True):
 
 
 class Module(Struct, frozen=True, kw_only=True):
-    """One feature. `role` is the process that serves it when the product is split.
+    """One feature. `role` is the process that serves it when the product is split: its routes, pages and
+    sockets (`sockets` are paths), its tasks, and its kinds of jobs in the outbox (`jobs`). What `start`
+    begins is begun in every process.
 
     `bereaved` is called in one process after another one died: what that one left undone since the given time
     (ms) is to be done. It may be called twice for one death.
@@ -37,6 +40,8 @@ class Module(Struct, frozen=True, kw_only=True):
     streams: Sequence[StreamRoute] = ()
     pages: Sequence[Page] = ()
     commands: Sequence[Command] = ()
+    sockets: Sequence[str] = ()
+    jobs: Sequence[Kind] = ()
     tasks: Sequence[Task] = ()
     start: Callable[[], Awaitable[None]] | None = None
     stop: Callable[[], Awaitable[None]] | None = None

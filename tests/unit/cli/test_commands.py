@@ -1,10 +1,11 @@
 """Commands: what they print, where, and with which exit code."""
 
+import base64
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,7 +36,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Settings]]:
     """The settings that the server was started with."""
     started: list[Settings] = []
 
-    def serve(settings: Settings, read: Callable[[], Settings]) -> int:
+    def serve(settings: Settings, read: Callable[[], Settings], _: Sequence[str]) -> int:
         assert read() == settings
         started.append(settings)
         return 0
@@ -161,22 +162,25 @@ def test_serve_refuses_what_needs_shared_stores(
 ) -> None:
     assert main(["serve", *arguments]) == 2
     complaint = capsys.readouterr().err
-    for key in ("database.url", "redis.url", "object_store.backend", "this version"):
+    for key in ("database.url", "redis.url", "object_store.backend", "secrets.master_key"):
         assert key in complaint
     assert next(served) == []
 
 
-def test_serve_refuses_roles_even_with_all_stores_set(
-    monkeypatch: pytest.MonkeyPatch, served: Iterator[list[Settings]], capsys: Capture
+def test_a_role_is_served_on_its_own_port_with_all_stores_given(
+    monkeypatch: pytest.MonkeyPatch, served: Iterator[list[Settings]]
 ) -> None:
     monkeypatch.setenv("SECURECONNECT__DATABASE__URL", "postgresql://chat:Orange-Ladder-77@db/chat")
     monkeypatch.setenv("SECURECONNECT__REDIS__URL", "redis://:Green-Window-31@cache")
     monkeypatch.setenv("SECURECONNECT__OBJECT_STORE__BACKEND", "s3")
-    assert main(["serve", "auth"]) == 2
-    complaint = capsys.readouterr().err
-    assert "this version runs all roles in one process" in complaint
-    assert "Ladder" not in complaint
-    assert next(served) == []
+    monkeypatch.setenv("SECURECONNECT__OBJECT_STORE__ACCESS_KEY", "key")
+    monkeypatch.setenv("SECURECONNECT__OBJECT_STORE__SECRET_KEY", "Blue-Kettle-58-Moss")
+    monkeypatch.setenv("SECURECONNECT__SECRETS__MASTER_KEY", base64.b64encode(bytes(32)).decode())
+    assert main(["serve", "chat"]) == 0
+    [settings] = next(served)
+    assert (settings.server.host, settings.server.port) == ("0.0.0.0", 8082)
+    assert settings.server.public_url == "http://localhost:8080"
+    assert not settings.database.auto_migrate
 
 
 def test_unknown_roles_are_named(capsys: Capture) -> None:
@@ -203,7 +207,7 @@ def test_unknown_roles_are_named(capsys: Capture) -> None:
 def test_expected_ends_are_one_message_and_a_code(
     error: BaseException, code: int, complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def serve(_: Settings, __: Callable[[], Settings]) -> int:
+    def serve(*_: object) -> int:
         raise error
 
     monkeypatch.setitem(sys.modules, "secureconnect.app.server", SimpleNamespace(serve=serve))
@@ -217,7 +221,7 @@ def test_documents_go_to_stdout_or_a_file(
 ) -> None:
     rendered = '{"title":"…"}'.encode()
     module = SimpleNamespace(**{f"{name}_bytes": lambda: rendered})
-    monkeypatch.setitem(sys.modules, "secureconnect.app.describe", module)
+    monkeypatch.setitem(sys.modules, "secureconnect.app.blueprint", module)
     assert main([name]) == 0
     assert capfdbinary.readouterr().out == rendered
     assert main([name, "--out", "document.json"]) == 0

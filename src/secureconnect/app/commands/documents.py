@@ -21,13 +21,13 @@ def add(commands: Commands, everywhere: argparse.ArgumentParser) -> None:
 
 
 def _openapi(arguments: argparse.Namespace) -> int:
-    from secureconnect.app.describe import openapi_bytes
+    from secureconnect.app.blueprint import openapi_bytes
 
     return _write(arguments, openapi_bytes)
 
 
 def _asyncapi(arguments: argparse.Namespace) -> int:
-    from secureconnect.app.describe import asyncapi_bytes
+    from secureconnect.app.blueprint import asyncapi_bytes
 
     return _write(arguments, asyncapi_bytes)
 

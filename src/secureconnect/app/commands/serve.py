@@ -5,18 +5,20 @@ import argparse
 from secureconnect.app.commands.declare import Commands, command, read_settings
 from secureconnect.app.commands.refusals import refusals
 from secureconnect.app.failure import Failure
+from secureconnect.app.roles import GATEWAY, ROLES
 from secureconnect.app.settings import Settings
 
 __all__ = ["add"]
-
-ROLES = ("gateway", "auth", "chat", "video", "storage")
 
 
 def add(commands: Commands, everywhere: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser = command(commands, everywhere, "serve", "run the server until SIGTERM or Ctrl-C", _run)
     parser.add_argument(
-        "roles", nargs="*", metavar="ROLE", help="none: all roles, which is what this version can"
+        "roles",
+        nargs="*",
+        metavar="ROLE",
+        help=f"what to serve: {', '.join(ROLES)}; all in one process unless given",
     )
     # Kept as text: a wrong one is reported with all other problems of the settings.
     parser.add_argument("--host", help="address to listen on; 127.0.0.1 unless set")
@@ -34,7 +36,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
     settings = read()
 
+    if arguments.roles == [GATEWAY]:
+        from secureconnect.app.gateway import serve_gateway
+
+        return serve_gateway(settings, read)
+
     from secureconnect.app.server import serve
 
     with refusals():
-        return serve(settings, read)
+        return serve(settings, read, arguments.roles)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from secureconnect.app.roles import GATEWAY, ROLES
 from secureconnect.app.settings.media_checks import media_faults
 from secureconnect.app.settings.model import SQLITE, Settings
 from secureconnect.app.settings.production import production_faults
@@ -21,6 +22,7 @@ __all__ = ["Fault", "check"]
 MASTER_KEY_BYTES = 32
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
 _CENTRE = re.compile(r"[A-Za-z0-9_.-]{0,100}", re.ASCII)
+_ORIGIN = re.compile(r"https?://[^/?#@\s]+")
 
 
 class Fault(NamedTuple):
@@ -39,6 +41,7 @@ def check(settings: Settings, roles: Sequence[str] = ()) -> Iterator[Fault]:
     yield from _mail(settings)
     yield from _push(settings)
     yield from (Fault(*fault) for fault in media_faults(settings.turn, settings.sfu))
+    yield from _gateway(settings)
     yield from _stores(settings, roles)
     yield from _backup(settings)
     auth, development = settings.auth, not settings.production
@@ -178,29 +181,41 @@ def _timeline(settings: Settings) -> Iterator[Fault]:
         yield Fault(f"timeline.{missing}", "is needed too: username and password go together")
 
 
+def _gateway(settings: Settings) -> Iterator[Fault]:
+    for role in ROLES:
+        if role == GATEWAY:
+            continue
+        urls = settings.gateway.urls(role)
+        if not urls:
+            yield Fault(f"gateway.{role}_url", "must name one process at least")
+        for url in urls:
+            if not _ORIGIN.fullmatch(url):
+                yield Fault(f"gateway.{role}_url", f"{url!r} is not http(s)://host[:port]")
+
+
 def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
-    """Embedded stores serve one process, and this version knows no others
-    (docs/reference/operations.md §1).
-    """
+    """Embedded stores serve one process; the gateway needs none (docs/reference/operations.md §2)."""
     embedded_sql = settings.embedded_sql
+    if roles == [GATEWAY]:
+        return
     split = [f"`serve {' '.join(roles)}`"] if roles else []
     split += [f"{settings.server.workers} workers"] if settings.server.workers > 1 else []
-    if roles:
-        yield Fault(
-            "role", "this version runs all roles in one process: start `secureconnect serve` without a role"
-        )
     if settings.server.workers > 1:
         yield Fault("server.workers", "this version serves from one process: set it to 1")
+    if GATEWAY in roles and len(roles) > 1:
+        yield Fault("role", "the gateway is a process of its own: start it without other roles")
     if split:
         wish = " and ".join(split)
         if embedded_sql:
             yield Fault(
-                "database.url", f"SQLite serves one process; {wish} would need a PostgreSQL or CockroachDB"
+                "database.url", f"SQLite serves one process; {wish} needs a PostgreSQL or CockroachDB"
             )
         if not settings.redis.url:
-            yield Fault("redis.url", f"the bus in memory serves one process; {wish} would need a Redis")
+            yield Fault("redis.url", f"the bus in memory serves one process; {wish} needs a Redis")
         if settings.object_store.backend == "local":
-            yield Fault("object_store.backend", f"the local store serves one process; {wish} would need s3")
+            yield Fault("object_store.backend", f"the local store serves one process; {wish} needs s3")
+        if not settings.secrets.master_key:
+            yield Fault("secrets.master_key", f"all processes of {wish} need the same one: it must be given")
     yield from _database(settings)
     yield from _timeline(settings)
     if settings.redis.url:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from secureconnect.app.roles import GATEWAY, PORTS
 from secureconnect.app.settings.checks import check
 from secureconnect.app.settings.fields import Field, catalogue, parse, section_types, sentence
 from secureconnect.app.settings.model import Settings
@@ -143,8 +144,16 @@ class _Reader:
             where = f"{self._direct[name].where}, {self._by_file[name].where}"
             self._problems.append(Problem(name, where, f"give {name} or {name}_file, not both"))
         values = self._values
-        if "public_url" not in values["server"] and "port" in values["server"]:
+        # The other roles are reached through the gateway, under its address.
+        at_the_edge = not roles or GATEWAY in roles
+        if at_the_edge and "public_url" not in values["server"] and "port" in values["server"]:
             values["server"]["public_url"] = f"http://localhost:{values['server']['port']}"
+        if roles:
+            values["server"].setdefault("host", "0.0.0.0")  # noqa: S104 - a role is reached from other machines
+            values["server"].setdefault("port", PORTS.get(roles[0], PORTS[GATEWAY]))
+        if roles or values["server"].get("workers", 1) > 1:
+            # Several processes start at once, and old ones may still serve: `migrate` is a step of its own.
+            values["database"].setdefault("auto_migrate", False)
         settings = msgspec.convert(values, Settings)
         faulty = {problem.key for problem in self._problems}
         for fault in check(settings, roles):

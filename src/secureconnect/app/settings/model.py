@@ -7,6 +7,7 @@ import msgspec
 from secureconnect.app.settings.backup import BackupSettings
 from secureconnect.app.settings.bots import BotSettings
 from secureconnect.app.settings.calls import CallSettings
+from secureconnect.app.settings.gateway import GatewaySettings
 from secureconnect.app.settings.limits import RateLimitSettings
 from secureconnect.app.settings.mail import MailSettings
 from secureconnect.app.settings.media import SfuSettings, TurnSettings
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True):
     server: ServerSettings = ServerSettings()
     secrets: SecretSettings = SecretSettings()
     http: HttpSettings = HttpSettings()
+    gateway: GatewaySettings = GatewaySettings()
     resilience: ResilienceSettings = ResilienceSettings()
     database: DatabaseSettings = DatabaseSettings()
     timeline: TimelineSettings = TimelineSettings()

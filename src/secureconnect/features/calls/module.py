@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from secureconnect.edge.module import Module
+from secureconnect.edge.realtime.signaling.gate import SIGNALING_PATH
 from secureconnect.features.calls.http import routes
 from secureconnect.features.calls.rules import CallLimits
 from secureconnect.features.calls.service import (
@@ -37,6 +38,7 @@ def module(
     return Module(
         name="calls",
         role="video",
+        sockets=[SIGNALING_PATH],
         routes=routes(initiating, answering, reading, recordings, admissions, news),
         commands=chat_commands(answering),
         tasks=tasks(reaper, every=limits.reaper_interval),

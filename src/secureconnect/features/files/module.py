@@ -37,6 +37,7 @@ def modules(
             role="storage",
             routes=storage_routes(cases, cursors),
             tasks=work,
+            jobs=["thumbnail", "delete_objects"],
             stop=images.close,
         ),
         Module(name="attached_files", role="chat", routes=conversation_routes(cases, cursors)),

@@ -20,5 +20,6 @@ def module(deletion: Deletion, erasure: Erasure, exports: ExportService) -> Modu
         role="auth",
         routes=routes(deletion, exports),
         tasks=tasks(erasure, exports),
+        jobs=["export", "erase"],
         start=start,
     )

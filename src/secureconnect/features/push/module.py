@@ -27,6 +27,7 @@ def module(
         routes=routes(devices, queue, receipts, Paging(cursors), public_key=public_key),
         commands=commands(receipts),
         tasks=tasks(devices, receipts),
+        jobs=["push"],
         start=deliverer.start,
         stop=deliverer.stop,
     )

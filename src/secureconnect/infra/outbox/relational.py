@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -162,13 +162,14 @@ class RelationalOutbox:
                 failed[standing.kind] = standing.jobs
         return [Queue(kind, pending[kind], ages[kind], failed[kind]) for kind in KINDS]
 
-    async def start(self) -> None:
-        """Run jobs from now on."""
+    async def start(self, kinds: Collection[Kind] = KINDS) -> None:
+        """Run jobs of these kinds from now on; other processes run the others."""
         if self._alone:
             now = self._clock.now()
             await self._database.write(lambda tx: tables.release_all(tx, now))
-        for lane in self._lanes.values():
-            lane.start()
+        for kind, lane in self._lanes.items():
+            if kind in kinds:
+                lane.start()
         self._counting = asyncio.create_task(self._count(), name="outbox counts")
 
     async def stop(self) -> None:

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from secureconnect.infra.telemetry.call_metrics import CallMetrics
 from secureconnect.infra.telemetry.file_metrics import FileMetrics
+from secureconnect.infra.telemetry.gateway_metrics import GatewayMetrics
 from secureconnect.infra.telemetry.media_metrics import MediaMetrics
 from secureconnect.infra.telemetry.operation_metrics import OperationMetrics
 from secureconnect.infra.telemetry.redis_metrics import RedisMetrics
@@ -152,6 +153,7 @@ class Metrics:
         self.files = FileMetrics(registry)
         #: What is asked of Cassandra.
         self.timeline = TimelineStoreMetrics(registry)
+        self.gateway = GatewayMetrics(registry)
         #: What is asked of the servers that carry media.
         self.media = MediaMetrics(registry)
         gauge("build_info", "Version of the running program.", "version").labels(version).set(1)

@@ -1,8 +1,6 @@
 """Who may open a signaling socket (docs/reference/realtime.md §1, §10), and the gate of all sockets."""
 
-from collections.abc import Mapping
-
-from secureconnect.edge.realtime.base import Admission, Gate, Receiver, Refusal, Socket, UpgradeRequest
+from secureconnect.edge.realtime.base import Admission, Receiver, Refusal, Socket, UpgradeRequest
 from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.edge.realtime.entrance import Entrance, Visitor, one_id
 from secureconnect.edge.realtime.places import Place, soon
@@ -10,7 +8,7 @@ from secureconnect.edge.realtime.signaling.host import SignalHost
 from secureconnect.edge.realtime.signaling.session import SignalSession
 from secureconnect.kit.errors import ApiError, ErrorCode
 
-__all__ = ["SIGNALING_PATH", "Gates", "SignalGate"]
+__all__ = ["SIGNALING_PATH", "SignalGate"]
 
 SIGNALING_PATH = "/v1/ws/signaling"
 
@@ -72,21 +70,3 @@ class SignalGate:
     def _check_draining(self) -> None:
         if self._host.rooms.draining:
             raise ApiError(ErrorCode.SHUTTING_DOWN, retry_after=soon())
-
-
-class Gates:
-    """The Gate of all sockets of a process: by path, the first one for paths that none has."""
-
-    def __init__(self, gates: Mapping[str, Gate]) -> None:
-        self._gates = gates
-
-    async def admit(self, request: UpgradeRequest) -> Admission:
-        """See `Gate`."""
-        return await self._of(request).admit(request)
-
-    def refuse(self, request: UpgradeRequest, error: ApiError) -> Refusal:
-        """See `Gate`."""
-        return self._of(request).refuse(request, error)
-
-    def _of(self, request: UpgradeRequest) -> Gate:
-        return self._gates.get(request.path) or next(iter(self._gates.values()))
