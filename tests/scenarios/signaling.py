@@ -9,7 +9,7 @@ import websockets
 from tests.scenarios.published import published
 from tests.scenarios.steps import Answer, Chat, Person
 
-__all__ = ["Signal", "call", "initiate", "join", "leave", "shown", "signal"]
+__all__ = ["Signal", "call", "initiate", "join", "leave", "shown", "signal", "state"]
 
 Signal = Chat
 

@@ -10,6 +10,7 @@ from secureconnect.client import ConversationState, Event, LocalState
 from secureconnect.client.models import Conversation, Message, Participant
 from secureconnect.kit.events import KINDS
 from tests.scenarios.conftest import Register
+from tests.scenarios.signaling import call, join
 from tests.scenarios.steps import Chat, Person, group, send, ws
 
 
@@ -129,6 +130,23 @@ async def close(cast: Cast) -> None:
     (await cast.a.delete(f"/v1/polls/{(await vote(cast))['poll_id']}")).ok()
 
 
+async def ring(cast: Cast) -> str:
+    return await call(cast.a, cast.g, [cast.b, cast.c])
+
+
+async def hang_up(cast: Cast) -> None:
+    call_id = await ring(cast)
+    (await join(cast.c, call_id)).ok()
+    (await cast.a.post(f"/v1/calls/{call_id}/end")).ok()
+
+
+async def record(cast: Cast) -> None:
+    (await cast.a.put(f"/v1/conversations/{cast.g}/settings", {"recording_enabled": True})).ok()
+    call_id = await ring(cast)
+    for action in ("start", "stop"):
+        (await cast.a.post(f"/v1/calls/{call_id}/recording/{action}")).ok()
+
+
 async def nothing(cast: Cast) -> None:
     """The group itself was the event."""
 
@@ -145,6 +163,10 @@ ACTS: dict[str, Act] = {
     "poll_created": ask,
     "poll_voted": vote,
     "poll_closed": close,
+    "call_started": ring,
+    "call_ended": hang_up,
+    "call_recording_started": record,
+    "call_recording_stopped": record,
     "member_added": add,
     "member_removed": remove,
     "member_role_changed": promote,

@@ -162,9 +162,13 @@ def routes(
             bound = body.call_id
             if bound is None:
                 raise invalid("call_id", "needed for a signaling socket")
+            if body.conversation_id is not None:
+                raise invalid("conversation_id", "only for a chat socket")
             if call.caller.kind == "bot":
                 raise ApiError(ErrorCode.INSUFFICIENT_SCOPE, "Calls are for people.")
             await calls.require(user_id, bound)
+        elif body.call_id is not None:
+            raise invalid("call_id", "only for a signaling socket")
         elif bound is not None:
             await memberships.require(user_id, bound)
         return Reply(Ticket(await tickets.issue(call.caller, bound, body.purpose), TICKET_SECONDS), 201)

@@ -220,6 +220,7 @@ def call_routes(
             row="calls",
             query=CallsQuery,
             returns={200: CallsPage},
+            errors=invited_only,
         ),
         Route(
             method="GET",

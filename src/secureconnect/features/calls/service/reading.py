@@ -107,12 +107,14 @@ class CallReadService:
         cursor: str | None,
         limit: int,
     ) -> CallsPage:
-        """The caller's own calls.
+        """The caller's own calls; with `conversation_id` those of a conversation that it is in.
 
         Raises:
-            ApiError: `VALIDATION_ERROR`.
+            ApiError: `VALIDATION_ERROR`, `NOT_FOUND`, `FORBIDDEN`.
         """
         user_id = caller.user_id
+        if conversation_id is not None:
+            await self._conversations.member(conversation_id, user_id)
         scope = ("calls", user_id, conversation_id or "", status or "", direction or "")
         before: str | None = None
         if cursor is not None:
