@@ -1,8 +1,8 @@
 """How every route is called rightly, and what strangers try on it; one file per area.
 
-A file gives `CASES` (operation → its right call). It may give `OPEN` (operations that answer strangers, with
-the status), `REFUSED` (operations that cannot succeed without a set-up of their own, with the status) and `ids`
-(ids of A's that strangers name, by the name of the field or parameter).
+A file gives `CASES` (operation → its right call). It may give `OPEN` (operations that answer strangers,
+with the status), `REFUSED` (operations that cannot succeed without a set-up of their own, with the status)
+and `ids` (ids of A's that strangers name, by the name of the field or parameter).
 """
 
 import importlib
