@@ -57,11 +57,13 @@ class Talk:
 
 
 async def _run(tmp_path: Path, work: Any) -> None:
-    async with running(tmp_path / "data", calls=_SETTINGS) as server:
-        async with contextlib.AsyncExitStack() as before:
-            talk = await Talk.begin(server, before)
-            await talk.crash()
-            await work(talk)
+    async with (
+        running(tmp_path / "data", calls=_SETTINGS) as server,
+        contextlib.AsyncExitStack() as before,
+    ):
+        talk = await Talk.begin(server, before)
+        await talk.crash()
+        await work(talk)
 
 
 async def test_all_come_back(tmp_path: Path) -> None:
