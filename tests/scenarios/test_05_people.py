@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.scenarios.conftest import Register
+from tests.scenarios.signaling import initiate
 from tests.scenarios.steps import NIL, Answer, Person, direct, events, group, request, send, ws
 
 
@@ -188,6 +189,8 @@ async def test_u9_a_block_ends_contact_and_is_not_disclosed(reg: Register) -> No
     refused_quietly(await ask(a, b))
     refused_quietly(await send(b, d, "hello?"))
     refused_quietly(await send(a, d, "no"))
+    refused_quietly(await initiate(b, d, [a]))
+    refused_quietly(await initiate(a, d, [b]))
     members = {"type": "group", "title": "G", "participant_ids": [b.user_id, a.user_id]}
     refused_quietly(await b.post("/v1/conversations", members))
     # What was said stays readable for both, and the direct chat is still found.

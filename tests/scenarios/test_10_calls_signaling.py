@@ -305,7 +305,9 @@ async def test_z3_frames(reg: Register) -> None:
     right = st.sets(st.sampled_from(sorted(known)), max_size=6).map(
         lambda n: {name: known[name] for name in n}
     )
-    wrong = st.dictionaries(st.sampled_from(_FIELDS), JSON, max_size=3) | st.just({})
+    wrong: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+        st.sampled_from(_FIELDS), JSON, max_size=3
+    ) | st.just({})
     command = st.builds(lambda t, r, w: {**r, **w, "type": t}, st.sampled_from(_COMMANDS), right, wrong)
 
     async def say(sent: list[Any]) -> None:

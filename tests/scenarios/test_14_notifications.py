@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.patience import eventually
+from tests.scenarios.signaling import call
 from tests.scenarios.steps import NIL, Person, group, send, ws
 
 
@@ -65,7 +66,8 @@ async def test_n1_messages_fold_into_one_entry(reg: Register) -> None:
 
 
 async def test_n2_one_entry_of_each_type(reg: Register) -> None:
-    """A friend request, a mention, a new group, a role, a reaction, an ended poll, encryption."""
+    """A friend request, a mention, a new group, a role, a reaction, an ended poll, encryption, a missed
+    call."""
     a, b = await reg("a", "b")
     async with ws(b) as chat:
         (await a.post(f"/v1/users/{b.user_id}/friend")).ok(201)
@@ -87,6 +89,17 @@ async def test_n2_one_entry_of_each_type(reg: Register) -> None:
     (await a.put(f"/v1/conversations/{g}/settings", {"is_e2ee_enabled": True})).ok()
     assert (await entries(b, "conversation", 3))[0]["title"] == "Encryption changed"
     (await a.put(f"/v1/conversations/{g}/settings", {"is_e2ee_enabled": False})).ok()
+
+    call_id = await call(a, g, [b])
+    (await a.post(f"/v1/calls/{call_id}/end")).ok()
+    (missed,) = await entries(b, "call")
+    assert (missed["title"], missed["body"]) == ("Missed call", "User a called")
+    assert missed["data"] == {
+        "call_id": call_id,
+        "conversation_id": g,
+        "caller_id": a.user_id,
+        "call_type": "audio",
+    }
 
     message = (await send(b, g, "mine")).ok(201)["message_id"]
     for person, emoji in ((a, "👍"), (a, "🎉"), (b, "👍")):

@@ -15,6 +15,7 @@ from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.logs import log_lines
 from tests.scenarios.pushes import delivery, device, entry, lines, pushed, register_device
 from tests.scenarios.server import Server
+from tests.scenarios.signaling import call
 from tests.scenarios.steps import NIL, Person, direct, group, send, ws
 
 TOKENS = "/v1/push/tokens"
@@ -171,7 +172,7 @@ async def test_n5_web_push_is_tried_again_delivered_once_and_ends(
 
 
 async def test_n6_nobody_is_pushed_what_they_see(server: Server, reg: Register) -> None:
-    """Online on a socket: no push of messages, but of a friend request; away again: pushed."""
+    """Online on a socket: no push of messages, but of a friend request and a call; away again: pushed."""
     a, b = await reg("a", "b")
     d = (await direct(a, b))["conversation_id"]
     await register_device(b)
@@ -180,6 +181,14 @@ async def test_n6_nobody_is_pushed_what_they_see(server: Server, reg: Register) 
         assert (await told_of(b, sent))["is_pushed"] is False
         (await a.post(f"/v1/users/{b.user_id}/friend")).ok(201)
         await pushed(server, b, kind="friend_request", body="User a wants to be your friend")
+        call_id = await call(a, d, [b])
+        (ring,) = await pushed(server, b, kind="call")
+        assert (ring["data"]["call_id"], ring["data"]["event"], ring["urgent"]) == (call_id, "ringing", True)
+        (await a.post(f"/v1/calls/{call_id}/end")).ok()
+        hushed = (await pushed(server, b, 2, kind="call"))[-1]
+        assert (hushed["data"]["call_id"], hushed["data"]["event"]) == (call_id, "cancelled")
+        (missed,) = await pushed(server, b, kind="missed_call")
+        assert missed["body"] == "User a called"
         await chat.command("presence_set", status="away")
         sent = (await send(a, d, "two")).ok(201)
         assert (await told_of(b, sent))["is_pushed"] is True
@@ -188,7 +197,8 @@ async def test_n6_nobody_is_pushed_what_they_see(server: Server, reg: Register) 
 
 
 async def test_n7_quiet_hours(server: Server, reg: Register) -> None:
-    """A message is held back, a security notice is not; without quiet hours the next message goes out."""
+    """A message is held back, a security notice and a call are not; without quiet hours the next message goes
+    out. Who wants no calls, or muted the conversation, is not rung."""
     a, b = await reg("a", "b")
     d = (await direct(a, b))["conversation_id"]
     await register_device(b)
@@ -201,6 +211,17 @@ async def test_n7_quiet_hours(server: Server, reg: Register) -> None:
     (await b.post("/v1/users/me/password", body)).ok()
     (security,) = await pushed(server, b, kind="security")
     assert security["urgent"] is True
+    call_id = await call(a, d, [b])
+    (ring,) = await pushed(server, b, kind="call")
+    assert ring["data"]["call_id"] == call_id
+    (await a.post(f"/v1/calls/{call_id}/end")).ok()
+    await pushed(server, b, 2, kind="call")
+    (await b.patch("/v1/notifications/preferences", {"call_enabled": False})).ok()
+    (await a.post(f"/v1/calls/{await call(a, d, [b])}/end")).ok()
+    (await b.patch("/v1/notifications/preferences", {"call_enabled": True})).ok()
+    (await b.post(f"/v1/conversations/{d}/mute", {})).ok()
+    (await a.post(f"/v1/calls/{await call(a, d, [b])}/end")).ok()
+    (await b.post(f"/v1/conversations/{d}/unmute")).ok()
     (await b.patch("/v1/notifications/preferences", {"quiet_hours": None})).ok()
     sent = (await send(a, d, "hello")).ok(201)
     (message,) = await pushed(server, b, kind="message")

@@ -14,6 +14,7 @@ from tests.scenarios.conftest import Register
 from tests.scenarios.logs import check_log, log_lines
 from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server
+from tests.scenarios.signaling import call, initiate, join, signal
 from tests.scenarios.steps import Person, group, request, send, ws
 
 TOKEN = "metrics-token-for-scrapes"
@@ -113,7 +114,7 @@ async def test_o1_all_names_from_the_start(observed: Server, at_start: list[Scra
 
 
 async def test_o2_what_happens_is_counted_once(observed: Server, reg: Register) -> None:
-    """One login, one failure, one message, one query: the differences."""
+    """One login, one failure, one message, one call, one query: the differences."""
     a, b = await reg("a", "b", url=observed.url)
     conversation_id = (await group(a, [b]))["conversation_id"]
     before = await scrape(observed)
@@ -122,6 +123,10 @@ async def test_o2_what_happens_is_counted_once(observed: Server, reg: Register) 
     (await request(a.url, "POST", "/v1/auth/login", body)).is_error(401, "INVALID_CREDENTIALS")
     (await send(a, conversation_id, "hello")).ok(201)
     (await a.get(f"/v1/conversations/{conversation_id}")).ok()
+    call_id = await call(a, conversation_id, [b])
+    (await join(b, call_id)).ok()
+    (await a.post(f"/v1/calls/{call_id}/end")).ok()
+    (await initiate(a, conversation_id, [b], topology="sfu")).is_error(403, "FEATURE_DISABLED")
     unreadable = await a.get("/v1/users/me", headers={"x-large": "x" * 20_000})
     unreadable.is_error(431, "HEADERS_TOO_LARGE")
     after = await scrape(observed)
@@ -136,6 +141,9 @@ async def test_o2_what_happens_is_counted_once(observed: Server, reg: Register) 
     )
     assert grew("messages_total") == grew("messages_total", type="text") == 1
     assert grew("timeline_events_total", kind="message_created") == 1
+    assert grew("calls_total") == grew("calls_total", type="audio", status="ended") == 1
+    assert grew("calls_started_total", type="audio", topology="mesh") == 1
+    assert grew("calls_duration_seconds_count") == 1
     assert grew("db_query_duration_seconds_count") > 0
     assert grew("db_query_duration_seconds_count", operation="select", table="conversations") >= 1
     assert grew("http_requests_total", method="POST", endpoint="/v1/messages", status="201") == 1
@@ -198,6 +206,15 @@ async def test_o4_gauges_return_to_zero(observed: Server, reg: Register) -> None
 
     async def count() -> float:
         return total(await scrape(observed), "websocket_connections_active", kind="chat")
+
+    g = (await group(a, [b]))["conversation_id"]
+    call_id = await call(a, g, [b])
+    async with signal(a, call_id), signal(b, call_id) as theirs:
+        now = await scrape(observed)
+        assert total(now, "websocket_connections_active", kind="signaling") == 2
+        assert (total(now, "video_rooms_active"), total(now, "calls_active")) == (1, 1)
+        theirs.connection.transport.abort()
+        (await a.post(f"/v1/calls/{call_id}/end")).ok()
 
     async with ws(a) as polite, ws(a), ws(b) as abrupt:
         assert await count() == 3

@@ -119,13 +119,13 @@ class Life(RuleBasedStateMachine):
     @rule()
     def what_is_over_stays(self) -> None:
         over = self.talk
-        for change in (
-            lambda talk: rules.ring_out(talk, self.now + 10**9),
-            lambda talk: rules.finish(talk, "failed", "sfu_failed", self.now),
-            lambda talk: rules.leave(talk, "a", self.now, "connection_lost"),
-            lambda talk: rules.withdraw(talk, "b", self.now),
+        for after in (
+            rules.ring_out(over, self.now + 10**9),
+            rules.finish(over, "failed", "sfu_failed", self.now),
+            rules.leave(over, "a", self.now, "connection_lost"),
+            rules.withdraw(over, "b", self.now),
         ):
-            assert change(over) == over
+            assert after == over
 
     @invariant()
     def never_more_than_fit(self) -> None:
