@@ -10,6 +10,7 @@ from secureconnect.app.product import Product
 from secureconnect.app.roles import EVERYTHING
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
+from secureconnect.app.watch import Watch
 from secureconnect.edge.http.admission import Admission
 from secureconnect.edge.http.answers import Answers
 from secureconnect.edge.http.client_address import ClientAddress
@@ -59,6 +60,7 @@ class Edges(Struct):
     tasks: list[Task]
     jobs: list[Kind]
     state: "Drain"
+    watch: Watch
 
 
 class Drain(Struct):
@@ -209,6 +211,7 @@ def build_edges(
         lambda: rooms.sockets,
         lambda: len(product.hub.interest.users),
     )
+    watch = Watch(health.readyz, settings, stores.metrics.operations, stores.clock.monotonic)
     tasks = [task for module in owned for task in module.tasks]
     if _KEEPER in roles:
         tasks.append(Task("idempotency_retention", 3600, idempotency.purge))
@@ -216,7 +219,7 @@ def build_edges(
     jobs = [kind for module in owned for kind in module.jobs]
     sockets = {path for module in owned for path in module.sockets}
     gate = Gates({path: gate for path, gate in gates.items() if path in sockets}, render)
-    return Edges(http, answers, cors, gate, places, heartbeat, health, tasks, jobs, drain)
+    return Edges(http, answers, cors, gate, places, heartbeat, health, tasks, jobs, drain, watch)
 
 
 def new_heartbeat(settings: Settings, clock: Clock) -> Heartbeat:

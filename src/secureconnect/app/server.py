@@ -201,6 +201,7 @@ async def working(product: Product, edges: Edges, stores: Stores) -> AsyncIterat
     loops = [
         asyncio.create_task(product.timers.run(), name="timers"),
         asyncio.create_task(watch_loop(stores.metrics), name="loop lag"),
+        asyncio.create_task(edges.watch.run(), name="watch"),
     ]
     try:
         yield

@@ -159,6 +159,9 @@ class Counts:
     def refresh_reused(self) -> None:
         self.of["reused"] += 1
 
+    def sessions_active(self, count: int) -> None:
+        pass
+
     def revoked(self, reason: str, count: int) -> None:
         self.of[f"revoked {reason}"] += count
 

@@ -15,5 +15,6 @@ def tasks(service: SessionService, keyring: KeyRing) -> list[Task]:
 
     return [
         Task("signing_keys", 60, rotate, everywhere=True),
+        Task("session_count", 60, service.count),
         Task("session_retention", 3600, service.purge),
     ]

@@ -327,6 +327,9 @@ class Metrics:
     def refresh_reused(self) -> None:
         self._reuse.inc()
 
+    def sessions_active(self, count: int) -> None:
+        self.operations.sessions(count)
+
     def revoked(self, reason: str, count: int) -> None:
         self._revocations.labels(reason).inc(count)
 

@@ -1,4 +1,4 @@
-"""Metrics of overload and backups (docs/reference/metrics.md)."""
+"""Metrics of the process as operators see it: readiness, bounds, overload, backups."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,23 @@ __all__ = ["OperationMetrics"]
 
 
 class OperationMetrics:
-    """What was refused, and when the last backup was made; registered with the other metrics."""
+    """Registered with the other metrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(name, text, registry=registry)
+
+        self._ready = gauge("service_ready", "1 while the process can serve, as `/readyz` says.")
+        self._disk = gauge("data_dir_size_bytes", "Size of the file system where the data lives.")
+        self._memory = gauge("process_memory_limit_bytes", "Memory that the process may have.")
+        self._sockets = gauge("websocket_connections_max", "Sockets that the process may have open.")
+        self._sessions = gauge("auth_sessions_active", "Sessions that are neither ended nor expired.")
+        self._certificate = Gauge(
+            "tls_certificate_expiry_timestamp_seconds",
+            "When the certificate ends; there with `server.tls_cert_file`.",
+            ("file",),
+            registry=registry,
+        )
         self._shed = Counter(
             "http_requests_shed", "Requests refused because too much was asked.", registry=registry
         )
@@ -24,6 +38,22 @@ class OperationMetrics:
 
     def shed(self) -> None:
         self._shed.inc()
+
+    def ready(self, *, now: bool) -> None:
+        self._ready.set(1 if now else 0)
+
+    def bounds(self, *, disk: int, memory: int, sockets: int) -> None:
+        """What the machine and the settings allow."""
+        self._disk.set(disk)
+        self._memory.set(memory)
+        self._sockets.set(sockets)
+
+    def certificate(self, ends: float) -> None:
+        """When the certificate that is served ends, in seconds since the epoch."""
+        self._certificate.labels("server").set(ends)
+
+    def sessions(self, active: int) -> None:
+        self._sessions.set(active)
 
     def watch_backups(self, last: Callable[[], float]) -> None:
         """Compute the time of the last verified backup; without a schedule there is no such series."""

@@ -42,6 +42,9 @@ class SessionMetrics(Protocol):
     def refresh_reused(self) -> None:
         """A rotated refresh token was used again."""
 
+    def sessions_active(self, count: int) -> None:
+        """How many sessions are live in all."""
+
     def revoked(self, reason: str, count: int) -> None:
         """Sessions ended."""
 
@@ -251,6 +254,12 @@ class SessionService:
             return kid, until
 
         return await self._database.write(work)
+
+    async def count(self) -> int:
+        """Count the live ones, for the gauge; changes nothing, and says so."""
+        now = self._clock.now()
+        self._metrics.sessions_active(await self._database.read(lambda conn: store.count_live(conn, now)))
+        return 0
 
     async def purge(self) -> int:
         """Forget what expired 30 days ago, one-time tokens after 24 hours; returns how many rows."""

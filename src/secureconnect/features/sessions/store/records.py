@@ -21,6 +21,7 @@ __all__ = [
     "add_refresh_token",
     "add_session",
     "any_session",
+    "count_live",
     "hash_token",
     "known_address",
     "known_device",
@@ -65,6 +66,14 @@ def hash_token(token: str) -> bytes:
 def add_session(tx: WriteTx, values: dict[str, Any]) -> None:
     """Store a new session."""
     tx.conn.execute(insert(sessions).values(values))
+
+
+def count_live(conn: Connection, now: int) -> int:
+    """How many sessions of anybody are live."""
+    query = select(func.count()).select_from(sessions)
+    return int(
+        conn.execute(query.where(sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)).scalar_one()
+    )
 
 
 def live_ids(conn: Connection, user_id: str, now: int) -> list[str]:
