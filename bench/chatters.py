@@ -1,7 +1,7 @@
 """Logged-in chat sockets that cost little.
 
-`python -m bench.chatters PORT FILE` opens one socket per `token conversation_id` line of FILE, says `hello`
-on each, prints `ready` and then obeys lines on its standard input, each answered by one line of JSON:
+`python -m bench.chatters PORT FILE` opens one socket per `token conversation_id [port]` line of FILE, says
+`hello` on each, prints `ready` and then obeys lines on its standard input, each answered by one line of JSON:
 
     burst SENDERS ROUNDS    the first SENDERS send at once; a round ends when every socket has every event
     each SENDS              every socket sends, waits for its acknowledgement, and goes on
@@ -204,10 +204,14 @@ class Crowd:
         return {"seconds": times}
 
 
+def _chatter(usual: int, token: str, conversation_id: str, port: str | None = None) -> Chatter:
+    return Chatter(int(port) if port else usual, token, conversation_id)
+
+
 def main() -> None:
     raise_file_limit()
     port, lines = int(sys.argv[1]), Path(sys.argv[2]).read_text().splitlines()
-    crowd = Crowd([Chatter(port, *line.split()) for line in lines])
+    crowd = Crowd([_chatter(port, *line.split()) for line in lines])
     print("ready", flush=True)
     for line in sys.stdin:
         name, *arguments = line.split()
