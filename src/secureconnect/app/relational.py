@@ -65,6 +65,7 @@ def open_relational(
         pool_max=given.pool_max,
         acquire_timeout=given.acquire_timeout,
         statement_timeout=timeout,
+        pool_guard=given.pool_guard,
         metrics=metrics,
     )
 

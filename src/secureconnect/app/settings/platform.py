@@ -100,6 +100,10 @@ class DatabaseSettings(Section, frozen=True):
     ] = ""
     pool_min: Annotated[int, about("connections to a server that are kept", ge=0, le=1000)] = 5
     pool_max: Annotated[int, about("connections to a server at most", ge=1, le=1000)] = 25
+    pool_guard: Annotated[
+        float,
+        about("part of `pool_max` above which requests that can wait are refused", gt=0, le=1),
+    ] = 0.8
     acquire_timeout: Annotated[
         float, about("longest wait for a connection or a turn", unit="s", gt=0, le=60)
     ] = 5

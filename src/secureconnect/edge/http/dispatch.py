@@ -26,6 +26,7 @@ from secureconnect.edge.http.routing import (
 from secureconnect.edge.http.streams import Body, Intake, StreamRoute, StreamRouter
 from secureconnect.edge.limits import RateLimiter, exceeded
 from secureconnect.edge.validation import decode, decode_query, parse_object
+from secureconnect.infra.database.pressure import defer
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
 from secureconnect.kit.ids import normalise_uuid
 from secureconnect.kit.principal import Principal
@@ -79,6 +80,8 @@ class HttpEdge(Front):
         route, values = self._route(exchange)
         if route is None:
             return PageReply(self._answers.success(exchange, {}))
+        if not route.critical:
+            defer()
         self._running.enter()
         try:
             async with asyncio.timeout(self._timeout):

@@ -102,6 +102,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         returns: status → Struct of `data`, or a union of the Structs that it may be.
         errors: codes beyond those every route can give.
         raw: takes a body of any media type, as bytes.
+        critical: served as long as there is a connection to the database; others are refused while nearly
+            all of them are in use (docs/reference/operations.md §9).
         replayable: whether `Idempotency-Key` applies (docs/reference/conventions.md §3.6).
         summary: one line for the reference.
     """
@@ -122,6 +124,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[ErrorCode, ...] = ()
     raw: bool = False
     replayable: bool = True
+    critical: bool = False
 
 
 def limit_key(route: Route, values: tuple[str, ...], client_ip: str) -> str:

@@ -50,7 +50,7 @@ class ServerMetrics(DatabaseMetrics, Protocol):
     def retried(self) -> None:
         """A unit of work runs again because somebody else was in its way."""
 
-    def shed(self) -> None:
+    def pool_shed(self) -> None:
         """A request was refused because too many connections are in use."""
 
     def breaker(self, dependency: str, state: int) -> None:

@@ -22,7 +22,9 @@ from secureconnect.infra.database.postgres_pool import Pool
 from secureconnect.infra.database.postgres_turns import Turns
 from secureconnect.infra.database.postgres_url import ServerUrl
 from secureconnect.infra.database.postgres_watch import Watch
+from secureconnect.infra.database.pressure import asking
 from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.kit.errors import ApiError, ErrorCode
 
 __all__ = ["PostgresDatabase"]
 
@@ -92,6 +94,8 @@ class PostgresDatabase:
         pool_min, pool_max: connections that are kept, and at most.
         acquire_timeout: seconds that a unit of work may wait for a connection, a new one included.
         statement_timeout: seconds that one unit of work may run.
+        pool_guard: the part of `pool_max` above which requests that can wait are refused
+            (docs/reference/operations.md §9).
         metrics: told about statements, commits, retries and waiting times.
     """
 
@@ -103,9 +107,11 @@ class PostgresDatabase:
         pool_max: int = 25,
         acquire_timeout: float = 5.0,
         statement_timeout: float = 10.0,
+        pool_guard: float = 0.8,
         metrics: ServerMetrics | None = None,
     ) -> None:
         self._url = url
+        self._guard = pool_guard * pool_max
         self._metrics = metrics
         self._modes = _Modes(cockroach=url.cockroach)
         self._unit_timeout = statement_timeout + _GRACE
@@ -136,12 +142,15 @@ class PostgresDatabase:
         return self._url.cockroach
 
     def read(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
+        self._take_in()
         return _apart(self._read(query))
 
     def lookup(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
+        self._take_in()
         return _apart(self._read(query))
 
     def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> Coroutine[Any, Any, T]:  # noqa: ARG002
+        self._take_in()
         return _apart(self._write(work, self._modes.write))
 
     def write_locked(self, work: Callable[[ServerTx], T]) -> Coroutine[Any, Any, T]:
@@ -168,6 +177,19 @@ class PostgresDatabase:
         await self._watch.close()
         await self._pool.close(_CLOSING)
         await self._opener.close()
+
+    def _take_in(self) -> None:
+        """Refuse a request that can wait when it would take one of the last connections."""
+        request = asking()
+        if request is None or request.admitted:
+            return
+        if self._pool.wanted + 1 > self._guard:
+            if self._metrics is not None:
+                self._metrics.pool_shed()
+            raise ApiError(
+                ErrorCode.DB_POOL_EXHAUSTED, "Too many requests use the database just now.", retry_after=1
+            )
+        request.admitted = True
 
     async def _probe(self) -> None:
         """A new connection, since one that is kept may wait for a server that is gone."""

@@ -81,6 +81,8 @@ class Opener:
             **({} if url.cockroach else _POSTGRES),
         }
         self._timeout = connect_timeout
+        # What a task has of a connection that is not ready yet, to end it when it never will be.
+        self._opening: dict[asyncio.Task[Any] | None, Any] = {}
         self._engine = self._make_engine(metrics)
 
     async def open(self) -> "Link":
@@ -89,8 +91,16 @@ class Opener:
         Raises:
             OSError, TimeoutError, asyncpg.PostgresError: the server cannot be reached or refuses.
         """
-        async with asyncio.timeout(self._timeout):
-            connection = await self._engine.connect()
+        task = asyncio.current_task()
+        try:
+            async with asyncio.timeout(self._timeout):
+                connection = await self._engine.connect()
+        except BaseException:
+            if (half_open := self._opening.get(task)) is not None:
+                half_open.terminate()
+            raise
+        finally:
+            self._opening.pop(task, None)
         return Link(connection)
 
     async def close(self) -> None:
@@ -105,6 +115,7 @@ class Opener:
             max_cached_statement_lifetime=0,
             timeout=self._timeout,
         )
+        self._opening[asyncio.current_task()] = connection
         for kind in ("text", "varchar"):
             await connection.set_type_codec(
                 kind, schema="pg_catalog", encoder=stored_text, decoder=text_of, format="text"

@@ -36,6 +36,8 @@ def read_url(url: str) -> ServerUrl:
     scheme, separator, rest = url.partition("://")
     if f"{scheme}{separator}" not in SCHEMES:
         raise ValueError("must be sqlite:///path, postgresql://… or cockroachdb://…")
+    if "#" in rest:
+        raise ValueError("a # in user, password or query is written %23")
     cockroach = scheme == "cockroachdb"
     try:
         parts = urlsplit(f"postgresql://{rest}")
@@ -43,8 +45,6 @@ def read_url(url: str) -> ServerUrl:
     except ValueError:
         raise ValueError("the host or the port cannot be read") from None
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.fragment:
-        raise ValueError("a # in user, password or query is written %23")
     if not parts.path.strip("/") and "dbname" not in query and "database" not in query:
         raise ValueError("must name a database: …://user:password@host/database")
     if not parts.hostname and "host" not in query:

@@ -283,7 +283,7 @@ class Metrics:
     def retried(self) -> None:
         self._db_retries.inc()
 
-    def shed(self) -> None:
+    def pool_shed(self) -> None:
         self._db_shed.inc()
 
     def appended(self, seconds: float) -> None:

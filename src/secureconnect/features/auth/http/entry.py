@@ -168,6 +168,7 @@ def routes(accounts: Accounts, login: Login, factors: SecondFactors, users: User
             method="POST",
             path="/v1/auth/login",
             handler=log_in,
+            critical=True,
             summary="Start a session with a password",
             tag="auth",
             access=Access.PUBLIC,

@@ -138,6 +138,7 @@ def code_routes(enrolment: Enrolment, second_factors: SecondFactorService, users
             method="POST",
             path="/v1/auth/mfa/verify",
             handler=verify,
+            critical=True,
             summary="Finish a login with a code",
             tag="factors",
             access=Access.PUBLIC,

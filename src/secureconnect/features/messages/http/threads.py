@@ -94,6 +94,7 @@ def routes(threads: ThreadService, forwarding: ForwardService, receivers: Receiv
             method="POST",
             path="/v1/messages/forward",
             handler=forward,
+            critical=True,
             summary="Say in another conversation what a message says",
             tag="messages",
             row="messages",
