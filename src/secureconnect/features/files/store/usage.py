@@ -60,7 +60,7 @@ def add(tx: WriteTx, user_id: str, *, completed: int = 0, pending: int = 0, pend
 
 def completed_bytes(conn: Connection) -> int:
     """The bytes of all completed files."""
-    return conn.execute(select(func.sum(_U.completed_bytes))).scalar_one() or 0
+    return int(conn.execute(select(func.sum(_U.completed_bytes))).scalar_one() or 0)
 
 
 def forget_user(tx: WriteTx, user_id: str) -> None:
