@@ -1,6 +1,8 @@
 """People with a page each, who call each other over the product."""
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, Page
@@ -13,7 +15,8 @@ __all__ = ["Caller", "callers", "everybody_sees_everybody"]
 
 #: Seconds that a page may take for one thing. Encoding and decoding for several people takes the machine.
 _PATIENCE = 90.0
-_SCRIPTS = tuple(PAGES / name for name in ("signaling.js", "call.js", "seeing.js", "recording.js"))
+_ALWAYS = tuple(PAGES / name for name in ("person.js", "signaling.js"))
+_MESH = tuple(PAGES / name for name in ("call.js", "seeing.js", "recording.js"))
 
 
 class Caller:
@@ -42,13 +45,19 @@ class Caller:
             return await self.page.evaluate(f"until(() => {expression})")
 
 
-async def callers(browser: Browser, server: Server, *names: str, relay_only: bool = False) -> list[Caller]:
+async def callers(
+    browser: Browser,
+    server: Server,
+    *names: str,
+    relay_only: bool = False,
+    scripts: Sequence[Path] = _MESH,
+) -> list[Caller]:
     """New people, each on a page of the server's own origin."""
     origin = f"http://localhost:{server.port}"
     found = []
     for name in names:
         person = await register(stranger(server.url, name))
-        caller = Caller(person, await open_page(browser, origin, *_SCRIPTS))
+        caller = Caller(person, await open_page(browser, origin, *_ALWAYS, *scripts))
         told = {"origin": origin, "token": person.access, "userId": person.user_id, "relayOnly": relay_only}
         await caller.does("become", told)
         found.append(caller)

@@ -1,25 +1,9 @@
 // One person in a mesh call, by the public interface alone.
 
 const CAMERA = { audio: true, video: { width: 160, height: 120, frameRate: 8 } };
-const state = {
+Object.assign(state, {
   peers: new Map(), frames: [], mutes: {}, sharers: {}, left: {}, screen: null, ended: null, reconnected: null,
-};
-
-/** A request of this person; the data of the answer, or an error that names status, code and message. */
-async function api(method, path, body) {
-  const response = await fetch(state.origin + path, {
-    method,
-    headers: { authorization: `Bearer ${state.token}`, ...(body ? { "content-type": "application/json" } : {}) },
-    body: body && JSON.stringify(body),
-  });
-  const answer = await response.json();
-  if (answer.success) return answer.data;
-  throw new Error(`${response.status} ${answer.error.code}: ${answer.error.message}`);
-}
-
-function become(person) {
-  Object.assign(state, person); // origin, token, userId, relayOnly
-}
+});
 
 /** Rings the others and goes in. */
 async function call(conversationId, calleeIds, topology = "auto") {

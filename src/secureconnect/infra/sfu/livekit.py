@@ -1,5 +1,7 @@
 """A LiveKit server, by its RoomService API (Twirp: JSON over POST)."""
 
+import asyncio
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -146,7 +148,8 @@ class LiveKit:
 
     async def _once(self, method: str, room: str, wish: Mapping[str, Any], answer: type[T]) -> T | None:
         token = self._key.administration(room, now=self._clock.now())
-        response = await self._client().post(
+        client = await self._client()
+        response = await client.post(
             f"{self._service}/{method}",
             content=msgspec.json.encode(wish),
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
@@ -160,9 +163,13 @@ class LiveKit:
             pass  # something else listens there, or stands in between
         raise SfuUnavailable(f"the server answered {response.status_code}")
 
-    def _client(self) -> httpx.AsyncClient:
+    async def _client(self) -> httpx.AsyncClient:
         if self._http is None:
-            self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
+            # Reading the system's authorities takes a while, in which nothing else would happen here.
+            secure = self._service.startswith("https:")
+            trusted = await asyncio.to_thread(ssl.create_default_context) if secure else False
+            if self._http is None:
+                self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, verify=trusted)
         return self._http
 
 
