@@ -15,8 +15,7 @@ _METRICS = """\
 `GET /metrics`, in the text format of Prometheus. Each sample has the label `service` too. No label holds an
 id, an address, a raw path or somebody's text: `endpoint` is the template of the route, or `unmatched`.
 Durations are in seconds, sizes in bytes. The standard `process_*` and `python_*` metrics come on top. Those
-of video, calls and Redis belong to later versions: they exist, for dashboards that serve all of them, and
-stay 0.
+of what a process does not have (Redis, calls) exist, for dashboards that serve all of them, and stay 0.
 """
 
 

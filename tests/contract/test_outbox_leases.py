@@ -6,6 +6,7 @@ import pytest
 
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.outbox.base import Job, LeaseLost, Queue, RetryLater, Work
+from secureconnect.infra.outbox.relational import RelationalOutbox
 from tests.contract.outbox_world import Desk, until
 
 
@@ -195,3 +196,24 @@ async def test_queues_and_gauges_say_how_much_waits(desk: Desk) -> None:
     }
     gate.set()
     await desk.settled()
+
+
+async def test_work_of_another_process_is_announced_and_looked_for(desk: Desk) -> None:
+    """A process without a handler for a kind tells; one that has it looks when told."""
+    told: list[str] = []
+    writer = RelationalOutbox(
+        desk.database, desk.clock, desk.gauges, alone=False, poll=3600, elsewhere=told.append
+    )
+    await desk.outbox.start()
+    await desk.database.write(lambda tx: writer.enqueue_in(tx, Job("mail", {"to": "ann"})))
+    await until(lambda: _true(bool(told)))
+    assert told == ["mail"]
+    writer.look("mail")  # it has nobody to wake, and tells nobody
+    desk.outbox.look("push")
+    assert (told, desk.seen) == (["mail"], [])
+    desk.outbox.look("mail")
+    assert [work.kind for work in await desk.attempts(1)] == ["mail"]
+
+
+async def _true(value: bool) -> bool:
+    return value

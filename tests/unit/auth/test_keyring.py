@@ -2,10 +2,12 @@
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from secureconnect.features.sessions.service import KeyRing
 from secureconnect.infra.crypto.sealing import SealBroken, Sealer
 from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.hints import CONTROL, KeysChanged
 from tests.unit.auth.world import ACCESS_TTL, HERE, World
 
 
@@ -158,3 +160,35 @@ async def test_rotation_is_audited(w: World) -> None:
     new, _ = await w.sessions.rotate_keys(caller, HERE)
     (entry,) = w.events("signing_key_rotated")
     assert (entry.target_type, entry.target_id) == ("server", new)
+
+
+async def test_a_token_under_a_key_of_another_process_is_looked_up(w: World) -> None:
+    _, tokens = await w.join("ann")
+    claims = jwt.decode(tokens.access_token, options={"verify_signature": False})
+    other = w.ring()
+    await other.load()
+    await rotate_at(w, other)
+    token = other.sign(claims)
+    assert (await w.access.authenticate(token)).user_id == claims["sub"]
+
+
+async def test_unknown_keys_are_asked_for_once_a_second_unless_one_is_announced(w: World) -> None:
+    _, tokens = await w.join("ann")
+    claims = jwt.decode(tokens.access_token, options={"verify_signature": False})
+    forged = jwt.encode(claims, Ed25519PrivateKey.generate(), algorithm="EdDSA", headers={"kid": "nobody's"})
+    with pytest.raises(ApiError) as refused:
+        await w.access.authenticate(forged)
+    assert refused.value.code is ErrorCode.UNAUTHORIZED
+    other = w.ring()
+    await other.load()
+    await rotate_at(w, other)
+    token = other.sign(claims)
+    with pytest.raises(ApiError):  # somebody has just asked for nothing
+        await w.access.authenticate(token)
+    w.access._bus.publish(CONTROL, KeysChanged())
+    assert (await w.access.authenticate(token)).user_id == claims["sub"]
+
+
+async def rotate_at(w: World, ring: KeyRing) -> None:
+    """As another process does it; the hint is not published."""
+    await w.database.write(ring.rotate_in)

@@ -1,6 +1,7 @@
 """The cached facts: dropped when a change commits, never believed when stale."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,19 @@ async def statements(w: World, user_id: str) -> int:
     finally:
         event.remove(engine, "before_cursor_execute", count)
     return counted
+
+
+async def test_what_may_be_stale_is_read_again(w: World) -> None:
+    a, b = await w.people("a", "b")
+    key = await w.group(a, b)
+    cache = cache_of(w)
+    doubts: list[Callable[[bool], None]] = []
+    w.bus.on_doubt = doubts.append  # type: ignore[method-assign, assignment]
+    await cache.start()
+    before = await cache.get(key)
+    assert await cache.get(key) is before
+    for doubt in doubts:
+        doubt(False)
+    again = await cache.get(key)
+    assert again is not before
+    assert again == before

@@ -177,3 +177,34 @@ async def test_sockets_hear_of_entries_with_the_unread_count(w: World) -> None:
 
     await until(both)
     assert len(heard) <= 2
+
+
+async def test_what_a_dead_process_committed_is_told_once(w: World) -> None:
+    speaker, person = new_id(), new_id()
+    room, quiet = await w.room(speaker, person), await w.room(speaker, person)
+    await w.follower.start()
+    await begun(w)
+    await w.say(quiet, speaker)
+
+    async def told() -> bool:
+        return await w.inbox(person) == [("message", 1)]
+
+    await until(told)
+    w.timeline.listen(lambda _events: None)  # another process commits, and dies
+    since = w.clock.now()
+    await w.say(room, speaker)
+    assert await told()
+    for _ in range(2):
+        await w.follower.missed(since)
+
+    async def both() -> bool:
+        return sorted(await w.inbox(person)) == [("message", 1), ("message", 1)]
+
+    await until(both)
+    w.timeline.listen(w.follower.committed)
+    await w.say(room, speaker)
+
+    async def more() -> bool:
+        return sorted(await w.inbox(person)) == [("message", 1), ("message", 2)]
+
+    await until(more)

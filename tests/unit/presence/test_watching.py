@@ -2,6 +2,7 @@
 
 import pytest
 
+from secureconnect.features.presence.rules import Device
 from secureconnect.kit.errors import ApiError, ErrorCode
 from tests.unit.presence.world import FakeSession, World
 
@@ -134,3 +135,19 @@ async def test_five_hundred_are_enough_for_one_socket() -> None:
     assert refused.value.code is ErrorCode.LIMIT_REACHED
     world.watches.unsubscribe(viewer, people[:1])  # type: ignore[arg-type]
     assert (await world.watches.subscribe(viewer, people[500:])).denied == []  # type: ignore[arg-type]
+
+
+async def test_a_process_that_died_is_looked_after_when_what_it_said_has_run_out() -> None:
+    world = await World(A, B).start()
+    viewer = await watching(world, A)
+    await world.service._devices.put(
+        A, "elsewhere", Device("online", None, world.clock.now(), socket=True), 30
+    )
+    world.watches.all_changed()
+    await world.pass_time(1)
+    assert viewer.statuses() == ["online"]
+    world.watches.look_again(40)  # nobody else will tell
+    await world.pass_time(39)
+    assert viewer.statuses() == ["online"]
+    await world.pass_time(2)
+    assert viewer.statuses() == ["online", "offline"]

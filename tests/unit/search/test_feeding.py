@@ -194,3 +194,17 @@ async def test_what_left_the_timeline_is_swept_out(w: World) -> None:
     assert await w.found("hello") == ids
     for task in tasks(w.index, sweeper):
         assert await task.run() == 0
+
+
+async def test_what_a_dead_process_committed_is_written(w: World) -> None:
+    await w.feeder.start()
+    await w.feeder.caught_up()
+    listening = w.feeder.committed
+    w.timeline.listen(lambda _events: None)  # another process commits
+    ids = await w.say("hello from the dead")
+    assert await w.found("hello") == []
+    await w.feeder.missed(w.clock.now() - 1000)
+    assert await w.found("hello") == ids
+    w.timeline.listen(listening)
+    ids += await w.say("hello again")
+    assert await w.found("hello") == ids[::-1]

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from secureconnect.app.doctor.base import Check, Finding, examine
 from secureconnect.app.doctor.machine import machine_checks
 from secureconnect.app.doctor.outside import outside_checks
+from secureconnect.app.doctor.redis import redis_checks
 from secureconnect.app.doctor.stores import store_checks
 from secureconnect.app.settings import Settings
 
@@ -19,6 +20,7 @@ async def diagnose(settings: Settings, *, deep: bool) -> list[Finding]:
     checks: Iterable[Check] = [
         *machine_checks(settings),
         *store_checks(settings, deep=deep),
+        *redis_checks(settings),
         *outside_checks(settings),
     ]
     return [finding for check in checks for finding in await examine(check)]

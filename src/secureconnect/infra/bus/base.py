@@ -24,6 +24,10 @@ class Bus(Protocol):
     history. Whoever needs more reads the store (gap repair).
     """
 
+    @property
+    def embedded(self) -> bool:
+        """True when there is only this process: then `subscribe` never waits."""
+
     def publish(self, channel: str, hint: Hint) -> None:
         """Tell every subscriber of `channel`. Never blocks, never raises."""
 

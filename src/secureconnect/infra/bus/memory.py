@@ -31,6 +31,10 @@ class MemoryBus:
         self._pending: deque[tuple[str, Hint]] = deque()
         self._delivering = False
 
+    @property
+    def embedded(self) -> bool:
+        return True
+
     def publish(self, channel: str, hint: Hint) -> None:
         if channel not in self._subscriptions:
             return

@@ -83,6 +83,10 @@ class RedisBus:
         """True while hints travel."""
         return self._ready
 
+    @property
+    def embedded(self) -> bool:
+        return False
+
     def publish(self, channel: str, hint: Hint) -> None:
         if self._closed:
             return

@@ -61,6 +61,8 @@ class RedisLink:
         self.breaker = Breaker("redis", rules, metrics, clock)
         self.timeout = timeout
         self.topology = Topology(())
+        #: Why it is down, when it is.
+        self.reason = ""
         self._address = address
         self._health_interval = health_interval
         self._metrics = metrics
@@ -241,10 +243,14 @@ class RedisLink:
         try:
             await self._connect()
         except (OSError, TimeoutError, Refused) as error:
-            self.breaker.trip(_reason(error))
+            self._trip(error)
         else:
             if self.breaker.closed:
                 self._set_up(True)
+
+    def _trip(self, error: Exception) -> None:
+        self.reason = _reason(error)
+        self.breaker.trip(self.reason)
 
     async def _probe(self) -> None:
         """One trial of the breaker."""
@@ -267,7 +273,7 @@ class RedisLink:
             except (OSError, TimeoutError, Refused) as error:
                 if lines is self._lines:
                     self._metrics.redis_failed("timeout" if isinstance(error, TimeoutError) else "connection")
-                    self.breaker.trip(_reason(error))
+                    self._trip(error)
 
     async def _follow_failovers(self) -> None:
         """A demoted master may keep its connections: ask those who know."""

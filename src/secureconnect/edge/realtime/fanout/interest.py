@@ -178,10 +178,13 @@ class Interest:
                 epoch, changes = self._epoch, user.changes
                 standings = await self.memberships.standings(user.user_id)
                 unready = [each for each in standings if not self._ready(each, epoch)]
-                for conversation_id in unready:
-                    lane = self.hold(conversation_id)
-                    held.append(lane)
-                    await self.subscribe(lane)
+                lanes = [self.hold(conversation_id) for conversation_id in unready]
+                held += lanes
+                if self._bus.embedded:
+                    for lane in lanes:
+                        await self.subscribe(lane)
+                else:  # each answer takes a while
+                    await asyncio.gather(*map(self.subscribe, lanes))
                 if not unready and user.changes == changes:
                     break
             self._enter(user, standings)
