@@ -210,8 +210,6 @@ class Connection(asyncio.Protocol):
             # Nobody asked: an answer to a request that was never sent would be taken for the next one's.
             self._fail()
             return
-        if not self._headed:
-            self._size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -220,9 +218,6 @@ class Connection(asyncio.Protocol):
                 return
             self._beyond += data[upgrade.args[0] :]
         except httptools.HttpParserError:
-            self._fail()
-            return
-        if not self._headed and self._size > _LARGEST_HEAD:
             self._fail()
             return
         if self._ahead > _AHEAD and self._reading and self._transport is not None:
@@ -268,6 +263,9 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._headed and not self._ended:  # trailers are dropped
+            self._size += len(name) + len(value) + len(b": \r\n")
+            if self._size > _LARGEST_HEAD:
+                raise ValueError("the head of the answer is too large")  # ends the parser
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
