@@ -4,8 +4,6 @@ from collections.abc import Iterable
 
 from secureconnect.app.settings.fields import catalogue
 
-_COMING = ("SECURECONNECT__GATEWAY__", "SECURECONNECT__TIMELINE__")
-
 __all__ = ["unknown_variables"]
 
 
@@ -14,5 +12,4 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
     fields = [field for keys in catalogue().values() for field in keys.values()]
     known = {field.variable for field in fields}
     known |= {f"{field.variable}_FILE" for field in fields if field.secret}
-    known |= {name for name in names if name.startswith(_COMING)}
     return [name for name in names if name.startswith("SECURECONNECT__") and name not in known]

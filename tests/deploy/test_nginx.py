@@ -197,6 +197,8 @@ def test_every_variable_is_one_that_the_container_gets() -> None:
     with pytest.raises(KeyError):
         render("${NGINX_NOBODY_SETS_THIS}", {})
     assert {path.name for path in TEMPLATES.iterdir()} == {
+        "headers.conf.template",
+        "health.conf.template",
         "nginx.conf.template",
         "product.conf.template",
         "redirect.conf.template",

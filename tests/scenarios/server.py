@@ -73,6 +73,18 @@ class Server:
         (found,) = [piece for piece in self.pieces if piece.name == name]
         return found
 
+    def url_of(self, role: str) -> str:
+        """Of a process of this role; of the one process, where there are no roles."""
+        named = [piece for piece in self.pieces if piece.name.rstrip("0123456789") == role]
+        return (named or self.pieces)[0].url
+
+    @property
+    def services(self) -> dict[str, str]:
+        """What each process calls itself, by its URL."""
+        names = {"gateway": "api-gateway", "secureconnect": "secureconnect"}
+        roles = {piece.url: piece.name.rstrip("0123456789") for piece in self.pieces}
+        return {url: names.get(role, f"{role}-service") for url, role in roles.items()}
+
     @property
     def alive(self) -> bool:
         """Whether every process runs."""

@@ -103,6 +103,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.only_on("embedded", reason="it is about the data directory of one process")
 async def test_p1_starts_on_an_empty_directory(serve: Serve, tmp_path: Path) -> None:
     """An empty directory becomes a ready server with a database, objects and private secrets."""
     async with serve() as server:
@@ -118,17 +119,23 @@ async def test_p1_starts_on_an_empty_directory(serve: Serve, tmp_path: Path) -> 
 
 
 async def test_p2_health_is_one_small_object(server: Server) -> None:
-    """/health answers exactly status, service and timestamp, and /readyz names what is under it."""
-    body = json.loads(await page(server, "/health"))
-    assert set(body) == {"status", "service", "timestamp"}
-    assert (body["status"], body["service"]) == ("healthy", "secureconnect")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["timestamp"])
+    """/health of every process answers exactly status, service and timestamp."""
+    for url, service in server.services.items():
+        body = (await request(url, "GET", "/health")).body
+        assert set(body) == {"status", "service", "timestamp"}
+        assert (body["status"], body["service"]) == ("healthy", service)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["timestamp"])
 
 
 async def test_p3_pages_of_operators_and_developers(server: Server) -> None:
-    """Every page answers; OpenAPI 3.1 is valid and lists every route; /docs loads nothing from elsewhere."""
-    assert json.loads(await page(server, "/livez")) == {"status": "alive"}
-    assert b"# TYPE http_requests_total counter" in await page(server, "/metrics")
+    """Every page of every process answers; OpenAPI 3.1 is valid and lists every route; /docs loads nothing
+    from elsewhere."""
+    for url in server.services:
+        assert (await request(url, "GET", "/livez")).body == {"status": "alive"}
+        assert b"# TYPE http_requests_total counter" in (await request(url, "GET", "/metrics")).raw
+        for path in ("/openapi.json", "/asyncapi.json", "/docs"):
+            answer = await request(url, "GET", path)
+            assert answer.raw == await page(server, path)
     assert json.loads(await page(server, "/asyncapi.json"))["asyncapi"].startswith("3.0")
     keys = json.loads(await page(server, "/.well-known/jwks.json"))["keys"]
     assert keys
@@ -325,6 +332,7 @@ async def refusal(data_dir: Path, **sections: Any) -> str:
     return ended.err
 
 
+@pytest.mark.only_on("embedded", reason="it is about the data directory of one process")
 async def test_p_corrupt_database_is_left_alone(stopped: Path, tmp_path: Path) -> None:
     """A damaged database, or a file that is none: a clear message, and nothing is overwritten."""
     data_dir = Path(shutil.copytree(stopped, tmp_path / "data"))
@@ -339,6 +347,7 @@ async def test_p_corrupt_database_is_left_alone(stopped: Path, tmp_path: Path) -
     await refusal(data_dir)
 
 
+@pytest.mark.only_on("embedded", reason="it is about the data directory of one process")
 async def test_p_database_of_another_program_is_left_alone(stopped: Path, tmp_path: Path) -> None:
     """Somebody else's database: a clear message, and nothing is overwritten."""
     data_dir = Path(shutil.copytree(stopped, tmp_path / "data"))
@@ -350,6 +359,7 @@ async def test_p_database_of_another_program_is_left_alone(stopped: Path, tmp_pa
     assert "another program" in await refusal(data_dir)
 
 
+@pytest.mark.only_on("embedded", reason="it is about the data directory of one process")
 async def test_p_locked_database_is_left_alone(stopped: Path, tmp_path: Path) -> None:
     """Another program holds the database: a clear message after the wait; afterwards it starts."""
     data_dir = Path(shutil.copytree(stopped, tmp_path / "data"))
@@ -364,6 +374,7 @@ async def test_p_locked_database_is_left_alone(stopped: Path, tmp_path: Path) ->
         server.clean()
 
 
+@pytest.mark.only_on("embedded", reason="it is about the data directory of one process")
 async def test_p_lost_master_key_is_not_replaced(stopped: Path, tmp_path: Path) -> None:
     """Without its master key an installation does not start with a new one."""
     data_dir = Path(shutil.copytree(stopped, tmp_path / "data"))

@@ -216,7 +216,7 @@ async def test_n11_mail_survives_a_mail_server_that_is_down(
             return down and await metric(server, "outbox_pending", kind="mail") == 1
 
         await eventually(seen_waiting)
-        ready = (await request(server.url, "GET", "/readyz")).body
+        ready = (await request(server.url_of("auth"), "GET", "/readyz")).body
         assert (ready["status"], ready["dependencies"]["mail"]["status"]) == ("degraded", "down")
         admin = await make_admin(server)
         queues = (await admin.get("/v1/admin/queues")).ok()["queues"]

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.push_service import Browser, PushService
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.logs import log_lines
+from tests.scenarios.metrics import metric
 from tests.scenarios.pushes import delivery, device, entry, lines, pushed, register_device
 from tests.scenarios.server import Server
 from tests.scenarios.signaling import call
@@ -162,13 +163,9 @@ async def test_n5_web_push_is_tried_again_delivered_once_and_ends(
         stored = server.tables.dump()
         for secret in (f"{service.url}/s/1", browser.keys["auth"]):
             assert secret.encode() not in stored
-        metrics = (await b.get("/metrics")).raw.decode()
         for kind, result in (("conversation", "sent"), ("message", "sent"), ("message", "gone")):
-            wanted = f'kind="{kind}",provider="webpush",result="{result}"'
-            assert any(
-                line.startswith("push_notifications_total{") and wanted in line
-                for line in metrics.splitlines()
-            )
+            labels = {"kind": kind, "provider": "webpush", "result": result}
+            assert await metric(server, "push_notifications_total", **labels) > 0
 
 
 async def test_n6_nobody_is_pushed_what_they_see(server: Server, reg: Register) -> None:

@@ -82,7 +82,7 @@ async def test_b3_sixty_posts_a_minute_and_no_more(serve: Serve, reg: Register) 
         assert (await request(server.url, "GET", hook["path"])).status == 405
         log = server.log_text()
         assert "/v1/hooks/{webhook_id}/{secret}" in log
-        metrics = (await request(server.url, "GET", "/metrics")).raw.decode()
+        metrics = (await request(server.url_of("chat"), "GET", "/metrics")).raw.decode()
         assert "/v1/hooks/{webhook_id}/{secret}" in metrics
         assert secret not in log
         assert secret not in metrics

@@ -17,6 +17,9 @@ from tests.scenarios.server import Server
 from tests.scenarios.signaling import call, initiate, join, signal
 from tests.scenarios.steps import Person, group, request, send, ws
 
+pytestmark = pytest.mark.only_on(
+    *("embedded", "all-in-one", "cassandra-in-one"), reason="each process counts for itself"
+)
 TOKEN = "metrics-token-for-scrapes"
 REQUIRED = (
     "http_requests_total",
