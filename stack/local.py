@@ -96,7 +96,7 @@ class Local:
             wish.livekit,
             lambda: LiveKitServer(
                 directory / "livekit",
-                webhook_url=f"{self.nginx.url}/v1/calls/sfu/webhook",
+                webhook_url=f"{self.nginx.url}/v1/calls/livekit/webhook",
                 api_secret=secrets.token_urlsafe(32),
             ),
             required=True,
