@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, update
 
+from secureconnect.features.calls.store import abandon_all
 from secureconnect.features.files.store.tables import files, storage_usage
 from secureconnect.features.sessions.store import one_time_tokens, sessions
 from secureconnect.infra.outbox.tables import outbox
@@ -47,9 +48,14 @@ def _release_jobs(conn: Connection, now: int) -> int:
     return conn.execute(update(outbox).where(leased).values(lease_until=None, next_at=now)).rowcount
 
 
+def _abandon_calls(conn: Connection, _: int) -> int:
+    return abandon_all(conn)
+
+
 #: By the name under which the receipt counts them.
 _STEPS: Final[dict[str, Callable[[Connection, int], int]]] = {
     "one_time_tokens_dropped": _drop_one_time_tokens,
     "uploads_failed": _fail_uploads,
     "jobs_released": _release_jobs,
+    "calls_abandoned": _abandon_calls,
 }

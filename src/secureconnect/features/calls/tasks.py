@@ -7,5 +7,8 @@ __all__ = ["tasks"]
 
 
 def tasks(reaper: Reaper, *, every: float) -> list[Task]:
-    """Ending what nobody else ends."""
-    return [Task("call_reaper", every, reaper.reap)]
+    """Ending what nobody else ends; and what each process does about the sockets that it holds."""
+    return [
+        Task("call_reaper", every, reaper.reap),
+        Task("call_sockets", every, reaper.look_after, everywhere=True),
+    ]

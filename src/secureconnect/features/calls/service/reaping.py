@@ -1,9 +1,10 @@
 """What time does to calls: rings that nobody answers, people who do not come back, processes that died.
 
-Several processes may reap at once: each change is decided anew on the call as it is stored.
+One process reaps for all, and each looks after its own sockets. Should two reap at once: each change is
+decided anew on the call as it is stored.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Final, Protocol
 
@@ -87,20 +88,18 @@ class Reaper:
         self._suspects: set[str] = set()
 
     async def reap(self) -> int:
-        """One turn; returns how many calls it touched. A part that fails holds up no other."""
+        """One turn for all processes; returns how many calls it touched."""
+        return await self._each(
+            self._dead, self._rings, self._lost, self._too_long, self._strangers, self._sfu_calls
+        )
+
+    async def look_after(self) -> int:
+        """One turn for this process: it lives, and its sockets know what it knows."""
+        return await self._each(self._beat, self._own_lost, self._untold, self._count)
+
+    async def _each(self, *parts: Callable[[], Awaitable[int]]) -> int:
+        """A part that fails holds up no other."""
         touched = 0
-        parts: list[Callable[[], Awaitable[int]]] = [
-            self._beat,
-            self._own_lost,
-            self._dead,
-            self._rings,
-            self._lost,
-            self._too_long,
-            self._strangers,
-            self._sfu_calls,
-            self._untold,
-            self._count,
-        ]
         for part in parts:
             try:
                 touched += await part()
@@ -122,16 +121,6 @@ class Reaper:
             await self._change(
                 call_id, lambda _, talk: rules.withdraw(talk, user_id, now), Cause(why="removed")
             )
-
-    async def end_all(self) -> int:
-        """End every call that runs: after a restore nobody is in them any more. Returns how many."""
-        ended, now, after = 0, self._clock.now(), ""
-        over: Decide = lambda _, talk: rules.finish(talk, _outcome(talk), "connection_lost", now)  # noqa: E731
-        while page := await self._database.read(partial(_running, after)):
-            for call_id, _ in page:
-                ended += await self._change(call_id, over)
-            after = page[-1][0]
-        return ended
 
     # Turns
 
@@ -224,20 +213,22 @@ class Reaper:
         """People who left the conversation while nobody could see to it, and conversations that are gone."""
         touched, after, now = 0, "", self._clock.now()
         while page := await self._database.read(partial(_running, after)):
-            for call_id, conversation_id in page:
+            for call_id, (conversation_id, people) in page.items():
                 facts = await self._conversations.facts(conversation_id)
-                members: Collection[str] = facts.members if facts is not None else ()
+                strangers = people if facts is None else people - facts.members.keys()
+                if not strangers:
+                    continue
 
-                def leave(_: object, talk: Talk, members: Collection[str] = members) -> Talk:
-                    if not members:
-                        return rules.finish(talk, _outcome(talk), "admin", now)
-                    for user_id in talk.people:
-                        if user_id not in members:
-                            talk = rules.withdraw(talk, user_id, now)
+                def leave(_: object, talk: Talk, strangers: Collection[str] = strangers) -> Talk:
+                    for user_id in strangers:
+                        talk = rules.withdraw(talk, user_id, now)
                     return talk
 
-                touched += await self._change(call_id, leave, Cause(why="removed"))
-            after = page[-1][0]
+                def end(_: object, talk: Talk) -> Talk:
+                    return rules.finish(talk, _outcome(talk), "admin", now)
+
+                touched += await self._change(call_id, end if facts is None else leave, Cause(why="removed"))
+            after = max(page)
         return touched
 
     async def _sfu_calls(self) -> int:
@@ -281,7 +272,7 @@ class Reaper:
         return changed.before is not changed.after
 
 
-def _running(after: str, conn: Connection) -> Sequence[tuple[str, str]]:
+def _running(after: str, conn: Connection) -> Mapping[str, tuple[str, set[str]]]:
     return store.running_after(conn, after, _BATCH)
 
 

@@ -17,6 +17,7 @@ from secureconnect.features.calls.store.calls import (
     set_rating,
 )
 from secureconnect.features.calls.store.due import (
+    abandon_all,
     beat,
     dead_processes,
     drop_processes,
@@ -41,6 +42,7 @@ __all__ = [
     "CallChanged",
     "CallLog",
     "Listed",
+    "abandon_all",
     "add",
     "add_logs",
     "add_recording",

@@ -5,12 +5,13 @@ Only the running calls are looked at, which an index of their own holds.
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from secureconnect.features.calls.store.tables import RUNNING, call_participants, call_processes, calls
 from secureconnect.infra.database.base import WriteTx
 
 __all__ = [
+    "abandon_all",
     "beat",
     "dead_processes",
     "drop_processes",
@@ -67,21 +68,41 @@ def running_sfu(conn: Connection, limit: int) -> Sequence[tuple[str, int | None]
     return [(row[0], row[1]) for row in conn.execute(query)]
 
 
-def running_after(conn: Connection, after: str, limit: int) -> Sequence[tuple[str, str]]:
-    """Call and conversation of those that run, ascending by id, above the id `after`."""
+def running_after(conn: Connection, after: str, limit: int) -> Mapping[str, tuple[str, set[str]]]:
+    """Of calls that run, the conversation and who is invited: `limit` of them, above the id `after`."""
     query = (
         select(_c.call_id, _c.conversation_id)
         .where(_RUNS, _c.call_id > after)
         .order_by(_c.call_id)
         .limit(limit)
     )
-    return [(row[0], row[1]) for row in conn.execute(query)]
+    found: dict[str, tuple[str, set[str]]] = {row[0]: (row[1], set()) for row in conn.execute(query)}
+    people = select(_p.call_id, _p.user_id).where(_p.call_id.in_(found), _p.withdrawn.is_(False))
+    for call_id, user_id in conn.execute(people):
+        found[call_id][1].add(user_id)
+    return found
 
 
 def versions_of(conn: Connection, call_ids: Collection[str]) -> Mapping[str, int]:
     """How often each of these calls was changed."""
     query = select(_c.call_id, _c.version).where(_c.call_id.in_(call_ids))
     return {row[0]: row[1] for row in conn.execute(query)}
+
+
+def abandon_all(conn: Connection) -> int:
+    """Nobody is in any call any more: to the reaper, everybody was lost long ago. Returns how many calls run.
+
+    For a store that was just restored: the calls end with everything that belongs to an end as soon as a
+    server runs on it.
+    """
+    running = select(_c.call_id).where(_RUNS)
+    conn.execute(delete(call_processes))
+    conn.execute(
+        update(call_participants)
+        .where(_p.call_id.in_(running), _IN)
+        .values(state="reconnecting", lost_at=1, process_id=None)
+    )
+    return conn.execute(select(func.count()).select_from(calls).where(_RUNS)).scalar_one()
 
 
 def beat(tx: WriteTx, process_id: str, now: int) -> None:
