@@ -101,6 +101,15 @@ async def test_put_replaces_value_and_expiry(cache: Cache, clock: ManualClock) -
     assert await cache.fields("k") == {"f": "new"}
 
 
+async def test_fields_of_many_keys_come_in_their_order(cache: Cache, clock: ManualClock) -> None:
+    for number in range(40):
+        await cache.put(f"k{number}", "f", str(number), 10 if number % 2 else 90)
+    clock.advance(10)
+    found = await cache.fields_of([*(f"k{number}" for number in range(40)), "nothing"])
+    assert found == [*({} if number % 2 else {"f": str(number)} for number in range(40)), {}]
+    assert await cache.fields_of([]) == []
+
+
 async def test_unknown_keys_have_no_fields(cache: Cache) -> None:
     assert await cache.fields("nothing") == {}
     assert not await cache.drop("nothing", "f")

@@ -1,5 +1,6 @@
 """The Cache port: sliding windows and small hashes with an expiry. Losing all of it loses nothing durable."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 __all__ = ["Cache", "Window"]
@@ -30,6 +31,9 @@ class Cache(Protocol):
 
     async def fields(self, key: str) -> dict[str, str]:
         """The live fields of the hash `key`."""
+
+    async def fields_of(self, keys: Sequence[str]) -> list[dict[str, str]]:
+        """The same for each of `keys`, in their order, in one go."""
 
     async def drop(self, key: str, field: str) -> bool:
         """Remove a field; True exactly for the one caller that removed it while it was live."""

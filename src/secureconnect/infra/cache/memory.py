@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from secureconnect.infra.cache.base import Window
 from secureconnect.kit.clock import Clock
@@ -55,7 +55,13 @@ class MemoryCache:
         self._hashes.setdefault(key, {})[field] = (value, now + ttl)
 
     async def fields(self, key: str) -> dict[str, str]:
+        return self._live(key, self._clock.monotonic())
+
+    async def fields_of(self, keys: Sequence[str]) -> list[dict[str, str]]:
         now = self._clock.monotonic()
+        return [self._live(key, now) for key in keys]
+
+    def _live(self, key: str, now: float) -> dict[str, str]:
         return {field: value for field, (value, until) in self._hashes.get(key, {}).items() if until > now}
 
     async def drop(self, key: str, field: str) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import math
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 
 from secureconnect.infra.cache.base import Window
@@ -74,16 +75,18 @@ class RedisCache:
     async def fields(self, key: str) -> dict[str, str]:
         name = (_PREFIX + key).encode()
         try:
-            pairs = await self._link.call(name, "HGETALL", name)
+            return _live(await self._link.call(name, "HGETALL", name), self._now())
         except Down:
             return await self._own.fields(key)
+
+    async def fields_of(self, keys: Sequence[str]) -> list[dict[str, str]]:
+        names = [(_PREFIX + key).encode() for key in keys]
+        try:
+            found = await self._link.call_each([(name, ("HGETALL", name)) for name in names])
+        except Down:
+            return await self._own.fields_of(keys)
         now = self._now()
-        found: dict[str, str] = {}
-        for field, text in zip(pairs[::2], pairs[1::2], strict=True):
-            until, _, value = text.decode().partition("|")
-            if float(until) > now:
-                found[field.decode()] = value
-        return found
+        return [_live(pairs, now) for pairs in found]
 
     async def drop(self, key: str, field: str) -> bool:
         mine = await self._own.drop(key, field)
@@ -134,6 +137,16 @@ class RedisCache:
                 await asyncio.gather(*(self._put(PUT_ABSENT, *entry) for entry in some))
         except (Down, Refused):
             log.debug("the cache is restored later")
+
+
+def _live(pairs: Sequence[bytes], now: float) -> dict[str, str]:
+    """The fields of an answer whose time is not over."""
+    found: dict[str, str] = {}
+    for field, text in zip(pairs[::2], pairs[1::2], strict=True):
+        until, _, value = text.decode().partition("|")
+        if float(until) > now:
+            found[field.decode()] = value
+    return found
 
 
 # SHA-1 is the name by which Redis knows a script.

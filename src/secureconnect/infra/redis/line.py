@@ -132,6 +132,7 @@ class Line(asyncio.Protocol):
             pass  # whoever asked gave up
         elif refused is not None:
             asker.set_exception(refused)
+            asker.exception()  # nobody may be waiting any more
         else:
             asker.set_result(answer)
 

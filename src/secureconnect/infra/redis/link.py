@@ -6,7 +6,7 @@ failed in a row. While down nothing is sent; a probe every `redis.health_interva
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from secureconnect.infra.redis.address import Address
@@ -123,7 +123,11 @@ class RedisLink:
             Down: no answer, or none that helps.
             Refused: the command was wrong.
         """
-        return await self._ask(self.line(key), words)
+        return (await self.call_each([(key, words)]))[0]
+
+    async def call_each(self, commands: Sequence[tuple[bytes, tuple[Word, ...]]]) -> list[Any]:
+        """The answers to commands about keys, sent together. Raises Down, Refused."""
+        return await self._ask([(self.line(key), words) for key, words in commands])
 
     async def listener(
         self, index: int, on_push: Callable[[Any], None], on_lost: Callable[[Line], None]
@@ -151,14 +155,14 @@ class RedisLink:
         started = time.perf_counter()
         if not self._up:
             raise Down
-        await asyncio.gather(*(self._ask(line, ("PING",)) for line in self._lines))
+        await self._ask([(line, ("PING",)) for line in self._lines])
         return time.perf_counter() - started
 
     async def policies(self) -> list[str]:
         """The eviction policy of each node. Raises Down, Refused."""
         if not self._up:
             raise Down
-        answers = [await self._ask(line, ("CONFIG", "GET", "maxmemory-policy")) for line in self._lines]
+        answers = await self._ask([(line, ("CONFIG", "GET", "maxmemory-policy")) for line in self._lines])
         return [answer[1].decode() for answer in answers]
 
     def ill(self, error: Exception) -> None:
@@ -176,11 +180,12 @@ class RedisLink:
 
     # How it stands
 
-    async def _ask(self, line: Line, words: tuple[Word, ...]) -> Any:
+    async def _ask(self, commands: Sequence[tuple[Line, tuple[Word, ...]]]) -> list[Any]:
         started = time.perf_counter()
+        asked = [line.ask(*words) for line, words in commands]
         try:
             async with asyncio.timeout(self.timeout):
-                answer = await line.ask(*words)
+                answers = [await each for each in asked]
         except Refused as error:
             self.ill(error)
             if error.code in _WRONG_SERVER:
@@ -189,10 +194,12 @@ class RedisLink:
         except (LineLost, TimeoutError) as error:
             self.ill(error)
             raise Down from error
-        self._metrics.redis_command(str(words[0]).lower(), time.perf_counter() - started)
+        took = time.perf_counter() - started
+        for _, words in commands:
+            self._metrics.redis_command(str(words[0]).lower(), took)
         if self.breaker.closed:
             self.breaker.succeeded()
-        return answer
+        return answers
 
     async def _connect(self) -> None:
         """Find the servers and connect to them. Raises OSError, TimeoutError, Refused."""

@@ -1,6 +1,6 @@
 """What the devices of all users say, in the cache that the processes share. Every entry expires."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -27,8 +27,12 @@ class Devices:
 
     async def of(self, user_id: str) -> Mapping[str, Device]:
         """The devices of a user by session id."""
-        fields = await self._cache.fields(f"pres:{user_id}")
-        return {session_id: _decoder.decode(value) for session_id, value in fields.items()}
+        return _devices(await self._cache.fields(f"pres:{user_id}"))
+
+    async def of_each(self, user_ids: Collection[str]) -> Mapping[str, Mapping[str, Device]]:
+        """The devices of each of these users."""
+        found = await self._cache.fields_of([f"pres:{user_id}" for user_id in user_ids])
+        return {user_id: _devices(fields) for user_id, fields in zip(user_ids, found, strict=True)}
 
     async def put(self, user_id: str, session_id: str, device: Device, ttl: float) -> None:
         """What a device says from now on, for `ttl` seconds."""
@@ -49,11 +53,18 @@ class Devices:
         """Everybody who is visibly here."""
         return list(await self._cache.fields(_HERE))
 
-    async def seen_at(self, user_id: str) -> int | None:
-        """When the user was last visibly here, in milliseconds since the epoch."""
-        at = (await self._cache.fields(f"seen:{user_id}")).get("at")
-        return int(at) if at is not None else None
+    async def seen_at(self, user_ids: Collection[str]) -> Mapping[str, int | None]:
+        """When each of these users was last visibly here, in milliseconds since the epoch."""
+        found = await self._cache.fields_of([f"seen:{user_id}" for user_id in user_ids])
+        return {
+            user_id: int(fields["at"]) if "at" in fields else None
+            for user_id, fields in zip(user_ids, found, strict=True)
+        }
 
     async def saw(self, user_id: str, at: int) -> None:
         """The user is visibly here."""
         await self._cache.put(f"seen:{user_id}", "at", str(at), _SEEN_TTL)
+
+
+def _devices(fields: Mapping[str, str]) -> dict[str, Device]:
+    return {session_id: _decoder.decode(value) for session_id, value in fields.items()}

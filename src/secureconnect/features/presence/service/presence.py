@@ -60,7 +60,7 @@ class PresenceService:
     async def visible(self, viewer_id: str, user_ids: Collection[str]) -> Mapping[str, Status]:
         """See `Statuses`."""
         seen = await self._relations.seen_by(viewer_id, user_ids)
-        return {user_id: effective((await self._devices.of(user_id)).values()) for user_id in seen}
+        return await self.statuses(seen)
 
     async def read(self, viewer_id: str, user_ids: Collection[str]) -> list[UserPresence]:
         """The presence of those whose presence `viewer_id` may see, in the order asked for."""
@@ -70,18 +70,15 @@ class PresenceService:
     async def presences(self, user_ids: Collection[str]) -> list[UserPresence]:
         """The presence of `user_ids`; permission is the caller's business."""
         records = await self._users.many(user_ids)
+        devices, seen = await self._devices.of_each(records), await self._devices.seen_at(records)
         return [
-            _presence(user_id, await self._view(user_id, record.status_text))
+            _presence(user_id, view_of(devices[user_id].values(), record.status_text, seen[user_id]))
             for user_id, record in records.items()
         ]
 
     async def online_among(self, user_ids: Collection[str]) -> set[str]:
         """See `messages.api.Online`."""
-        return {
-            user_id
-            for user_id in user_ids
-            if effective((await self._devices.of(user_id)).values()) == "online"
-        }
+        return {user_id for user_id, status in (await self.statuses(user_ids)).items() if status == "online"}
 
     async def online(self) -> list[str]:
         """Users whose effective status is not offline."""
@@ -89,11 +86,8 @@ class PresenceService:
 
     async def statuses(self, user_ids: Collection[str]) -> Mapping[str, Status]:
         """The effective status of each of `user_ids`."""
-        return {user_id: effective((await self._devices.of(user_id)).values()) for user_id in user_ids}
-
-    async def _view(self, user_id: str, profile_text: str | None) -> View:
-        devices = await self._devices.of(user_id)
-        return view_of(devices.values(), profile_text, await self._devices.seen_at(user_id))
+        found = await self._devices.of_each(user_ids)
+        return {user_id: effective(devices.values()) for user_id, devices in found.items()}
 
     # Setting
 
