@@ -113,6 +113,7 @@ class CassandraTimeline:
         await self._sender.close()
         with contextlib.suppress(ApiError):
             await self._claims.note_done()
+        await self._claims.projector.close()
         await self._bridge.close()
 
     async def ping(self) -> float:

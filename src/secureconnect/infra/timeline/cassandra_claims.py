@@ -104,7 +104,8 @@ class Claims:
         await self.projector.project(link, key, to.revision, plan.mutations)
         if len(self._heads) >= _KNOWN:
             self._heads.clear()
-        self._heads[key] = to
+        if not to.claim:
+            self._heads[key] = to
         return True
 
     async def recover(self, link: Link, conversation_id: str, claim: str) -> None:
@@ -125,6 +126,7 @@ class Claims:
 
     async def finish(self, link: Link, plan: Plan) -> None:
         """Carry out a plan of somebody that is gone, and tell of its events."""
+        plan = msgspec.structs.replace(plan, to=msgspec.structs.replace(plan.to, claim=""))
         if await self.carry_out(link, plan):
             log.info("finished the intent of a transaction that is gone", kind=plan.kind)
             if plan.event_ids:

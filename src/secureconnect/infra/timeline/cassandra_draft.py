@@ -70,8 +70,8 @@ class Draft:
         """Whether there is anything to commit."""
         return bool(self._writes) or self.guard != self.base.guard or self.base.revision == 0
 
-    def plan(self, kind: str | None = None) -> Plan:
-        """The commit, called `kind` or as its first event is."""
+    def plan(self, kind: str | None = None, claim: str = "") -> Plan:
+        """The commit, called `kind` or as its first event is; `claim` is on the head after it."""
         mutations: list[tuple[str, list[Any]]] = []
         for name, params in self._writes.values():
             at = stamp(self.revision, name)
@@ -88,7 +88,7 @@ class Draft:
             self.message_count,
             self.guard,
             self.revision,
-            "",
+            claim,
         )
         if kind is None:
             kind = self.told[0].kind if self.told else "change"

@@ -44,7 +44,7 @@ _COMMIT = Cql(
     "UPDATE",
     "timeline_heads",
     "UPDATE timeline_heads SET first_seq = ?, last_seq = ?, last_at = ?, message_count = ?, guard = ?,"
-    " revision = ?, claim = '', tail = ? WHERE conversation_id = ? IF revision = ? AND claim = ?",
+    " revision = ?, claim = ?, tail = ? WHERE conversation_id = ? IF revision = ? AND claim = ?",
     conditional=True,
 )
 _REMOVE = Cql(
@@ -142,7 +142,7 @@ async def release(link: Link, conversation_id: str, claim: str, *, unborn: bool)
 
 
 async def resolve(link: Link, conversation_id: str, base: HeadRow, to: HeadRow, tail: bytes) -> bool:
-    """Commit: move the head from `base`, whose claim goes with it, to `to`.
+    """Commit: move the head from `base`, whose claim ends with it, to `to`, which may have a new one.
 
     False when the head is not at `base` any more: somebody has committed this, or has refused it.
     """
@@ -156,6 +156,7 @@ async def resolve(link: Link, conversation_id: str, base: HeadRow, to: HeadRow, 
                 to.message_count,
                 to.guard,
                 to.revision,
+                to.claim,
                 tail,
                 conversation_id,
                 base.revision,
@@ -165,7 +166,7 @@ async def resolve(link: Link, conversation_id: str, base: HeadRow, to: HeadRow, 
             head = await head_now(link, conversation_id)
             if head is None or (head.revision, head.claim) != (base.revision, base.claim):
                 # Nobody but us had the claim: it was this commit that moved the head, unless it was refused.
-                return head is not None and head.revision == to.revision and head.claim == ""
+                return head is not None and (head.revision, head.claim) == (to.revision, to.claim)
     raise unavailable()
 
 

@@ -45,6 +45,10 @@ class Lanes:
                 self.give(conversation_id)
             raise
 
+    def wanted(self, conversation_id: str) -> bool:
+        """Whether somebody waits for a lane that is taken."""
+        return bool(self._taken[conversation_id])
+
     def give(self, conversation_id: str) -> None:
         """Let the next one in."""
         with self._lock:

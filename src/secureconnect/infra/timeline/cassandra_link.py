@@ -76,6 +76,9 @@ class Cql(NamedTuple):
     sparse: bool = False
 
 
+_BATCH: Final = Cql("INSERT", "batch", "")
+
+
 def unavailable(cause: str = "The timeline store does not answer; nothing was acknowledged.") -> ApiError:
     """What a caller is told."""
     return ApiError(ErrorCode.TIMELINE_UNAVAILABLE, cause, retry_after=_RETRY_AFTER)
@@ -156,17 +159,16 @@ class Link:
                 return
             state = result.page_state()
 
-    async def batch(self, cql: Cql, rows: Sequence[Sequence[Any]]) -> None:
-        """Writes to one partition, which take effect together and may be done twice."""
+    async def together(self, writes: Sequence[tuple[Cql, Sequence[Any]]]) -> None:
+        """Writes in one request, which may be done twice; those of one partition take effect together."""
 
         async def attempt(left: float) -> Any:
-            prepared = await self._prepare(cql)
             batch = acsylla.create_batch_unlogged(timeout=left)
-            for params in rows:
-                batch.add_statement(_bound(cql, prepared, params))
+            for cql, params in writes:
+                batch.add_statement(_bound(cql, await self._prepare(cql), params))
             return await self._session.execute_batch(batch)
 
-        await self._timed(cql, attempt, _RETRIES)
+        await self._timed(_BATCH, attempt, _RETRIES)
 
     async def decide(self, cql: Cql, *params: Any) -> bool:
         """A conditional write; whether it was applied.

@@ -5,12 +5,14 @@ the commits, whatever clocks say and however often they are repeated.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from secureconnect.infra.timeline.cassandra_link import Cql, Link
+from secureconnect.kit.errors import ApiError
 
 __all__ = ["MUTATIONS", "Mutation", "Projector", "decode", "encode", "stamp"]
 
@@ -18,8 +20,12 @@ __all__ = ["MUTATIONS", "Mutation", "Projector", "decode", "encode", "stamp"]
 Mutation = tuple[str, Sequence[Any]]
 
 _KNOWN: Final = 100_000
-_TOGETHER: Final = 64  # statements under way at once
-_ROWS: Final = 50  # rows of one partition in one batch
+_TOGETHER: Final = 64  # requests under way at once
+_MARK_AFTER: Final = 0.05  # seconds
+
+# One request carries so much: the servers warn of batches over several partitions above 5 KiB.
+_STATEMENTS: Final = 10
+_BYTES: Final = 4_000
 
 # In one commit, what removes a partition comes before what is put into it, and a new row before its new
 # state.
@@ -158,8 +164,6 @@ MUTATIONS: Final = {
     "put_hour": Cql("INSERT", "expiry_hours", "INSERT INTO expiry_hours (part, hour) VALUES (?, ?)"),
 }
 
-#: Rows whose partition is the first two parameters: neighbours go together.
-_NEIGHBOURS: Final = ("put_event", "put_message")
 #: Rows that are the same for many messages: once per process will do.
 _DIRECTORIES: Final = ("put_slot", "put_hour")
 
@@ -192,6 +196,8 @@ class Projector:
     def __init__(self) -> None:
         self._done: dict[str, int] = {}
         self._directories: set[tuple[Any, ...]] = set()
+        self._unmarked: dict[str, int] = {}
+        self._marking: asyncio.Task[None] | None = None
 
     def known(self, conversation_id: str, revision: int) -> bool:
         """Whether what the revision means is known to be written."""
@@ -201,37 +207,47 @@ class Projector:
         self, link: Link, conversation_id: str, revision: int, mutations: Sequence[Mutation]
     ) -> None:
         """Write what a commit means; when this returns, everybody sees it."""
+        await self._write(link, mutations)
+        self._remember(conversation_id, revision)
+        self._unmarked[conversation_id] = revision
+        if self._marking is None or self._marking.done():
+            self._marking = asyncio.create_task(self._mark(link))
+
+    async def close(self) -> None:
+        """Finish what was begun."""
+        if self._marking is not None:
+            self._marking.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ApiError):
+                await self._marking
+
+    async def _mark(self, link: Link) -> None:
+        """Let other processes know, a little later and only of the last commit of each log: without it they
+        do the same writes again.
+        """
+        while self._unmarked:
+            await asyncio.sleep(_MARK_AFTER)
+            marks, self._unmarked = self._unmarked, {}
+            with contextlib.suppress(ApiError):
+                await asyncio.gather(*(link.run(_MARK, key, at, at) for key, at in marks.items()))
+
+    async def _write(self, link: Link, mutations: Sequence[Mutation]) -> None:
+        writes = [(MUTATIONS[name], params) for name, params in mutations if name not in _DIRECTORIES]
         limit = asyncio.Semaphore(_TOGETHER)
-        writes: list[Coroutine[Any, Any, None]] = []
-        neighbours: dict[tuple[Any, ...], list[Sequence[Any]]] = {}
 
-        async def one(cql: Cql, params: Sequence[Any]) -> None:
+        async def some(part: list[tuple[Cql, Sequence[Any]]]) -> None:
             async with limit:
-                await link.run(cql, *params)
-
-        async def several(cql: Cql, rows: list[Sequence[Any]]) -> None:
-            async with limit:
-                await (link.batch(cql, rows) if len(rows) > 1 else link.run(cql, *rows[0]))
+                await link.together(part)
 
         async def once(cql: Cql, params: Sequence[Any]) -> None:
             key = (cql.table, *params[:2])
             if key not in self._directories:
-                await one(cql, params)
+                await link.run(cql, *params)
                 self._directories.add(key)
 
-        for name, params in mutations:
-            if name in _NEIGHBOURS:
-                place = (name, params[0], params[1])
-                rows = neighbours.setdefault(place, [])
-                rows.append(params)
-                if len(rows) == _ROWS:
-                    writes.append(several(MUTATIONS[name], neighbours.pop(place)))
-            else:
-                writes.append((once if name in _DIRECTORIES else one)(MUTATIONS[name], params))
-        writes += (several(MUTATIONS[key[0]], rows) for key, rows in neighbours.items())
-        await asyncio.gather(*writes)
-        await link.run(_MARK, conversation_id, revision, revision)
-        self._remember(conversation_id, revision)
+        directories = [(MUTATIONS[name], params) for name, params in mutations if name in _DIRECTORIES]
+        await asyncio.gather(
+            *(some(part) for part in _parts(writes)), *(once(cql, params) for cql, params in directories)
+        )
 
     async def settle(self, link: Link, conversation_id: str, revision: int) -> None:
         """Make sure that what everything up to `revision` means is written."""
@@ -243,7 +259,8 @@ class Projector:
             if row is None or row[0] is None:
                 return
             revision = row[0]
-            await self.project(link, conversation_id, revision, decode(row[1] or b""))
+            await self._write(link, decode(row[1] or b""))
+            await link.run(_MARK, conversation_id, revision, revision)
         self._remember(conversation_id, revision)
 
     def _remember(self, conversation_id: str, revision: int) -> None:
@@ -251,3 +268,18 @@ class Projector:
             self._done.clear()
         if self._done.get(conversation_id, -1) < revision:
             self._done[conversation_id] = revision
+
+
+def _parts(writes: Sequence[tuple[Cql, Sequence[Any]]]) -> Iterator[list[tuple[Cql, Sequence[Any]]]]:
+    """Neighbours that go in one request."""
+    part: list[tuple[Cql, Sequence[Any]]] = []
+    size = 0
+    for write in writes:
+        length = sum(len(value) for value in write[1] if isinstance(value, str | bytes))
+        if part and (len(part) == _STATEMENTS or size + length > _BYTES):
+            yield part
+            part, size = [], 0
+        part.append(write)
+        size += length
+    if part:
+        yield part

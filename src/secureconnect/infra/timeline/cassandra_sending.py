@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from sqlalchemy.exc import IntegrityError
 
 from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline import cassandra_intents as intents
 from secureconnect.infra.timeline.base import Appended, GuardChanged, NewEvent, Statement, StoredEvent
 from secureconnect.infra.timeline.cassandra_claims import Claims
@@ -18,11 +19,16 @@ from secureconnect.infra.timeline.cassandra_intents import Plan
 from secureconnect.infra.timeline.cassandra_link import Link, unavailable
 from secureconnect.infra.timeline.cassandra_rows import place_of
 from secureconnect.kit.clock import Clock
+from secureconnect.kit.ids import new_id
 
 __all__ = ["Sender"]
 
+log = get_logger()
+
 #: Events per commit; what they say stands in the head until the next one.
 _TOGETHER: Final = 64
+#: Commits under one claim before others get a turn.
+_IN_A_ROW: Final = 8
 
 
 class _Wish(NamedTuple):
@@ -82,37 +88,65 @@ class Sender:
         queue = self._waiting[conversation_id]
         while queue:
             await self._claims.lanes.take(conversation_id)
-            wishes = [queue.popleft() for _ in range(min(len(queue), _TOGETHER))]
             try:
-                await self._commit(link, conversation_id, wishes)
-            except Exception as error:  # noqa: BLE001 - every sender is told
-                for wish in wishes:
-                    _answer(wish, error)
+                base: HeadRow | None = None
+                for _ in range(_IN_A_ROW):
+                    base = await self._some(link, conversation_id, queue, base)
+                    if base is None:
+                        break
+                else:
+                    assert base is not None
+                    await self._claims.give_back(link, conversation_id, base)
+            except Exception:
+                log.exception("a claim was left behind")
             finally:
                 self._claims.lanes.give(conversation_id)
         del self._waiting[conversation_id]
 
-    async def _commit(self, link: Link, conversation_id: str, wishes: list[_Wish]) -> None:
-        base = await self._claims.claim(link, conversation_id)
+    async def _some(
+        self, link: Link, conversation_id: str, queue: deque[_Wish], base: HeadRow | None
+    ) -> HeadRow | None:
+        """Commit what waits, under the claim `base` if there is one; returns the head when it is still
+        claimed, for those that came meanwhile.
+        """
+        wishes = [queue.popleft() for _ in range(min(len(queue), _TOGETHER))]
+        try:
+            return await self._commit(link, conversation_id, wishes, queue, base)
+        except Exception as error:  # noqa: BLE001 - every sender is told
+            for wish in wishes:
+                _answer(wish, error)
+            return None
+
+    async def _commit(
+        self,
+        link: Link,
+        conversation_id: str,
+        wishes: list[_Wish],
+        queue: deque[_Wish],
+        base: HeadRow | None,
+    ) -> HeadRow | None:
+        if base is None:
+            base = await self._claims.claim(link, conversation_id)
         if base is None:
             for wish in wishes:
                 _answer(wish, GuardChanged())
-            return
+            return None
         draft = Draft(conversation_id, base)
         try:
             first = await self._look(link, draft, wishes)
-            decision = await self._decide(link, draft, wishes, first)
+            decision = await self._decide(link, draft, wishes, first, queue)
         except BaseException:
             await self._undo(link, conversation_id, base)
             raise
         if decision is None:
             await self._claims.give_back(link, conversation_id, base)
-            return
+            return None
         plan, repeats = decision
-        if not await self._claims.carry_out(link, plan):
-            await self._lost(link, plan)
-        elif draft.told:
+        ours = await self._claims.carry_out(link, plan)
+        if ours:
             self._tell(draft.told)
+        else:
+            await self._lost(link, plan)
         self._claims.done(plan)
         for wish, event in repeats:
             _answer(wish, Appended(event, duplicate=True))
@@ -120,6 +154,7 @@ class Sender:
         for wish in wishes:
             if not wish.answer.done():
                 _answer(wish, Appended(at[wish.event.event_id]))
+        return plan.to if ours and plan.to.claim else None
 
     async def _undo(self, link: Link, conversation_id: str, base: HeadRow) -> None:
         """Give the claim back, or have it found out what became of the transaction under it."""
@@ -166,7 +201,12 @@ class Sender:
         return found
 
     async def _decide(
-        self, link: Link, draft: Draft, wishes: Sequence[_Wish], first: dict[int, StoredEvent]
+        self,
+        link: Link,
+        draft: Draft,
+        wishes: Sequence[_Wish],
+        first: dict[int, StoredEvent],
+        queue: deque[_Wish],
     ) -> tuple[Plan, list[tuple[_Wish, StoredEvent]]] | None:
         """Answer those that are refused or repeat, and decide about the rest; None when there is none.
 
@@ -196,7 +236,9 @@ class Sender:
                     new.append(wish)
             if not new:
                 return None
-            plan = draft.plan(intents.SEND)
+            # With others waiting, the next commit begins where this one ends.
+            more = bool(queue) and not self._claims.lanes.wanted(draft.conversation_id)
+            plan = draft.plan(intents.SEND, new_id() if more else "")
             if any(wish.also for wish in new):
                 try:
                     await self._database.write(partial(_ride, plan, draft.told, new, self._clock.now()))
