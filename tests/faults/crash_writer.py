@@ -3,7 +3,7 @@
 Lines, words separated by blanks: `want <conversation> <sender> <client_message_id>` before a send,
 `ack <conversation> <seq> <event_id> <sender> <client_message_id>` once its await returned, and
 `join <conversation> <seq> <user>` for a relational change with its event. Sends that the last process left
-open are repeated first.
+open are repeated first. With the description of a Cassandra cluster the logs lie there.
 """
 
 import asyncio
@@ -13,11 +13,14 @@ import sys
 from pathlib import Path
 
 import msgspec
+import structlog
 from sqlalchemy import text
 
-from secureconnect.infra.database.base import WriteTx
-from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
-from secureconnect.infra.timeline.base import NewEvent, NewMessage, Statement
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.database.sqlite import open_sqlite
+from secureconnect.infra.timeline.base import NewEvent, NewMessage, Statement, Timeline
+from secureconnect.infra.timeline.cassandra import CassandraTimeline
+from secureconnect.infra.timeline.cassandra_link import Cluster
 from secureconnect.infra.timeline.relational import RelationalTimeline
 from secureconnect.kit.clock import SystemClock
 from secureconnect.kit.ids import new_id, new_time_id
@@ -43,15 +46,13 @@ def say(*words: object) -> None:
 
 
 class Writer:
-    def __init__(self, database: SqliteDatabase, seed: int) -> None:
+    def __init__(self, database: Database, timeline: Timeline, seed: int) -> None:
         self.database = database
-        self.timeline = RelationalTimeline(database)
+        self.timeline = timeline
         self.random = random.Random(seed)
 
     async def run(self, left_open: list[Open]) -> None:
-        conversations = await self.database.read(
-            lambda conn: [row[0] for row in conn.execute(text("SELECT conversation_id FROM timeline_heads"))]
-        )
+        conversations = await self.timeline.active_since(0, after=None, limit=_CONVERSATIONS)
         while len(conversations) < _CONVERSATIONS:
             conversation_id = new_id()
             await self.database.write(lambda tx, new=conversation_id: self.timeline.open_in(tx, new))  # type: ignore[misc]
@@ -131,15 +132,24 @@ class Writer:
         return user_id
 
 
-async def main(path: Path, seed: int, left_open: list[Open]) -> None:
+async def main(path: Path, seed: int, left_open: list[Open], cluster: str | None) -> None:
     database = open_sqlite(path, newest_schema=runner.newest_version())
     await database.write(lambda tx: runner.upgrade(tx.conn))
-    await Writer(database, seed).run(left_open)
+    if cluster is None:
+        await Writer(database, RelationalTimeline(database), seed).run(left_open)
+        return
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    timeline = CassandraTimeline(database, msgspec.json.decode(cluster, type=Cluster), _clock)
+    timeline.start()
+    await Writer(timeline.database, timeline, seed).run(left_open)
 
 
 if __name__ == "__main__":
     asyncio.run(
         main(
-            Path(sys.argv[1]), int(sys.argv[2]), msgspec.json.decode(sys.stdin.buffer.read(), type=list[Open])
+            Path(sys.argv[1]),
+            int(sys.argv[2]),
+            msgspec.json.decode(sys.stdin.buffer.read(), type=list[Open]),
+            sys.argv[3] if len(sys.argv) > 3 else None,
         )
     )

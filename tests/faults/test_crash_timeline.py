@@ -45,10 +45,10 @@ class Promises:
             self.joined[conversation, rest[1]] = int(rest[0])
 
 
-def run_and_kill(path: Path, promises: Promises, chance: random.Random) -> None:
+def run_and_kill(path: Path, promises: Promises, chance: random.Random, *more: str) -> None:
     """Start a writer, kill it at a random moment, and hear everything that it said until then."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.crash_writer", str(path), str(chance.randrange(2**32))],
+        [sys.executable, "-m", "tests.faults.crash_writer", str(path), str(chance.randrange(2**32)), *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

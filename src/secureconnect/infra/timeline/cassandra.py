@@ -122,9 +122,9 @@ class CassandraTimeline:
         await self._reader.head(self._near, "-")  # nobody's
         return time.perf_counter() - started
 
-    async def repair(self) -> int:
-        """Finish what was decided and not done; returns how many intents are open after that."""
-        return await self._claims.repair(self._near)
+    async def repair(self, *, older_than: int = 2_000) -> int:
+        """Finish what was decided so many milliseconds ago and not done; returns how much is open then."""
+        return await self._claims.repair(self._near, older_than)
 
     async def _repair_again(self) -> None:
         while True:

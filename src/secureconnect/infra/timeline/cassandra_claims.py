@@ -30,11 +30,10 @@ log = get_logger()
 #: How long somebody else's claim is left alone, in seconds. Recovering is safe at any time; this only spares
 #: transactions that are still at work.
 _PATIENCE: Final = 1.0
-_DEADLINE: Final = 5.0
-_PAUSE: Final = (0.002, 0.02)
+_DEADLINE: Final = 8.0
+_PAUSE: Final = (0.001, 0.01)
 _KNOWN: Final = 50_000
 _BATCH: Final = 100
-_YOUNG: Final = 2_000  # ms
 _KEPT: Final = 86_400_000  # ms
 
 Tell = Callable[[Sequence[StoredEvent]], None]
@@ -149,10 +148,10 @@ class Claims:
                 self._done += plans
                 raise
 
-    async def repair(self, link: Link) -> int:
+    async def repair(self, link: Link, older_than: int) -> int:
         """Finish what was decided and not done, by anybody; returns how many intents are open after that."""
         await self.note_done()
-        before = self._clock.now() - _YOUNG
+        before = self._clock.now() - older_than + 1
         for plan in await self._database.read(lambda conn: intents.open_plans(conn, before, _BATCH)):
             if self.lanes.try_take(plan.conversation_id):
                 try:

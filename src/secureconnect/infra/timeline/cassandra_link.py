@@ -4,6 +4,7 @@ The driver is acsylla, the C++ driver under asyncio (ADR 0020). A `Link` belongs
 """
 
 import asyncio
+import contextlib
 import gc
 import socket
 import time
@@ -27,6 +28,8 @@ _RETRIES: Final = 3
 _FIRST_PAUSE: Final = 0.1  # seconds; doubles
 _SPECULATE_MS: Final = 250  # a read that takes longer is asked of a second node too
 _RECONNECT_MS: Final = 1000
+_PAUSE_OF_CONNECTING: Final = 0.5  # seconds after an attempt that failed
+_CLOSING: Final = 5.0  # seconds for the requests that are under way
 _RETRY_AFTER: Final = 2
 _SHORTEST: Final = 0.05  # seconds that a repetition is worth
 
@@ -110,6 +113,8 @@ _ABSENT = (
     errors.CassExceptionConnectionError,
 )
 _ILL = (*_TIMEOUTS, *_EXHAUSTED, *_ABSENT)
+#: What the driver says of a session that somebody gave up meanwhile.
+_CLOSED: Final = "Session closed"
 
 
 def _reason(error: Exception) -> str:
@@ -117,7 +122,7 @@ def _reason(error: Exception) -> str:
         return "timeout"
     if isinstance(error, _EXHAUSTED):
         return "exhausted"
-    return "unavailable" if isinstance(error, _ABSENT) else "other"
+    return "unavailable" if isinstance(error, (*_ABSENT, RuntimeError)) else "other"
 
 
 class Link:
@@ -133,6 +138,9 @@ class Link:
         self._session: Any = None
         self._driver: Any = None
         self._opening = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._ill = False
+        self._not_before = 0.0
         self._prepared: dict[Cql, Any] = {}
 
     async def rows(self, cql: Cql, *params: Any) -> list[Row]:
@@ -163,10 +171,11 @@ class Link:
         """Writes in one request, which may be done twice; those of one partition take effect together."""
 
         async def attempt(left: float) -> Any:
+            session = self._session
             batch = acsylla.create_batch_unlogged(timeout=left)
             for cql, params in writes:
-                batch.add_statement(_bound(cql, await self._prepare(cql), params))
-            return await self._session.execute_batch(batch)
+                batch.add_statement(_bound(cql, await self._prepare(session, cql), params))
+            return await session.execute_batch(batch)
 
         await self._timed(_BATCH, attempt, _RETRIES)
 
@@ -178,12 +187,11 @@ class Link:
         """
 
         async def attempt(left: float) -> Any:
-            statement = _bound(cql, await self._prepare(cql), params)
+            session = self._session
+            statement = _bound(cql, await self._prepare(session, cql), params)
             statement.set_timeout(left)
-            return await self._session.execute(statement)
+            return await session.execute(statement)
 
-        await self._open()
-        await self._prepare(cql)
         try:
             result = await self._timed(cql, attempt, 0)
         except ApiError as error:
@@ -201,25 +209,21 @@ class Link:
 
     async def close(self) -> None:
         """Give the connections up."""
-        session, self._session = self._session, None
-        self._prepared.clear()
-        if session is not None:
-            await session.close()
-        if self._driver is not None:
-            _let_go(self._driver)
-            self._driver = None
+        self._give_up()
+        await asyncio.gather(*self._closing)
 
     async def _repeated(
         self, cql: Cql, params: Sequence[Any], page: tuple[int, bytes | None] | None = None
     ) -> Any:
         async def attempt(left: float) -> Any:
-            statement = _bound(cql, await self._prepare(cql), params)
+            session = self._session
+            statement = _bound(cql, await self._prepare(session, cql), params)
             statement.set_timeout(left)
             if page is not None:
                 statement.set_page_size(page[0])
                 if page[1] is not None:
                     statement.set_page_state(page[1])
-            return await self._session.execute(statement)
+            return await session.execute(statement)
 
         return await self._timed(cql, attempt, _RETRIES)
 
@@ -232,14 +236,23 @@ class Link:
                 if self._session is None:
                     await self._open()
                 result = await attempt(max(end - time.perf_counter(), _SHORTEST))
-            except _ILL as error:
+            except (*_ILL, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and str(error) != _CLOSED:
+                    raise
                 reason = _reason(error)
+                if isinstance(error, errors.CassErrorLibNoHostsAvailable):
+                    self._give_up()
                 if self._metrics is not None:
                     self._metrics.cassandra_failed(cql.operation, reason)
                 if retries == 0 or time.perf_counter() + pause + _SHORTEST > end:
-                    log.warning("cassandra does not answer", table=cql.table, reason=reason)
+                    if not self._ill:
+                        self._ill = True
+                        log.warning("cassandra does not answer", table=cql.table, reason=reason)
                     raise unavailable() from error
             else:
+                if self._ill:
+                    self._ill = False
+                    log.info("cassandra answers again")
                 if self._metrics is not None:
                     self._metrics.cassandra_query(cql.operation, cql.table, time.perf_counter() - started)
                 return result
@@ -249,17 +262,29 @@ class Link:
             await asyncio.sleep(pause)
             pause *= 2
 
-    async def _prepare(self, cql: Cql) -> Any:
-        prepared = self._prepared.get(cql)
+    async def _prepare(self, session: Any, cql: Cql) -> Any:
+        prepared = self._prepared.get(cql) if session is self._session else None
         if prepared is None:
-            prepared = await self._session.create_prepared(cql.text, timeout=self._cluster.timeout)
-            self._prepared[cql] = prepared
+            prepared = await session.create_prepared(cql.text, timeout=self._cluster.timeout)
+            if session is self._session:
+                self._prepared[cql] = prepared
         return prepared
+
+    def _give_up(self) -> None:
+        """Let the next one connect anew: the driver does not always find nodes again that were all away."""
+        session, driver, self._session, self._driver = self._session, self._driver, None, None
+        self._prepared.clear()
+        if session is not None:
+            closing = asyncio.create_task(_closed(session, driver))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _open(self) -> None:
         async with self._opening:
             if self._session is not None:
                 return
+            if time.perf_counter() < self._not_before:
+                raise unavailable()
             cluster = self._cluster
             opened = acsylla.create_cluster(
                 list(cluster.hosts),
@@ -282,6 +307,7 @@ class Link:
                 self._driver = opened
             except _ILL as error:
                 _let_go(opened)
+                self._not_before = time.perf_counter() + _PAUSE_OF_CONNECTING
                 if self._metrics is not None:
                     self._metrics.cassandra_failed("connect", _reason(error))
                 raise unavailable() from error
@@ -299,6 +325,14 @@ def _bound(cql: Cql, prepared: Any, params: Sequence[Any]) -> Any:
         statement.set_consistency(acsylla.Consistency.LOCAL_SERIAL)
     statement.set_is_idempotent(not cql.conditional)
     return statement
+
+
+async def _closed(session: Any, driver: Any) -> None:
+    """End a session. While no node answers the driver may take its time, or never end."""
+    with contextlib.suppress(TimeoutError, *_ILL):
+        async with asyncio.timeout(_CLOSING):
+            await session.close()
+    _let_go(driver)
 
 
 def _let_go(driver: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.telemetry.log import get_logger
@@ -49,6 +50,11 @@ class Scope:
         self._read: set[str] = set()
         self.calls: list[Call] = []
         self.plans: list[Plan] = []
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """What is claimed."""
+        return list(self._drafts.values())
 
     def restart(self) -> None:
         """The transaction runs, perhaps again."""
@@ -146,7 +152,11 @@ class Scope:
         """Decide the changes together with the transaction; its last act."""
         self.plans += (draft.plan() for draft in self._drafts.values() if draft.changed)
         for plan in self.plans:
-            intents.propose(tx, plan, self._now)
+            try:
+                intents.propose(tx, plan, self._now)
+            except IntegrityError:
+                # We seemed to be gone, and somebody saw to it that this is not committed any more.
+                raise Wanted(plan.conversation_id) from None
         if not self.plans:
             for sink, item in self.calls:
                 if sink is None:

@@ -28,7 +28,7 @@ log = get_logger()
 #: Events per commit; what they say stands in the head until the next one.
 _TOGETHER: Final = 64
 #: Commits under one claim before others get a turn.
-_IN_A_ROW: Final = 8
+_IN_A_ROW: Final = 4
 
 
 class _Wish(NamedTuple):
