@@ -31,6 +31,7 @@ from secureconnect.app.roles import EVERYTHING, GATEWAY, service_of
 from secureconnect.app.settings import Settings
 from secureconnect.app.settings.production import warnings
 from secureconnect.app.vitals import Dependency, Vitals
+from secureconnect.app.workers import Worker, in_workers, shown_together
 from secureconnect.edge.http.admission import Admission
 from secureconnect.edge.http.answers import Answers, PageReply
 from secureconnect.edge.http.client_address import ClientAddress
@@ -72,8 +73,12 @@ def serve_gateway(settings: Settings, read: Callable[[], Settings]) -> int:
     """
     with listening(settings) as listener:
         configure_logs(settings, _SERVICE)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(settings, read, listener))
+
+        def work(own: socket.socket, worker: Worker | None) -> int:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(_run(settings, read, own, worker))
+
+        return in_workers(settings, _SERVICE, listener, work)
 
 
 def routing_table(blueprint: Blueprint) -> RoutingTable:
@@ -208,9 +213,11 @@ def _upstream(role: str, settings: Settings, metrics: Metrics, clock: Clock) -> 
     return Upstream(Role(role, instances), turns)
 
 
-async def _run(settings: Settings, read: Callable[[], Settings], listener: socket.socket) -> int:
+async def _run(
+    settings: Settings, read: Callable[[], Settings], listener: socket.socket, worker: Worker | None
+) -> int:
     started = time.perf_counter()
-    metrics = Metrics(_SERVICE, __version__)
+    metrics = Metrics(_SERVICE, __version__, worker=worker.number if worker else None)
     cache = MemoryCache(SystemClock())
     parts = _build(settings, draw(settings), metrics, cache)
     tls = bool(settings.server.tls_cert_file)
@@ -228,7 +235,8 @@ async def _run(settings: Settings, read: Callable[[], Settings], listener: socke
         ),
         ws=tunnel_factory(parts.passage),
     )
-    async with _asking(parts, metrics), metrics_port(settings.observability.metrics_listen, parts.vitals):
+    listen = settings.observability.metrics_listen if worker is None or worker.number == 1 else ""
+    async with _asking(parts, metrics), shown_together(worker, metrics), metrics_port(listen, parts.vitals):
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         host, port = listener.getsockname()[:2]
         for warning in warnings(settings):

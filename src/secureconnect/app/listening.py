@@ -36,14 +36,15 @@ _LAG_PERIOD = 0.5
 _COLLECT_AFTER = 20_000  # more new than freed objects; CPython's own is 700
 
 
-def configure_logs(settings: Settings, service: str) -> None:
-    """Write lines as the settings say."""
+def configure_logs(settings: Settings, service: str, *, worker: int | None = None) -> None:
+    """Write lines as the settings say; each of several workers has a file of its own."""
     observability = settings.observability
+    name = service if worker is None else f"{service}-{worker}"
     logs.configure(
         service=service,
         level=observability.log_level,
         text=observability.log_format == "text",
-        file=observability.log_file.format(service=service) if observability.log_output == "file" else None,
+        file=observability.log_file.format(service=name) if observability.log_output == "file" else None,
     )
 
 
@@ -54,6 +55,8 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if settings.server.workers > 1:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             listener.bind((host, port))
         except OSError as error:

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvloop
 
@@ -36,6 +36,7 @@ from secureconnect.app.roles import EVERYTHING, service_of
 from secureconnect.app.settings import Settings
 from secureconnect.app.settings.production import warnings
 from secureconnect.app.stores import Stores, open_stores
+from secureconnect.app.workers import Worker, in_workers, shown_together
 from secureconnect.edge.http.answers import Answers
 from secureconnect.edge.http.client_address import ClientAddress
 from secureconnect.edge.http.cors import Cors
@@ -70,16 +71,34 @@ def serve(settings: Settings, read: Callable[[], Settings], roles: Sequence[str]
     # Processes of one machine may share a directory that holds nothing durable.
     lock = contextlib.nullcontext() if roles else data_dir.lock()
     with lock, listening(settings) as listener:
-        configure_logs(settings, service_of(roles))
-        try:
+        service = service_of(roles)
+        configure_logs(settings, service)
+
+        def work(own: socket.socket, worker: Worker | None) -> int:
+            place = _Place(settings, read, data_dir, own, roles, service, worker)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(_until_stopped(_run(settings, read, data_dir, listener, roles)))
+                return runner.run(_until_stopped(_run(place)))
+
+        try:
+            return in_workers(settings, service, listener, work)
         except SealBroken as error:
             raise Failure(
                 f"{error}\n"
                 "Give the master key that this data directory was made with, "
                 "here or in secrets.previous_master_keys."
             ) from error
+
+
+class _Place(NamedTuple):
+    """What one process serves, and where."""
+
+    settings: Settings
+    read: Callable[[], Settings]
+    data_dir: DataDirectory
+    listener: socket.socket
+    roles: Sequence[str]
+    service: str
+    worker: Worker | None
 
 
 async def _until_stopped(run: Coroutine[Any, Any, int]) -> int:
@@ -94,15 +113,10 @@ async def _until_stopped(run: Coroutine[Any, Any, int]) -> int:
         return 0
 
 
-async def _run(
-    settings: Settings,
-    read: Callable[[], Settings],
-    data_dir: DataDirectory,
-    listener: socket.socket,
-    roles: Sequence[str],
-) -> int:
-    started, service, clock = time.perf_counter(), service_of(roles), SystemClock()
-    metrics = Metrics(service, __version__)
+async def _run(place: _Place) -> int:
+    settings, data_dir, listener, worker = place.settings, place.data_dir, place.listener, place.worker
+    started, service, clock = time.perf_counter(), place.service, SystemClock()
+    metrics = Metrics(service, __version__, worker=worker.number if worker else None)
     metrics.watch_disk(lambda: shutil.disk_usage(data_dir.path).free)
     heartbeat = new_heartbeat(settings, clock)
     entrance, server = _doors(settings, service, metrics, clock, heartbeat)
@@ -111,14 +125,16 @@ async def _run(
         if early:
             serving = await stack.enter_async_context(_serving(server, listener))
         stores = await stack.enter_async_context(
-            open_stores(settings, data_dir, clock, metrics, alone=not roles)
+            open_stores(settings, data_dir, clock, metrics, alone=not place.roles and worker is None)
         )
         product = assemble_product(settings, stores)
         edges = build_edges(
-            settings, stores, product, heartbeat=heartbeat, roles=roles or EVERYTHING, service=service
+            settings, stores, product, heartbeat=heartbeat, roles=place.roles or EVERYTHING, service=service
         )
         await stack.enter_async_context(working(product, edges, stores))
-        await stack.enter_async_context(metrics_port(settings.observability.metrics_listen, edges.health))
+        await stack.enter_async_context(shown_together(worker, metrics))
+        if worker is None or worker.number == 1:
+            await stack.enter_async_context(metrics_port(settings.observability.metrics_listen, edges.health))
         entrance.open(edges.http, edges.gate)
         if not early:
             serving = await stack.enter_async_context(_serving(server, listener))
@@ -131,7 +147,7 @@ async def _run(
             address=f"http{'s' if settings.server.tls_cert_file else ''}://{host}:{port}",
             started_ms=round((time.perf_counter() - started) * 1000),
         )
-        reload = Reload(read, settings, limiter=product.limiter, cors=edges.cors, tls=server.config.ssl)
+        reload = Reload(place.read, settings, limiter=product.limiter, cors=edges.cors, tls=server.config.ssl)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
         collect_rarely()
         await until_asked_to_stop(serving)

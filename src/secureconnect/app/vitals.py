@@ -76,5 +76,5 @@ class Vitals:
             given = headers.get(b"authorization", b"")
             if not hmac.compare_digest(given, b"Bearer " + self._token.encode()):
                 raise ApiError(ErrorCode.UNAUTHORIZED, "The metrics token is needed.")
-        text = self._metrics.exposition()
+        text = await self._metrics.whole()
         return PageReply(text, content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -182,18 +182,16 @@ SPLIT = ["database.url", "redis.url", "object_store.backend"]
 
 
 def test_roles_and_workers_name_every_embedded_store() -> None:
-    assert named(problems(roles=("auth",))) == ["role", *SPLIT]
-    assert named(problems(flags={"--workers": "2"})) == ["server.workers", *SPLIT]
+    assert named(problems(roles=("auth",))) == [*SPLIT, "secrets.master_key"]
+    assert named(problems(flags={"--workers": "2"})) == [*SPLIT, "secrets.master_key"]
 
 
-def test_this_version_says_plainly_that_it_knows_no_shared_stores() -> None:
-    shared = {"DATABASE__URL": POSTGRES, "REDIS__URL": REDIS}
-    s3 = {"BACKEND": "s3", "ACCESS_KEY": "key", "SECRET_KEY": "Grey-Button-55"}
-    shared |= {f"OBJECT_STORE__{name}": value for name, value in s3.items()}
-    found = problems(roles=("chat",), environ=shared)
-    assert named(found) == ["role", "database.url"]
-    assert all("this version" in message for _, _, message in found)
-    assert named(problems(environ=shared)) == ["database.url"]
+def test_the_gateway_needs_no_store_and_is_a_process_of_its_own() -> None:
+    assert load(environ={}, roles=["gateway"]).settings.server.port == 8080
+    assert load(environ={}, roles=["gateway"], flags={"--workers": "2"}).settings.server.workers == 2
+    assert "role" in named(problems(roles=("gateway", "chat")))
+    bad = {"GATEWAY__CHAT_URL": '["http://chat:8082/v1"]', "GATEWAY__AUTH_URL": "[]"}
+    assert named(problems(roles=("gateway",), environ=bad)) == ["gateway.auth_url", "gateway.chat_url"]
 
 
 def production(environ: Mapping[str, str]) -> list[str]:

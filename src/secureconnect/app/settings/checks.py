@@ -196,12 +196,10 @@ def _gateway(settings: Settings) -> Iterator[Fault]:
 def _stores(settings: Settings, roles: Sequence[str]) -> Iterator[Fault]:
     """Embedded stores serve one process; the gateway needs none (docs/reference/operations.md §2)."""
     embedded_sql = settings.embedded_sql
-    if roles == [GATEWAY]:
+    if list(roles) == [GATEWAY]:
         return
     split = [f"`serve {' '.join(roles)}`"] if roles else []
     split += [f"{settings.server.workers} workers"] if settings.server.workers > 1 else []
-    if settings.server.workers > 1:
-        yield Fault("server.workers", "this version serves from one process: set it to 1")
     if GATEWAY in roles and len(roles) > 1:
         yield Fault("role", "the gateway is a process of its own: start it without other roles")
     if split:

@@ -4,18 +4,16 @@ No label ever holds an id, an address or text from outside. All label values of 
 from the start, so that a scrape before the first request already shows every name.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import cache
-from itertools import chain
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 
 from secureconnect.infra.telemetry.call_metrics import CallMetrics
+from secureconnect.infra.telemetry.constant_labels import WithConstants
 from secureconnect.infra.telemetry.file_metrics import FileMetrics
 from secureconnect.infra.telemetry.gateway_metrics import GatewayMetrics
 from secureconnect.infra.telemetry.media_metrics import MediaMetrics
@@ -35,8 +33,10 @@ _AUTH_REASONS = ("invalid", "locked", "banned", "unverified", "expired", "reused
 class Metrics:
     """All metrics of one process. Other modules see narrow protocols of this class."""
 
-    def __init__(self, service: str, version: str) -> None:  # noqa: PLR0915 - one line per metric
-        self._service = service
+    def __init__(self, service: str, version: str, *, worker: int | None = None) -> None:  # noqa: PLR0915 - one line per metric
+        self._constant = {"service": service} | ({} if worker is None else {"worker": str(worker)})
+        #: The exposition of all processes on this port.
+        self.whole: Callable[[], Awaitable[bytes]] = self._alone
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -186,7 +186,10 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """The text of `/metrics`, every sample with the label `service`."""
-        return generate_latest(_WithService(self.registries, self._service))
+        return generate_latest(WithConstants(self.registries, self._constant))
+
+    async def _alone(self) -> bytes:
+        return self.exposition()
 
     # HTTP
 
@@ -381,19 +384,3 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _CLOSE_CODES = {1000, 1001, 1002, 1006, 1007, 1009, 1011, 1012, 1013} | {
     4001, 4002, 4003, 4004, 4005, 4006, 4007, 4008, 4009, 4010, 4500, 4501, 4503, 4504, 4529
 }  # fmt: skip
-
-
-class _WithService(Collector):
-    """The registries with the constant label `service` on every sample."""
-
-    def __init__(self, registries: tuple[CollectorRegistry, ...], service: str) -> None:
-        self._registries = registries
-        self._service = service
-
-    def collect(self) -> Iterator[Metric]:
-        for metric in chain.from_iterable(registry.collect() for registry in self._registries):
-            metric.samples = [
-                sample._replace(labels={**sample.labels, "service": self._service})
-                for sample in metric.samples
-            ]
-            yield metric
