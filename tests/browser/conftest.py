@@ -28,7 +28,7 @@ def chromium() -> str:
     named = os.environ.get("CHROMIUM")
     found = named or next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
-        pytest.skip("NOT TRIED in a browser: there is no Chromium here (install it, or name it in CHROMIUM)")
+        pytest.skip("NOT TRIED in a browser: no Chromium here (Debian: chromium), and none named in CHROMIUM")
     return found
 
 
