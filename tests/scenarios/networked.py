@@ -1,5 +1,7 @@
 """Servers on networked stores: everything in one process, or a process per role."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stack.certificates import make_certificate
@@ -34,7 +36,19 @@ class _Networked(Arrangement):
         return PostgresTables(self.stores.database)
 
     def search_terms(self) -> set[str]:
-        return set()
+        every = "SELECT word FROM ts_stat('SELECT words FROM search_documents')"
+        return {word for (word,) in self.tables.rows(every)}
+
+    def object_keys(self) -> list[str]:
+        pages = self.stores.seaweed.boto3().get_paginator("list_objects_v2")
+        found = pages.paginate(Bucket=self.stores.bucket)
+        return [one["Key"] for page in found for one in page.get("Contents", [])]
+
+    @contextmanager
+    def without_objects(self) -> Iterator[None]:
+        self.stores.seaweed.kill()
+        yield
+        self.stores.seaweed.start()
 
     def settings(self, given: Sections) -> Sections:
         merged = {name: dict(keys) for name, keys in self.stores.settings().items()}

@@ -4,8 +4,8 @@ import os
 import signal
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,14 @@ class Arrangement(ABC):
     def search_terms(self) -> set[str]:
         """Every term of the index of searches."""
 
+    @abstractmethod
+    def object_keys(self) -> list[str]:
+        """Where every object lies."""
+
+    @abstractmethod
+    def without_objects(self) -> AbstractContextManager[None]:
+        """The object store cannot be used while the block runs."""
+
     def prepare(self) -> None:  # noqa: B027  # most have nothing to make
         """Make what has to be there before each start."""
 
@@ -122,6 +130,17 @@ class Embedded(Arrangement):
         with closing(sqlite3.connect(self._data_dir / "search.db", timeout=10)) as database:
             database.execute("CREATE VIRTUAL TABLE temp.v USING fts5vocab('main', 'search_words', 'row')")
             return {term for (term,) in database.execute("SELECT term FROM temp.v")}
+
+    def object_keys(self) -> list[str]:
+        place = self._data_dir / "objects"
+        return [str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()]
+
+    @contextmanager
+    def without_objects(self) -> Iterator[None]:
+        place = self._data_dir / "objects"
+        away = place.rename(self._data_dir / "elsewhere")
+        yield
+        away.rename(place)
 
     def settings(self, given: Sections) -> Sections:
         return given

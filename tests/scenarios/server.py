@@ -55,9 +55,22 @@ class Server:
         return self._arrangement.tables
 
     @property
+    def indexes(self) -> list[Tables]:
+        """Where it keeps the index of searches, if not among the tables."""
+        return self._arrangement.indexes
+
+    @property
     def every_table(self) -> list[Tables]:
         """The same, and where it keeps the index of searches if that is elsewhere."""
-        return [self.tables, *self._arrangement.indexes]
+        return [self.tables, *self.indexes]
+
+    def object_keys(self) -> list[str]:
+        """Where every object lies in its store."""
+        return self._arrangement.object_keys()
+
+    def without_objects(self) -> contextlib.AbstractContextManager[None]:
+        """The object store is away while the block runs."""
+        return self._arrangement.without_objects()
 
     def search_terms(self) -> set[str]:
         """Every term of the search index."""

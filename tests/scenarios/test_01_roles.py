@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.faults.cluster import Cluster, cluster
@@ -19,7 +20,7 @@ async def alive(place: Cluster, names: list[str]) -> bool:
     for name in names:
         try:
             answer = await request(place.piece(name).url, "GET", "/livez")
-        except OSError:
+        except httpx.TransportError:
             return False
         if answer.status != 200:
             return False

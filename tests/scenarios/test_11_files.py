@@ -236,10 +236,9 @@ async def expiry(server: Server, admin: Person, c: Person, late: Any, abandoned:
         (await complete(c, upload["file_id"])).is_error(409, "CONFLICT")
     assert (await quota(c))["used"] == 0
     assert (await put(late["upload_url"], bytes(100), late["headers"])).status == 403
-    stored = server.data_dir / "objects" / "users" / c.user_id
 
     async def gone() -> bool:
-        return not any(path.is_file() for path in stored.rglob("*"))
+        return not any(c.user_id in key for key in await asyncio.to_thread(server.object_keys))
 
     await eventually(gone)
     assert await metric(server, "storage_uploads_total", result="expired") >= 2

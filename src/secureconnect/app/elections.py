@@ -132,11 +132,11 @@ async def stand(stores: Stores, tasks: Sequence[Task], modules: Sequence[Module]
         stores.process,
         [task.name for task in tasks if not task.everywhere],
         [module.bereaved for module in modules if module.bereaved is not None],
-        lambda process: stores.bus.publish(CONTROL, ProcessGone(process)),
+        lambda _: stores.bus.publish(CONTROL, ProcessGone()),
     )
     elections.start()
     try:
         yield elections.holds
     finally:
         await elections.stop()
-        stores.bus.publish(CONTROL, ProcessGone(stores.process))
+        stores.bus.publish(CONTROL, ProcessGone())
