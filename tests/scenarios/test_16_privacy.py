@@ -18,6 +18,7 @@ from tests.scenarios.mail import mails
 from tests.scenarios.patience import eventually
 from tests.scenarios.remains import in_archive, in_files, in_rows, terms
 from tests.scenarios.server import Server
+from tests.scenarios.signaling import call, join
 from tests.scenarios.steps import NIL, Person, direct, events, group, request, send
 
 #: The files of every archive (docs/reference/http.md, users).
@@ -111,6 +112,11 @@ async def test_g7_everything_of_oneself_and_of_nobody_else(admin: Person, reg: R
     await vote(a, poll)
     await vote(b, poll, 1)
     (await send(b, g, f"{theirs} @a", mentions=[a.user_id])).ok(201)
+    call_id = await call(b, g, [a])
+    (await join(a, call_id)).ok()
+    (await b.post(f"/v1/calls/{call_id}/end")).ok()
+    for person, words in ((a, mine), (b, theirs)):
+        (await person.post(f"/v1/calls/{call_id}/rating", {"rating": 3, "comment": words})).ok()
 
     async def told() -> bool:
         return bool((await a.get("/v1/notifications?type=mention")).ok()["notifications"])
@@ -151,6 +157,9 @@ async def test_g7_everything_of_oneself_and_of_nobody_else(admin: Person, reg: R
     assert [row["message_id"] for row in rows(archive, "reactions.json")] == [said]
     assert [row["chosen"] for row in rows(archive, "votes.json")] == [["yes"]]
     assert [row["body"]["content"] for row in rows(archive, "drafts.json")] == [f"{mine} draft"]
+    (log,) = rows(archive, "calls.json")
+    assert (log["call_id"], log["direction"], log["status"]) == (call_id, "incoming", "completed")
+    assert (log["quality_rating"], rows(archive, "call_ratings.json")[0]["rating_comment"]) == (3, mine)
     assert rows(archive, "notifications.json")
     assert {row["event"] for row in rows(archive, "audit_records.json")} >= {"register", "export_requested"}
     assert [row["file_id"] for row in rows(archive, "files.json")] == [file_id]
@@ -196,6 +205,11 @@ async def live(a: Person, b: Person, marker: str) -> tuple[str, str, str]:
             "/v1/reports", {"target_type": "user", "target_id": b.user_id, "reason": f"{marker} says so"}
         )
     ).ok(201)
+    call_id = await call(a, d, [b])
+    (await join(b, call_id)).ok()
+    (await a.post(f"/v1/calls/{call_id}/end")).ok()
+    (await a.post(f"/v1/calls/{call_id}/rating", {"rating": 2, "comment": f"{marker} noise"})).ok()
+    (await a.post(f"/v1/calls/{await call(a, d, [b])}/end")).ok()  # missed
     headers = {"idempotency-key": f"{marker}-idem"}
     (await a.post("/v1/users/me/export", headers=headers)).ok(202)
     await eventually(lambda: _indexed(b, marker))
@@ -221,7 +235,16 @@ async def test_g8_erased_means_erased(serve: Serve, reg: Register) -> None:
         (await a.delete("/v1/users/me")).ok()
         receipt = await until_erased(admin, a.user_id)
 
-        for name in ("messages", "files", "memberships", "sessions", "votes", "people", "notifications"):
+        for name in (
+            "messages",
+            "files",
+            "memberships",
+            "sessions",
+            "votes",
+            "calls",
+            "people",
+            "notifications",
+        ):
             assert int(receipt[name]) > 0, (name, receipt)
         (await robot.get("/v1/sync")).is_error(401, "TOKEN_REVOKED")
         user = (await b.get(f"/v1/users/{a.user_id}")).ok()["user"]
@@ -240,6 +263,8 @@ async def test_g8_erased_means_erased(serve: Serve, reg: Register) -> None:
         last = (await events(b, g))[-1]
         assert last["kind"] == "member_removed"
         assert last["data"] == {"user_id": a.user_id, "by": None, "reason": "erased"}
+        for talked in (await b.get("/v1/calls")).ok()["calls"]:
+            assert talked["participants"][0]["display_name"] == "Deleted user"
         assert (await b.get("/v1/users/me/friends")).ok()["friends"] == []
         assert (await b.get(f"/v1/messages/search?query={marker}")).ok()["messages"] == []
 

@@ -105,11 +105,11 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
     development = settings.server.environment == "development"
     statuses, factors, online, polls, messages, logged_in, left_calls = (Late() for _ in range(7))
     timers, background = Timers(clock), Background()
-    push = wire_push(settings, stores, cast("LoggedIn", logged_in))
+    audit = AuditService(database, metrics, clock, retention_days=settings.audit.retention_days)
+    push = wire_push(settings, stores, cast("LoggedIn", logged_in), audit)
     teller = Teller(Frames(bus, timers), push.queue, metrics, clock)
 
     mail = wire_mail(settings, stores)
-    audit = AuditService(database, metrics, clock, retention_days=settings.audit.retention_days)
     users = UserService(
         database,
         bus,

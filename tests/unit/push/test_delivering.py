@@ -151,6 +151,12 @@ async def test_a_call_is_of_use_for_45_seconds(tmp_path: Path) -> None:
         w.fcm.trouble.append(PushDelayed("FCM answered 503", 46))
         assert await w.database.write(lambda tx: w.queue.ring_in(tx, ring))
         await w.ends("expired")
+        (record,) = w.audited
+        assert (record.event, record.target_id, record.reason) == (
+            "call_push_failed",
+            anna.user_id,
+            "FCM answered 503",
+        )
         assert await w.database.write(lambda tx: w.queue.ring_in(tx, ring))
         await w.ends("sent")
         ((_, push),) = w.fcm.sent

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from secureconnect.features.audit.api import AuditEntry
 from secureconnect.features.notifications.api import Notice
 from secureconnect.features.push import store
 from secureconnect.features.push.api import Provider
@@ -19,7 +20,7 @@ from secureconnect.features.push.service.devices import Device
 from secureconnect.features.push.service.secrecy import Vault
 from secureconnect.features.push.store import Delivery, Token
 from secureconnect.infra.crypto.sealing import Sealer
-from secureconnect.infra.database.base import METADATA
+from secureconnect.infra.database.base import METADATA, WriteTx
 from secureconnect.infra.database.sqlite import SqliteDatabase, open_sqlite
 from secureconnect.infra.outbox.relational import RelationalOutbox
 from secureconnect.infra.push.base import Push, PushTransport, Target, TargetFault
@@ -92,10 +93,11 @@ class World:
         self.ended: set[str] = set()
         self.sessions: dict[str, list[str]] = {}
         self.badge = 7
+        self.audited: list[AuditEntry] = []
         self.devices = Devices(database, self.vault, transports, self.clock, limits)
         self.queue = PushQueue(database, self.outbox, self.vault, self, self.clock, limits)
         self.deliverer = Deliverer(
-            database, self.outbox, self.vault, transports, self, self.metrics, self.clock
+            database, self.outbox, self.vault, transports, self, self, self.metrics, self.clock
         )
         self.receipts = Receipts(database, self.clock, limits)
 
@@ -104,6 +106,12 @@ class World:
 
     async def unread(self, user_id: str) -> int:
         return self.badge
+
+    def record_in(self, tx: WriteTx, entry: AuditEntry) -> None:
+        tx.after_commit(lambda: self.audited.append(entry))
+
+    def record(self, entry: AuditEntry) -> None:
+        self.audited.append(entry)
 
     def person(self, user_id: str | None = None) -> Principal:
         """Somebody in a session."""

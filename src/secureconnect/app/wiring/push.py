@@ -5,6 +5,7 @@ from msgspec import Struct
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.edge.module import Module
+from secureconnect.features.audit.api import Audit
 from secureconnect.features.conversations.service import Badges
 from secureconnect.features.push.api import Provider
 from secureconnect.features.push.module import module
@@ -32,7 +33,7 @@ class PushParts(Struct, frozen=True):
     module: Module
 
 
-def wire_push(settings: Settings, stores: Stores, sessions: LoggedIn) -> PushParts:
+def wire_push(settings: Settings, stores: Stores, sessions: LoggedIn, audit: Audit) -> PushParts:
     """The services, with their handler in the outbox."""
     push, database, clock = settings.push, stores.database, stores.clock
     vapid = Vapid(scalar_key(stores.vapid_key), _subject(settings), clock)
@@ -47,7 +48,7 @@ def wire_push(settings: Settings, stores: Stores, sessions: LoggedIn) -> PushPar
     devices = Devices(database, vault, transports, clock, limits)
     queue = PushQueue(database, stores.outbox, vault, sessions, clock, limits)
     badges = Badges(database, stores.timeline, unread_cap=settings.messaging.unread_cap)
-    deliverer = Deliverer(database, stores.outbox, vault, transports, badges, stores.metrics, clock)
+    deliverer = Deliverer(database, stores.outbox, vault, transports, badges, audit, stores.metrics, clock)
     return PushParts(
         devices,
         queue,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
+from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.push import store
 from secureconnect.features.push.api import Badges, Provider, PushKind
 from secureconnect.features.push.service.queueing import Payload
@@ -59,6 +60,7 @@ class Deliverer:
         vault: Vault,
         transports: Mapping[Provider, PushTransport],
         badges: Badges,
+        audit: Audit,
         metrics: PushMetrics,
         clock: Clock,
     ) -> None:
@@ -67,6 +69,7 @@ class Deliverer:
         self._vault = vault
         self._transports = transports
         self._badges = badges
+        self._audit = audit
         self._metrics = metrics
         self._clock = clock
         self._down: dict[Provider, float] = {}
@@ -171,6 +174,8 @@ class Deliverer:
                 store.deactivate(tx, payload.token_id, error, unless_after=since)
             else:
                 store.token_failed(tx, payload.token_id, error)
+            if error is not None:
+                self._record_in(tx, payload, error)
             tx.after_commit(lambda: self._metrics.pushed(payload.provider, payload.kind, result))
 
         await self._database.write(end)
@@ -184,7 +189,24 @@ class Deliverer:
     def _gave_up(self, tx: WriteTx, work: Work, ending: Ending, reason: str) -> None:
         payload = work.decode(Payload)
         store.mark_delivery(tx, work.job_id, ending, work.attempt, reason, self._clock.now())
+        self._record_in(tx, payload, reason)
         tx.after_commit(lambda: self._metrics.pushed(payload.provider, payload.kind, ending))
+
+    def _record_in(self, tx: WriteTx, payload: Payload, reason: str) -> None:
+        """A call that could not ring is worth a record."""
+        if payload.kind == "call":
+            self._audit.record_in(
+                tx,
+                AuditEntry(
+                    event="call_push_failed",
+                    result="failure",
+                    reason=reason[:200],
+                    actor_type="system",
+                    target_type="user",
+                    target_id=payload.user_id,
+                    details={"provider": payload.provider},
+                ),
+            )
 
     def _reached(self, provider: Provider, *, up: bool, reason: str = "") -> None:
         """One line when a provider stops taking pushes, one when it takes them again."""
