@@ -149,6 +149,34 @@ async def test_v24_calls_through_an_sfu(serve: Serve, reg: Register, livekit: Li
         await eventually(closed)
 
 
+async def test_who_was_removed_does_not_come_back_with_an_old_token(
+    serve: Serve, reg: Register, livekit: LiveKit
+) -> None:
+    """The token would let them into the room for minutes; whoever is not in the call is put out of it."""
+    async with serve(sfu=sfu(livekit)) as server:
+        a, *others = await crowd(reg, server, 6)
+        b, stranger = others[0], others[-1]
+        g = (await group(a, others[:-1]))["conversation_id"]
+        call_id = (await initiate(a, g, others[:-1])).ok(201)["call_id"]
+        assert await hook(server, "participant_joined", call_id, b.user_id) == 200
+
+        def put_out(person: Person) -> int:
+            wish = {"room": call_id, "identity": person.user_id}
+            return livekit.asked.count(("RemoveParticipant", wish))
+
+        assert put_out(b) == 0
+        (await a.delete(f"/v1/conversations/{g}/participants/{b.user_id}")).ok()
+
+        async def once() -> bool:
+            return put_out(b) == 1
+
+        await eventually(once)
+        assert await hook(server, "participant_joined", call_id, b.user_id) == 200
+        assert put_out(b) == 2
+        assert await hook(server, "participant_joined", call_id, stranger.user_id) == 200
+        assert put_out(stranger) == 1
+
+
 async def test_v24_what_does_not_fit(serve: Serve, reg: Register, livekit: LiveKit) -> None:
     """More than the SFU takes, before anything exists; a mesh where it is asked for."""
     async with serve(sfu={**sfu(livekit), "max_participants": 5}) as server:

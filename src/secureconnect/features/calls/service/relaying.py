@@ -5,12 +5,15 @@ from secureconnect.features.calls.rules import Talk
 from secureconnect.features.calls.service.announcing import Cause
 from secureconnect.features.calls.service.desk import Desk
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.infra.sfu.base import Sfu, WebhookRefused
+from secureconnect.infra.sfu.base import Sfu, SfuUnavailable, WebhookRefused
+from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.ids import is_uuid
 
 __all__ = ["SfuNews"]
+
+log = get_logger()
 
 
 class SfuNews:
@@ -46,7 +49,17 @@ class SfuNews:
                 return rules.sfu_joined(talk, user_id, now)
             return rules.sfu_left(talk, user_id, news.at)
 
-        await self._desk.change(news.room, decide, Cause())
+        after = (await self._desk.change(news.room, decide, Cause())).after
+        person = after.people.get(user_id)
+        if news.kind == "participant_joined" and (person is None or not person.taking_part):
+            await self._put_out(news.room, user_id)
+
+    async def _put_out(self, call_id: str, user_id: str) -> None:
+        """A pass from before is good for some minutes longer than the place in the call."""
+        try:
+            await self._sfu.remove(call_id, user_id)
+        except SfuUnavailable as error:
+            log.warning("somebody who is not in a call stays in its room", reason=error.reason)
 
     async def _known(self, call_id: str) -> bool:
         return await self._database.lookup(lambda conn: store.conversation_of(conn, call_id)) is not None
