@@ -138,6 +138,18 @@ async def test_idempotency_keys_are_shared(pair: Pair) -> None:
     assert all(answer.status == 201 or answer.error["code"] == "REQUEST_IN_PROGRESS" for answer in answers)
 
 
+async def test_what_one_writes_the_other_finds(pair: Pair) -> None:
+    ann, ben = await two_people(pair)
+    chat = (await direct(ann, ben))["conversation_id"]
+    sent = (await send(ann, chat, "a needle in a haystack")).ok(201)["message_id"]
+
+    async def found() -> bool:
+        answer = await ben.get("/v1/messages/search?query=needle")
+        return [hit["message_id"] for hit in answer.ok()["messages"]] == [sent]
+
+    await eventually(found, seconds=10)
+
+
 async def test_a_scheduled_message_is_sent_once_and_shows_everywhere(pair: Pair) -> None:
     ann, ben = await two_people(pair)
     chat = (await direct(ann, ben))["conversation_id"]

@@ -317,14 +317,20 @@ class RedisBus:
     async def _watch(self) -> None:
         """Notice what hints do not, and tell those who built on them."""
         while True:
-            for line in self._listeners:
-                line.tell("PING")
-            late = self._clock.monotonic() - self._heard_at > _PATIENCE
-            trouble = late or not self._ready
-            if self._lost and not trouble:
-                self._say_that_hints_were_lost()
-            self._judge(trouble=await self._ask_others(trouble=trouble) or trouble)
+            try:
+                await self._look()
+            except Exception:
+                log.exception("the bus cannot watch itself")
             await asyncio.sleep(_BEAT)
+
+    async def _look(self) -> None:
+        for line in self._listeners:
+            line.tell("PING")
+        late = self._clock.monotonic() - self._heard_at > _PATIENCE
+        trouble = late or not self._ready
+        if self._lost and not trouble:
+            self._say_that_hints_were_lost()
+        self._judge(trouble=await self._ask_others(trouble=trouble) or trouble)
 
     async def _ask_others(self, *, trouble: bool) -> bool:
         if self._distress is None:

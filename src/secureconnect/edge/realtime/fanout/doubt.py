@@ -40,7 +40,7 @@ class Doubts:
         self._hub = hub
         self._endings = endings
         self._pause = pause
-        self._asked = self._over = False
+        self._asked = self._over = self._failing = False
         self._rounds = 0
         self._running: asyncio.Task[None] | None = None
 
@@ -57,8 +57,11 @@ class Doubts:
             self._over = False
             try:
                 await self._round(over=over)
+                self._failing = False
             except ApiError as error:
-                log.info("what the bus missed is read later", code=error.code.name)
+                if not self._failing:  # said once
+                    log.info("what the bus missed is read later", code=error.code.name)
+                self._failing = True
                 if over:  # nobody asks again
                     self._asked = self._over = True
                     await asyncio.sleep(self._pause)
