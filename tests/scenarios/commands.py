@@ -11,7 +11,7 @@ from tests.scenarios.steps import PASSWORD, Person, stranger
 
 __all__ = ["Outcome", "make_admin", "secureconnect"]
 
-_PATIENCE = 30.0
+_PATIENCE = 90.0
 
 
 class Outcome(NamedTuple):

@@ -30,6 +30,7 @@ from secureconnect.app.reload import Reload
 from secureconnect.app.roles import EVERYTHING, GATEWAY, service_of
 from secureconnect.app.settings import Settings
 from secureconnect.app.settings.production import warnings
+from secureconnect.app.traces import traced
 from secureconnect.app.vitals import Dependency, Vitals
 from secureconnect.app.workers import Worker, in_workers, shown_together
 from secureconnect.edge.http.admission import Admission
@@ -236,7 +237,12 @@ async def _run(
         ws=tunnel_factory(parts.passage),
     )
     listen = settings.observability.metrics_listen if worker is None or worker.number == 1 else ""
-    async with _asking(parts, metrics), shown_together(worker, metrics), metrics_port(listen, parts.vitals):
+    async with (
+        traced(settings, _SERVICE),
+        _asking(parts, metrics),
+        shown_together(worker, metrics),
+        metrics_port(listen, parts.vitals),
+    ):
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         host, port = listener.getsockname()[:2]
         for warning in warnings(settings):

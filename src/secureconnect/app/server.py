@@ -36,6 +36,7 @@ from secureconnect.app.roles import EVERYTHING, service_of
 from secureconnect.app.settings import Settings
 from secureconnect.app.settings.production import warnings
 from secureconnect.app.stores import Stores, open_stores
+from secureconnect.app.traces import traced
 from secureconnect.app.workers import Worker, in_workers, shown_together
 from secureconnect.edge.http.answers import Answers
 from secureconnect.edge.http.client_address import ClientAddress
@@ -121,6 +122,7 @@ async def _run(place: _Place) -> int:
     heartbeat = new_heartbeat(settings, clock)
     entrance, server = _doors(settings, service, metrics, clock, heartbeat)
     async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(traced(settings, service))
         early = not settings.embedded_sql  # another server may be late
         if early:
             serving = await stack.enter_async_context(_serving(server, listener))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from secureconnect.edge.http.envelope import Headers
+from secureconnect.infra.telemetry import tracing
 from secureconnect.kit.principal import RequestContext
 
 __all__ = ["answer_headers", "request_head"]
@@ -67,6 +68,10 @@ def request_head(
         if header[0] == b"connection":
             named = named | _named_in(header[1])
         kept.append(header)
+    work = tracing.current()
+    if work is not None:  # the role goes on below our span, not below that of the client
+        named = named | {b"traceparent"}
+        extra += b"traceparent: %b\r\n" % tracing.traceparent(work).encode()
     for name, value in kept:
         if name not in named:
             lines.append(b"%b: %b\r\n" % (name, value))

@@ -14,17 +14,17 @@ from secureconnect.app.backup.trail import record
 from secureconnect.app.data_dir import DataDirectory, open_data_dir
 from secureconnect.app.failure import Failure
 from secureconnect.app.object_store import open_blobs
+from secureconnect.app.relational import open_relational
 from secureconnect.app.settings import Settings
 from secureconnect.infra.archive.base import Manifest, PartFacts
 from secureconnect.infra.archive.writer import ArchiveWriter
 from secureconnect.infra.blobs.base import Blobs, ObjectMissing
 from secureconnect.infra.database.base import Database
-from secureconnect.infra.database.sqlite import open_sqlite
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import SystemClock
 from secureconnect.migrations import runner
 
-__all__ = ["KEYS", "PATIENCE", "PREFIXES", "Made", "back_up"]
+__all__ = ["KEYS", "PATIENCE", "PREFIXES", "Made", "back_up", "refuse_cassandra"]
 
 #: Seconds that the one transaction of a backup may take.
 PATIENCE = 24 * 3600.0
@@ -63,19 +63,31 @@ def back_up(settings: Settings, out: Path, passphrase: str, *, without: Sequence
     return asyncio.run(_back_up(settings, out, passphrase, frozenset(without)))
 
 
+def refuse_cassandra(settings: Settings) -> None:
+    """Half an installation is no backup.
+
+    Raises:
+        Failure: the timeline lies in Cassandra, which this does not read.
+    """
+    if settings.timeline.backend == "cassandra":
+        raise Failure(
+            "the timeline lies in Cassandra, which has snapshots of its own (`nodetool snapshot`)\n"
+            "Take those, and copies of the relational store and of the bucket by their own means."
+        )
+
+
 async def _back_up(settings: Settings, out: Path, passphrase: str, without: frozenset[str]) -> Made:
     started = time.monotonic()
     if await asyncio.to_thread(out.exists):
         raise Failure(f"{out} exists already")
     if not await asyncio.to_thread(out.parent.is_dir):
         raise Failure(f"there is no directory {out.parent}")
-    if not await asyncio.to_thread(settings.database_path.exists):
+    if settings.embedded_sql and not await asyncio.to_thread(settings.database_path.exists):
         raise Failure(f"there is nothing to back up: {settings.database_path} does not exist")
+    refuse_cassandra(settings)
     data_dir = open_data_dir(settings)
     metrics, clock = Metrics("secureconnect", __version__), SystemClock()
-    database = open_sqlite(
-        data_dir.database, newest_schema=runner.newest_version(), statement_timeout=PATIENCE
-    )
+    database = open_relational(settings, data_dir, statement_timeout=PATIENCE)
     blobs = open_blobs(settings, data_dir, clock, metrics, alone=False)
     try:
         with ArchiveWriter(out, passphrase) as archive:

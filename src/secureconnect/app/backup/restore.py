@@ -14,7 +14,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from secureconnect import __version__
-from secureconnect.app.backup.dump import PREFIXES
+from secureconnect.app.backup.dump import PREFIXES, refuse_cassandra
+from secureconnect.app.backup.refill import holds_people, refill
 from secureconnect.app.backup.scratch import Verified, fill_scratch, remove_database, scratch_connection
 from secureconnect.app.backup.settle import settle
 from secureconnect.app.backup.trail import record
@@ -65,6 +66,7 @@ def restore(
         OSError: the disk failed half-way; servers stay away until a restore is run to its end.
     """
     started = time.monotonic()
+    refuse_cassandra(settings)
     target = settings.database_path
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,14 +81,17 @@ def restore(
         scratch = target.with_name(f".{target.name}.restoring")
         try:
             found = asyncio.run(fill_scratch(archive, passphrase, scratch))
-            done = _settle(scratch, found, keep_sessions=keep_sessions)
+            done = _settle(scratch, found, keep_sessions=keep_sessions) if settings.embedded_sql else {}
             _write(mark, b"a restore is not finished\n")
             _put_keys(settings, ArchiveReader(archive, passphrase).parts())
             wanted = asyncio.run(_put_objects(settings, archive, passphrase))
             remove_database(settings.data_dir / "search.db")
-            remove_database(target)
-            scratch.replace(target)
-            _sync(target.parent)
+            if settings.embedded_sql:
+                remove_database(target)
+                scratch.replace(target)
+                _sync(target.parent)
+            else:
+                done = asyncio.run(refill(settings, archive, passphrase, found, keep_sessions=keep_sessions))
             if "objects" not in found.manifest.excluded:
                 done["objects_removed"] = asyncio.run(_remove_others(settings, wanted))
         finally:
@@ -111,7 +116,10 @@ def _receipt(found: Verified, done: dict[str, int], started: float) -> Restored:
 
 def _contents(settings: Settings) -> Iterator[Path]:
     """What a restore would replace."""
-    if settings.database_path.exists() and _in_use(settings.database_path):
+    if not settings.embedded_sql:
+        if asyncio.run(holds_people(settings)):
+            yield Path("the database")
+    elif settings.database_path.exists() and _in_use(settings.database_path):
         yield settings.database_path
     if settings.object_store.backend == "local":
         for prefix in PREFIXES:

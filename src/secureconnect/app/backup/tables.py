@@ -3,23 +3,37 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, column, insert, select, table, tuple_
+from sqlalchemy import Connection, Table, bindparam, column, delete, insert, select, table, tuple_
 
 from secureconnect.infra.archive.reader import PartReader
 from secureconnect.infra.database.base import METADATA
 
-__all__ = ["insert_pages", "kept_tables", "pages"]
+__all__ = ["empty_tables", "insert_pages", "kept_tables", "pages"]
 
 _ROWS = 1000
-#: An index beside the truth, which is made again where it is missing.
-_MADE_AGAIN = frozenset({"search_index", "search_state"})
+#: The index beside the truth, which a server makes again.
+_INDEX = ("search_documents", "search_conversations", "search_progress")
+#: What says which process does what now.
+_PASSING = frozenset({"leases", "call_processes"})
 
 
 def kept_tables() -> list[Table]:
     """What a backup holds, every table after those that it refers to."""
     import secureconnect.app.product  # noqa: F401 - with it every table is declared
 
-    return [each for each in METADATA.sorted_tables if each.name not in _MADE_AGAIN]
+    return [each for each in METADATA.sorted_tables if each.name not in _PASSING]
+
+
+def empty_tables(conn: Connection) -> None:
+    """Remove every row, of what is not kept too."""
+    import secureconnect.app.product  # noqa: F401
+
+    for name in _INDEX:
+        if conn.dialect.has_table(conn, name):
+            conn.execute(delete(table(name)))
+    for each in reversed(METADATA.sorted_tables):
+        if conn.dialect.has_table(conn, each.name):
+            conn.execute(delete(each))
 
 
 def pages(conn: Connection, source: Table) -> Iterator[list[tuple[Any, ...]]]:

@@ -46,6 +46,8 @@ async def _settings(settings: Settings) -> Sequence[Finding]:
 def _disk(settings: Settings) -> Sequence[Finding]:
     folder = settings.data_dir
     if not folder.is_dir():
+        if not settings.embedded_sql:
+            return fine("disk", f"{folder} is made at the first start")
         return failed(
             "disk", f"there is no data directory {folder}", "Give --data-dir, or start the server once."
         )

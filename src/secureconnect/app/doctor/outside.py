@@ -9,7 +9,7 @@ from secureconnect import __version__
 from secureconnect.app.doctor.base import Check, Finding, failed, fine, warned
 from secureconnect.app.settings import Settings
 from secureconnect.app.wiring.mail import mail_transport
-from secureconnect.app.wiring.media import sfu
+from secureconnect.app.wiring.media import ice_servers, sfu
 from secureconnect.infra.mail.base import MailDelayed
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import SystemClock
@@ -24,6 +24,7 @@ def outside_checks(settings: Settings) -> list[Check]:
     return [
         Check("mail", lambda: _mail(settings), "Check mail.host, mail.port, mail.tls and the password."),
         Check("push", lambda: _push(settings), "Check the credentials in the section push."),
+        Check("turn", lambda: _turn(settings), "Check turn.urls and turn.secret."),
         Check("sfu", lambda: _sfu(settings), "Check sfu.livekit_url, its key and its secret."),
         Check(
             "public address", lambda: _address(settings), "Check server.public_url and the proxy in front."
@@ -69,6 +70,26 @@ async def _push(settings: Settings) -> Sequence[Finding]:
         read_p256(push.apns_key)
         found += fine("push to APNs", "the key can be read; Apple says more only with a push")
     return found or fine("push", "browsers only; pushes to apps go to a file")
+
+
+async def _turn(settings: Settings) -> Sequence[Finding]:
+    """Every URL that clients get, tried as they would, with fresh credentials."""
+    if not settings.turn.urls and not settings.turn.stun_urls:
+        return warned(
+            "turn", "no servers: calls do not get through every NAT", "Set turn.urls and turn.secret."
+        )
+    from secureconnect.infra.turn.probe import probe_ice_servers
+
+    clock = SystemClock()
+    grant = ice_servers(settings, Metrics("doctor", __version__)).for_user("doctor", clock.now())
+    fix = "Check that it runs, its ports in the firewall, and turn.secret against its static-auth-secret."
+    found: list[Finding] = []
+    for seen in await probe_ice_servers(grant.servers):
+        if seen.fault is None:
+            found += fine("turn", f"{seen.url} works")
+        else:
+            found += failed("turn", f"{seen.url}: {seen.fault}", fix)
+    return found
 
 
 async def _sfu(settings: Settings) -> Sequence[Finding]:

@@ -11,12 +11,14 @@ from sqlalchemy import Connection, delete, insert, select, text
 from secureconnect import __version__
 from secureconnect.app.data_dir import open_data_dir
 from secureconnect.app.doctor.base import Check, Finding, failed, fine, warned
+from secureconnect.app.exchange import open_exchange
 from secureconnect.app.invariants import check_invariants
 from secureconnect.app.object_store import open_blobs
+from secureconnect.app.relational import RelationalStore, open_relational
 from secureconnect.app.settings import Settings
+from secureconnect.app.timeline import open_timeline
 from secureconnect.infra.crypto.sealing import SealBroken, Sealer
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.infra.database.sqlite import open_sqlite
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.clock import SystemClock
 from secureconnect.kit.ids import new_id
@@ -39,6 +41,11 @@ def store_checks(settings: Settings, *, deep: bool) -> list[Check]:
         Check("database", lambda: _database(settings), _DATABASE_FIX),
         Check("object store", lambda: _objects(settings), _object_fix(settings)),
     ]
+    if settings.redis.url:
+        checks.append(Check("redis", lambda: _redis(settings), "Check redis.url, and that the server runs."))
+    if settings.timeline.backend == "cassandra":
+        fix = "Check timeline.hosts, timeline.local_dc and the credentials, and `nodetool status`."
+        checks.append(Check("timeline", lambda: _timeline(settings), fix))
     if objects.backend == "s3":
         checks.append(
             Check("object store, as clients see it", lambda: _public_objects(settings), _public_fix(settings))
@@ -48,16 +55,12 @@ def store_checks(settings: Settings, *, deep: bool) -> list[Check]:
     return checks
 
 
-def _open(settings: Settings, patience: float = 10.0) -> Database:
-    return open_sqlite(
-        open_data_dir(settings).database,
-        newest_schema=runner.newest_version(),
-        statement_timeout=patience,
-    )
+def _open(settings: Settings, patience: float = 10.0) -> RelationalStore:
+    return open_relational(settings, open_data_dir(settings), statement_timeout=patience)
 
 
 async def _database(settings: Settings) -> Sequence[Finding]:
-    if not settings.database_path.exists():
+    if settings.embedded_sql and not settings.database_path.exists():
         return failed(
             "database", f"there is none at {settings.database_path}", "Start the server once, or restore."
         )
@@ -81,6 +84,7 @@ async def _database(settings: Settings) -> Sequence[Finding]:
         ]
         found += fine("migrations", f"schema {status.version}, nothing is pending")
         found += await database.read(_future)
+        found += await database.read(_server_clock)
         found += await database.read(lambda conn: _keys(conn, settings))
         return found
     finally:
@@ -127,6 +131,21 @@ def _future(conn: Connection) -> Sequence[Finding]:
     return fine("clock and data", "no event is from the future")
 
 
+def _server_clock(conn: Connection) -> Sequence[Finding]:
+    """A server has a clock of its own, and rows of one say things about the other."""
+    if conn.dialect.name == "sqlite":
+        return []
+    theirs = float(conn.execute(text("SELECT extract(epoch FROM now())")).scalar_one())
+    apart = SystemClock().now() / 1000 - theirs
+    if abs(apart) * 1000 > _CLOCK_MS:
+        return failed(
+            "clock of the database",
+            f"it and the clock of this machine are {abs(apart):.0f} s apart",
+            "Keep both with chrony or systemd-timesyncd.",
+        )
+    return fine("clock of the database", f"{abs(apart):.2f} s from ours")
+
+
 def _keys(conn: Connection, settings: Settings) -> Sequence[Finding]:
     """The master key opens what it closed."""
     data_dir = open_data_dir(settings)
@@ -143,6 +162,38 @@ def _keys(conn: Connection, settings: Settings) -> Sequence[Finding]:
                 "secrets.previous_master_keys.",
             )
     return fine("master key", f"opens {len(rows)} signing keys")
+
+
+async def _redis(settings: Settings) -> Sequence[Finding]:
+    """It answers, and throws nothing away to make room: limits and revocations would be forgotten."""
+    database = _open(settings)
+    metrics = Metrics("doctor", __version__)
+    try:
+        async with open_exchange(settings, database, SystemClock(), metrics) as exchange:
+            assert exchange.ping is not None
+            assert exchange.policies is not None
+            seconds = await exchange.ping()
+            policies = set(await exchange.policies())
+    finally:
+        await database.close()
+    if policies != {"noeviction"}:
+        return failed(
+            "redis",
+            f"its eviction policy is {', '.join(sorted(policies))}",
+            "Set maxmemory-policy to noeviction, and give it the memory that it needs.",
+        )
+    return fine("redis", f"answers in {seconds * 1000:.1f} ms, policy noeviction")
+
+
+async def _timeline(settings: Settings) -> Sequence[Finding]:
+    database = _open(settings)
+    try:
+        metrics = Metrics("doctor", __version__)
+        async with open_timeline(settings, database, SystemClock(), metrics) as opened:
+            seconds = await opened.ping() if opened.ping is not None else 0.0
+    finally:
+        await database.close()
+    return fine("timeline", f"Cassandra answers in {seconds * 1000:.1f} ms")
 
 
 async def _objects(settings: Settings) -> Sequence[Finding]:

@@ -220,3 +220,14 @@ class ObservabilitySettings(Section, frozen=True):
             form="host:port",
         ),
     ] = ""
+    otlp_endpoint: Annotated[
+        str,
+        about(
+            "collector that takes traces by OTLP over HTTP (protobuf); empty: nothing is traced",
+            pattern=r"^$|^https?://[^?#@\s]+$",
+            form="http(s)://host[:port]",
+        ),
+    ] = ""
+    trace_sample_ratio: Annotated[
+        float, about("share of the traces that are kept; a caller's decision is kept as it is", ge=0, le=1)
+    ] = 0.1

@@ -13,6 +13,7 @@ from secureconnect.edge.http.cors import Cors
 from secureconnect.edge.http.routing import Route
 from secureconnect.edge.http.shedding import REQUEST_ID, Shedder
 from secureconnect.edge.http.streams import StreamRoute, pour
+from secureconnect.infra.telemetry import tracing
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.ids import new_id
@@ -86,9 +87,34 @@ class Front:
         self._metrics.started()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         exchange = Exchange(scope, receive, headers, self.context(headers, scope["client"]))
+        if tracing.enabled() and scope["path"] not in self._pages:
+            await self._traced(exchange, send, started)
+        else:
+            await self._handle(exchange, send, started)
+
+    async def _traced(self, exchange: Exchange, send: Send, started: float) -> None:
+        """The same, as the span of a server."""
+        given = exchange.headers.get(b"traceparent", b"").decode("latin-1")
+        work = tracing.start("HTTP", "server", tracing.parse_traceparent(given))
+        assert work is not None
+        with tracing.span(work):
+            status = await self._handle(exchange, send, started)
+            method = exchange.scope["method"]
+            work.name = f"{method} {exchange.endpoint}"
+            work.failed = status >= 500
+            work.attributes = {
+                "http.request.method": method,
+                "http.route": exchange.endpoint,
+                "http.response.status_code": status,
+                "url.scheme": exchange.scope["scheme"],
+            }
+
+    async def _handle(self, exchange: Exchange, send: Send, started: float) -> int:
+        """Answer, count and log; returns the status."""
         reply = await self._answer(exchange)
         size = await self._give(exchange, reply, send)
         self._finish(exchange, reply.status, size, time.perf_counter() - started)
+        return reply.status
 
     async def _shed(self, shedder: Shedder, scope: dict[str, Any], send: Send) -> None:
         """Refuse a request before anything is done for it; the log has one line for all of them."""

@@ -15,6 +15,7 @@ from secureconnect.infra.database.sqlite_connection import connect, make_engine
 from secureconnect.infra.database.sqlite_file import check_file, refused
 from secureconnect.infra.database.sqlite_readers import Readers
 from secureconnect.infra.database.sqlite_writer import GroupWriter
+from secureconnect.infra.telemetry import tracing
 
 __all__ = ["SqliteDatabase", "open_sqlite"]
 
@@ -35,13 +36,13 @@ class SqliteDatabase:
     # Plain functions that hand out the coroutine: one frame less on the way of every message.
 
     def read(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
-        return self._readers.read(query)
+        return self._readers.read(tracing.carried(query) if tracing.enabled() else query)
 
     async def lookup(self, query: Callable[[Connection], T]) -> T:
         return self._readers.lookup(query)
 
     def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> Coroutine[Any, Any, T]:
-        return self._writer.write(work, brief)
+        return self._writer.write(tracing.carried(work) if tracing.enabled() else work, brief)
 
     async def ping(self) -> float:
         started = time.perf_counter()

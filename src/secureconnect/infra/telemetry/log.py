@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from secureconnect.infra.telemetry import tracing
 from secureconnect.kit.clock import rfc3339
 
 __all__ = ["configure", "get_logger", "mask", "set_level"]
@@ -145,6 +146,9 @@ def _common(service: str) -> Callable[[Any, str, Event], Event]:
             "service": service,
             "caller": event.pop("caller", None) or _caller(),
         }
+        work = tracing.current()
+        if work is not None:
+            facts["trace_id"], facts["span_id"] = work.trace_id.hex(), work.span_id.hex()
         facts.update(event)
         return facts
 

@@ -12,6 +12,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from secureconnect.infra.telemetry import tracing
 from secureconnect.infra.telemetry.call_metrics import CallMetrics
 from secureconnect.infra.telemetry.constant_labels import WithConstants
 from secureconnect.infra.telemetry.file_metrics import FileMetrics
@@ -268,6 +269,7 @@ class Metrics:
 
     def query(self, operation: str, table: str, seconds: float) -> None:
         self._statement_child(operation, table).observe(seconds)
+        tracing.statement(operation, table, seconds)
 
     def query_failed(self, operation: str, kind: str) -> None:
         self._db_errors.labels(operation, kind).inc()
@@ -291,6 +293,7 @@ class Metrics:
 
     def appended(self, seconds: float) -> None:
         self._append_seconds.observe(seconds)
+        tracing.record("timeline.append", "internal", seconds)
 
     def event(self, kind: str, message_type: str | None) -> None:
         """One committed event."""
@@ -313,6 +316,7 @@ class Metrics:
     def object_store(self, operation: str, *, ok: bool, seconds: float) -> None:
         self._object_requests.labels(operation, "ok" if ok else "error").inc()
         self._object_seconds.labels(operation).observe(seconds)
+        tracing.record(f"object_store.{operation}", "client", seconds, failed=not ok)
 
     # Accounts
 

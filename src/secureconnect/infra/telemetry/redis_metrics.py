@@ -5,6 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from secureconnect.infra.telemetry import tracing
+
 __all__ = ["RedisMetrics"]
 
 _COMMANDS: Final = frozenset({"eval", "evalsha", "hgetall", "ping", "command", "config"})
@@ -72,6 +74,7 @@ class RedisMetrics:
         name = command if command in _COMMANDS else "other"
         self._commands.labels(name).inc()
         self._seconds.labels(name).observe(seconds)
+        tracing.record(f"redis.{name}", "client", seconds)
 
     def redis_failed(self, kind: str) -> None:
         self._errors.labels(kind).inc()

@@ -23,6 +23,7 @@ from secureconnect.edge.realtime.session.commands import (
 )
 from secureconnect.edge.realtime.session.limits import CommandBucket, Recent
 from secureconnect.edge.validation import Opaque, parse_object
+from secureconnect.infra.telemetry import tracing
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock, rfc3339
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode
@@ -182,6 +183,13 @@ class Reception:
         """Run one command whose turn has come, and answer it."""
         if self._revoked:
             return
+        if not tracing.enabled():
+            await self._execute(job)
+            return
+        with tracing.span(tracing.start(f"ws.command {job.command.name}", "server")):
+            await self._execute(job)
+
+    async def _execute(self, job: Job) -> None:
         session, command = self._session, job.command
         principal = session.principal
         try:

@@ -1,0 +1,198 @@
+"""Backup, restore and doctor on real PostgreSQL, Valkey and S3 servers, in every profile."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from stack.server import MissingProgram
+from stack.valkey import Valkey
+from tests.scenarios.commands import Outcome, secureconnect
+from tests.scenarios.files import download, fetch, file
+from tests.scenarios.networked import AllInOne
+from tests.scenarios.pieces import environment
+from tests.scenarios.server import free_port
+from tests.scenarios.steps import direct, register, send, stranger, whole_log
+from tests.scenarios.stores import Stores
+
+
+class Networked:
+    """A process on stores of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.data_dir = folder / "data"
+        self.arrangement = AllInOne(self.data_dir, self.port)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def stores(self) -> Stores:
+        return self.arrangement.stores
+
+    def settings(self, **more: Mapping[str, Any]) -> dict[str, Any]:
+        given: dict[str, Mapping[str, Any]] = {
+            "rate_limits": {"enabled": False},
+            "server": {"public_url": self.url},
+            **more,
+        }
+        return dict(self.arrangement.settings(given))
+
+    async def command(self, *arguments: str | Path, **more: Any) -> Outcome:
+        return await secureconnect(
+            *arguments, "--data-dir", self.data_dir, cwd=self.folder, **self.settings(**more)
+        )
+
+    async def start(self) -> None:
+        command = [sys.executable, "-m", "secureconnect", "serve", "--port", str(self.port)]
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+                [*command, "--data-dir", str(self.data_dir)],
+                stdout=log,
+                stderr=log,
+                env=environment(**self.settings()),
+            )
+        deadline = time.monotonic() + 60
+        async with httpx.AsyncClient(verify=False) as client:
+            while not await answers(client, f"{self.url}/readyz"):
+                assert self.process.poll() is None, (self.folder / "log").read_text()
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+async def answers(client: httpx.AsyncClient, url: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return (await client.get(url)).status_code == 200
+    return False
+
+
+def networked(folder: Path) -> Networked:
+    folder.mkdir()
+    try:
+        made = Networked(folder)
+        made.settings()
+    except MissingProgram as missing:
+        pytest.skip(str(missing))
+    return made
+
+
+async def rows(url: str) -> dict[str, list[Any]]:
+    """Every row of a database, by table."""
+    conn = await asyncpg.connect(url)
+    try:
+        names = await conn.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {name[0]: sorted(map(repr, await conn.fetch(f'SELECT * FROM "{name[0]}"'))) for name in names}
+    finally:
+        await conn.close()
+
+
+#: What a restore changes, what says which process does what, and what is made again.
+CHANGED = {
+    "sessions",
+    "audit_logs",
+    "one_time_tokens",
+    "schema_migrations",
+    "leases",
+    "call_processes",
+    "search_documents",
+    "search_conversations",
+    "search_progress",
+}
+
+
+async def test_a_cluster_comes_back(tmp_path: Path) -> None:
+    """From PostgreSQL and S3 into other ones, row by row, and into a data directory."""
+    one, other = networked(tmp_path / "one"), networked(tmp_path / "other")
+    archive = tmp_path / "one.backup"
+    try:
+        await one.start()
+        a, b = [await register(stranger(one.url, name)) for name in ("a", "b")]
+        conversation = (await direct(a, b))["conversation_id"]
+        for number in range(10):
+            (await send(a, conversation, f"text {number}")).ok(201)
+        file_id = await file(a, b"1234" * 1000)
+        made = await one.command("backup", "--out", archive, "--json")
+        assert (made.code, made.json["objects"]) == (0, 1), made.err
+        one.stop()
+        before = await rows(one.stores.database)
+
+        done = await other.command("restore", "--in", archive, "--json")
+        assert done.code == 0, done.err
+        after = await rows(other.stores.database)
+        assert {name for name in before if name not in CHANGED and before[name] != after[name]} == set()
+        again = await other.command("restore", "--in", archive)
+        assert (again.code, "--force" in again.err) == (1, True)
+        forced = await other.command("restore", "--in", archive, "--force", "--keep-sessions")
+        assert forced.code == 0, forced.err
+        deep = await other.command("doctor", "--deep", "--json")
+        broken = [check for check in deep.json["checks"] if check["status"] == "fail"]
+        assert (deep.code, broken) == (0, [])
+
+        await other.start()
+        a.url = other.url
+        log = await whole_log(a, conversation)
+        assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
+        assert len(log) == 11
+        assert (await fetch((await download(a, file_id)).ok()["download_url"])).raw == b"1234" * 1000
+
+        local = await secureconnect(
+            "restore", "--in", archive, "--data-dir", tmp_path / "local", cwd=tmp_path
+        )
+        assert local.code == 0, local.err
+    finally:
+        for each in (one, other):
+            each.stop()
+            each.arrangement.close()
+
+
+async def test_k2_doctor_names_what_is_wrong_outside(tmp_path: Path) -> None:
+    """A Redis that forgets, a wrong key of S3, a TURN server that is not there."""
+    one = networked(tmp_path / "one")
+    valkey = Valkey(tmp_path / "valkey", maxmemory_policy="allkeys-lru")
+    try:
+        well = await one.command("doctor", "--json")
+        assert well.code == 0, well.out
+        names = {check["name"] for check in well.json["checks"]}
+        assert {"redis", "database", "clock of the database", "object store, as clients see it"} <= names
+
+        await asyncio.to_thread(valkey.start)
+        port = free_port()
+        store = {**one.settings()["object_store"], "secret_key": "not-the-key"}
+        told = await one.command(
+            "doctor",
+            "--json",
+            redis={"url": valkey.url},
+            object_store=store,
+            turn={"urls": f"turn:127.0.0.1:{port}?transport=tcp", "secret": "a-secret-of-turn"},
+        )
+        assert told.code == 3
+        broken = {
+            check["name"]: check["message"] + check["fix"]
+            for check in told.json["checks"]
+            if check["status"] == "fail"
+        }
+        assert "allkeys-lru" in broken["redis"]
+        assert "bucket" in broken["object store"]
+        assert str(port) in broken["turn"]
+        assert b"not-the-key" not in told.out
+        assert b"a-secret-of-turn" not in told.out
+    finally:
+        await asyncio.to_thread(valkey.close)
+        one.arrangement.close()
