@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.scenarios.pieces import FORKS
 from tests.scenarios.server import Server, environment
 from tests.scenarios.steps import PASSWORD, Person, stranger
 
@@ -59,20 +60,11 @@ async def make_admin(server: Server, name: str = "admin") -> Person:
     person = stranger(server.url, name)
     password = server.data_dir.parent / f"{person.username}.password"
     password.write_text(f"{PASSWORD}\n")
-    made = await secureconnect(
-        "createadmin",
-        "--data-dir",
-        server.data_dir,
-        "--email",
-        person.email,
-        "--username",
-        person.username,
-        "--password-file",
-        password,
-        cwd=server.data_dir.parent,
-        beside=server,
-    )
-    assert made.code == 0, made.err
+    log = password.with_suffix(".log")
+    arguments = ["createadmin", "--data-dir", str(server.data_dir), "--email", person.email]
+    arguments += ["--username", person.username, "--password-file", str(password)]
+    process = FORKS.fork(arguments, environment=server.environment, directory=log.parent, log=log)
+    assert await asyncio.to_thread(process.wait, 2 * _PATIENCE) == 0, log.read_text()
     admin = await person.login()
     admin.user_id = (await admin.get("/v1/auth/profile")).ok()["user_id"]
     return admin

@@ -12,7 +12,7 @@ from typing import Any
 from stack.forks import Forked, ForkServer
 from tests.scenarios.tables import SqliteTables, Tables
 
-__all__ = ["Arrangement", "Embedded", "Piece", "Sections", "environment"]
+__all__ = ["FORKS", "Arrangement", "Embedded", "Piece", "Sections", "environment"]
 
 Sections = Mapping[str, Mapping[str, Any]]
 

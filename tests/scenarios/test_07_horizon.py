@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.scenarios.conftest import Register
+from tests.scenarios.indexed import indexed
 from tests.scenarios.steps import Person, direct, events, group, send, ws
 
 _SECRET = "secret-before-your-time"
@@ -13,6 +14,7 @@ _JOINED = {"history_visibility": "joined"}
 
 async def _reads(person: Person, g: str, reply: str, word: str) -> Sequence[Any]:
     """Every way in which a member comes across a message that answers an older one."""
+    await indexed(person)
     return [
         (await person.get(f"/v1/messages?conversation_id={g}")).ok(),
         (await person.get(f"/v1/messages?conversation_id={g}&around={reply}")).ok(),

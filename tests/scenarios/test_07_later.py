@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.scenarios.conftest import Register, Serve
+from tests.scenarios.indexed import indexed
 from tests.scenarios.patience import eventually
 from tests.scenarios.steps import NIL, Person, direct, events, group, send, ws
 
@@ -114,6 +115,7 @@ async def test_m19_messages_that_go_away(reg: Register) -> None:
         message = (await send(a, g, "short-lived")).ok(201)
         life = datetime.fromisoformat(message["expires_at"]) - datetime.fromisoformat(message["sent_at"])
         assert life == timedelta(seconds=5)
+        await indexed(a)
         search = f"/v1/messages/search?query=lived&conversation_id={g}"
         assert len((await b.get(search)).ok()["messages"]) == 1
         told = await chat.frame(type="event", kind="message_deleted", timeout=66)

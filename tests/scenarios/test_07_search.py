@@ -8,11 +8,13 @@ from typing import Any
 import httpx
 
 from tests.scenarios.conftest import Register, Serve
+from tests.scenarios.indexed import indexed
 from tests.scenarios.server import Server
 from tests.scenarios.steps import NIL, Answer, Person, direct, group, request, send
 
 
 async def look(person: Person, query: str, **params: Any) -> Answer:
+    await indexed(person)
     return await person.get("/v1/messages/search", params={"query": query, **params})
 
 

@@ -14,6 +14,7 @@ from tests.scenarios.bots import make_bot
 from tests.scenarios.commands import make_admin, secureconnect
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.files import fetch, file, picture
+from tests.scenarios.indexed import indexed
 from tests.scenarios.mail import mails
 from tests.scenarios.patience import eventually
 from tests.scenarios.remains import in_archive, in_files, in_rows, terms
@@ -217,6 +218,7 @@ async def live(a: Person, b: Person, marker: str) -> tuple[str, str, str]:
 
 
 async def _indexed(b: Person, marker: str) -> bool:
+    await indexed(b)
     found = (await b.get(f"/v1/messages/search?query={marker}")).ok()
     return len(found["messages"]) >= 3
 
@@ -266,6 +268,7 @@ async def test_g8_erased_means_erased(serve: Serve, reg: Register) -> None:
         for talked in (await b.get("/v1/calls")).ok()["calls"]:
             assert talked["participants"][0]["display_name"] == "Deleted user"
         assert (await b.get("/v1/users/me/friends")).ok()["friends"] == []
+        await indexed(b)
         assert (await b.get(f"/v1/messages/search?query={marker}")).ok()["messages"] == []
 
         assert list(in_rows(server, markers)) == []

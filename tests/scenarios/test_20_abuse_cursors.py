@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.scenarios import files
 from tests.scenarios.conftest import Register
+from tests.scenarios.indexed import indexed
 from tests.scenarios.steps import NIL, Person, group, send, ws
 
 
@@ -28,6 +29,7 @@ async def _lists(a: Person, b: Person) -> list[str]:
     for person in (a, b):
         body = {"poll_id": polls[0]["poll_id"], "option_ids": [option]}
         (await person.post("/v1/polls/vote", body)).ok()
+    await indexed(a)
     return [
         f"/v1/messages?conversation_id={g}",
         f"/v1/messages/{root}/thread?",

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from secureconnect.client import Forbidden, InvalidRequest, walk
+from tests.scenarios.patience import eventually
 from tests.scenarios.sdk import me, person
 from tests.scenarios.server import Server
 
@@ -15,6 +16,11 @@ async def test_every_way_to_search(server: Server) -> None:
         g = (await ann.conversations.create_group("G", [b])).conversation_id
         sent = [await ann.messages.send(g, f"Grüße {number}") for number in range(5)]
         link = await bob.messages.send(g, "grüße https://example.test")
+
+        async def indexed() -> bool:
+            return len((await bob.messages.search("GRUSSE", limit=50)).items) == 6
+
+        await eventually(indexed)
         found = [one.message_id async for one in walk(bob.messages.search, "GRUSSE", limit=2)]
         assert found == [link.message_id, *(one.message_id for one in reversed(sent))]
         (only,) = (await ann.messages.search("grusse", conversation_id=g, sender_id=b)).items
