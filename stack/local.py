@@ -78,7 +78,7 @@ class Local:
             wish.monitoring,
             lambda: Prometheus(
                 directory / "prometheus",
-                {_service(role): found for role, found in addresses.items()},
+                {_job(role): found for role, found in addresses.items()},
                 alertmanager=self.alertmanager.address if self.alertmanager else None,
                 token=self.keys.metrics,
             ),
@@ -227,5 +227,5 @@ class Local:
             return None
 
 
-def _service(role: str) -> str:
-    return "api-gateway" if role == "gateway" else f"{role}-service"
+def _job(role: str) -> str:
+    return f"secureconnect-{role}"

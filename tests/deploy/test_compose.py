@@ -83,6 +83,28 @@ def test_production_has_what_the_reference_lists(production: dict[str, Any]) -> 
     assert {name for name, definition in services.items() if definition.get("ports")} == PUBLIC
 
 
+def test_monitoring_has_what_the_reference_lists(production: dict[str, Any]) -> None:
+    """Whatever Prometheus is told to ask is a service of either file, on the networks of production."""
+    monitoring = load("monitoring.yaml")
+    assert monitoring["services"].keys() >= {
+        *("prometheus", "alertmanager", "grafana", "loki", "collector", "node-exporter"),
+        *("postgres-exporter", "redis-exporter", "cassandra-exporter"),
+    }
+    assert monitoring["volumes"].keys() >= {"prometheus_data", "grafana_data", "loki_data"}
+    assert monitoring["networks"].keys() == production["networks"].keys()
+    text = (PLACE.parent / "prometheus" / "prometheus.yml").read_text()
+    config = yaml.safe_load(text)
+    targets = {
+        target.partition(":")[0]
+        for job in config["scrape_configs"]
+        for target in [
+            *(one for static in job.get("static_configs", []) for one in static["targets"]),
+            *(one for found in job.get("dns_sd_configs", []) for one in found["names"]),
+        ]
+    }
+    assert targets - {"localhost"} <= production["services"].keys() | monitoring["services"].keys()
+
+
 @pytest.mark.parametrize("name", ROLES)
 def test_roles_are_small_and_locked_up(production: dict[str, Any], name: str) -> None:
     port, cpus, memory = ROLES[name]
@@ -106,7 +128,7 @@ def test_our_settings_exist(name: str) -> None:
 
 
 def test_every_secret_is_declared_and_made(production: dict[str, Any], tmp_path: Path) -> None:
-    """`make-secrets` makes each one that a service asks for, but the certificate; once, and none is empty."""
+    """`make-secrets` makes each one, but what is the operator's own; once, and none is empty."""
     asked = {
         secret for definition in production["services"].values() for secret in definition.get("secrets", [])
     }
@@ -114,8 +136,9 @@ def test_every_secret_is_declared_and_made(production: dict[str, Any], tmp_path:
     script = shutil.copy(PLACE / "make-secrets", tmp_path)
     subprocess.run([script], check=True, capture_output=True)
     made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
-    wanted = {Path(declared["file"]).name for declared in production["secrets"].values()}
-    assert wanted - made.keys() == {"tls_certificate.pem", "tls_key.pem"}
+    declared = {**production["secrets"], **load("monitoring.yaml")["secrets"]}
+    wanted = {Path(secret["file"]).name for secret in declared.values()}
+    assert wanted - made.keys() == {"tls_certificate.pem", "tls_key.pem", "alert_webhook_url"}
     assert all(made.values())
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     subprocess.run([script], check=True, capture_output=True)
@@ -137,10 +160,15 @@ def test_docker_itself_takes_them(tmp_path: Path) -> None:
     shutil.copytree(PLACE.parent, tmp_path / "deploy")
     place = tmp_path / "deploy" / "compose"
     subprocess.run([place / "make-secrets"], check=True, capture_output=True)
-    for name in ("tls_certificate", "tls_key"):
-        (place / "secrets" / f"{name}.pem").touch()
+    for name in ("tls_certificate.pem", "tls_key.pem", "alert_webhook_url"):
+        (place / "secrets" / name).touch()
     shutil.copy(place / "production.env.example", place / ".env")
-    for files in (["embedded.yaml"], ["production.yaml"], ["production.yaml", "cockroachdb.yaml"]):
+    for files in (
+        ["embedded.yaml"],
+        ["production.yaml"],
+        ["production.yaml", "cockroachdb.yaml"],
+        ["production.yaml", "monitoring.yaml"],
+    ):
         chosen = [word for name in files for word in ("-f", name)]
         done = subprocess.run(
             [docker, "compose", *chosen, "config", "--quiet"],
