@@ -24,7 +24,10 @@ async def texts(person: Person, query: str, **params: Any) -> list[str]:
 
 
 async def say(person: Person, conversation_id: str, text: str, **fields: Any) -> str:
-    return str((await send(person, conversation_id, text, **fields)).ok(201)["message_id"])
+    """Send, and let it be indexed: what two processes take within that moment is found in either order."""
+    message_id = str((await send(person, conversation_id, text, **fields)).ok(201)["message_id"])
+    await indexed(person)
+    return message_id
 
 
 async def upload(person: Person, name: str, content_type: str, content: bytes) -> str:
