@@ -37,7 +37,7 @@ def _complete(answer: bytes) -> bool:
         return False
     if not answer.startswith(b"HTTP/1.1 2"):
         raise RuntimeError(answer.decode(errors="replace"))
-    start = answer.find(_LENGTH) + len(_LENGTH)
+    start = answer[:head].lower().find(_LENGTH) + len(_LENGTH)
     return len(answer) >= head + 4 + int(answer[start : answer.find(b"\r", start)])
 
 

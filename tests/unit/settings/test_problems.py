@@ -217,10 +217,10 @@ def test_production_starts_with_sound_settings() -> None:
         ),
         (
             {"SECRETS__MASTER_KEY": "MTIzNDU2Nzg=", "DATABASE__URL": "postgresql://u:changeme@db/d"},
-            ["secrets.master_key", "database.url", "database.url"],
+            ["secrets.master_key", "database.url"],
         ),
-        ({"DATABASE__URL": "postgresql://u@db/d"}, ["database.url", "database.url"]),
-        ({"DATABASE__URL": "postgresql:///d?host=/run/postgresql"}, ["database.url"]),
+        ({"DATABASE__URL": "postgresql://u@db/d"}, ["database.url"]),
+        ({"DATABASE__URL": "postgresql:///d?host=/run/postgresql"}, []),
         ({"REDIS__URL": "redis://cache"}, ["redis.url"]),
         ({"REDIS__URL": "redis+sentinel://one,two/main"}, ["redis.url"]),
         ({"REDIS__URL": "redis+cluster://:Green-Window-31-x@one,two"}, []),
