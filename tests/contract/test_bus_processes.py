@@ -12,7 +12,7 @@ import pytest
 from secureconnect.infra.bus.redis import RedisBus
 from secureconnect.kit.hints import CONTROL, ConversationFrame, EventHint, FactsChanged, Hint, PresenceChanged
 from stack.valkey import Valkey
-from stack.valkey_groups import ValkeyGroup
+from stack.valkey_groups import ValkeyCluster, ValkeyGroup
 
 from .conftest import Url
 from .redis_worlds import Figures, fresh_database, opened_bus, opened_link, until
@@ -263,6 +263,26 @@ async def test_a_process_without_redis_calls_for_help(
     assert not distress.calling
     own.kill()
     await until(lambda: distress.calling)
+
+
+async def test_a_node_of_a_cluster_dies_and_comes_back(tmp_path: Path) -> None:
+    """Part of a bus is none: there is doubt until every slot is served again, and then everything travels."""
+    with ValkeyCluster(tmp_path) as cluster:
+        async with opened_bus(cluster.url) as one, opened_bus(cluster.url) as two:
+            seen: list[Hint] = []
+            doubts: list[bool] = []
+            two.on_doubt(doubts.append)
+            channels = [f"conv:{number}" for number in range(30)]  # on all nodes
+            for channel in channels:
+                await two.subscribe(channel, seen.append)
+            cluster.nodes[1].kill()
+            await until(lambda: bool(doubts) and not one.ready)
+            cluster.nodes[1].restart()
+            await until(lambda: doubts[-1] and one.ready and two.ready, seconds=40)
+            for channel in channels:
+                one.publish(channel, FactsChanged(channel))
+            await until(lambda: len(seen) == len(channels))
+            assert {hint.conversation_id for hint in seen if isinstance(hint, FactsChanged)} == set(channels)
 
 
 async def test_sentinels_name_the_next_master(tmp_path: Path) -> None:

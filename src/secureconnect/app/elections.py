@@ -40,6 +40,7 @@ class Elections:
         process: the name of this process, unlike those of all others.
         mourners: what to do about a process that died; one of the living does it.
         told: called with its name afterwards.
+        deaf: this process hears nothing of others: when there are some, that is worth a warning.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Elections:
         mourners: Sequence[Mourner] = (),
         told: Callable[[str], None] = lambda _process: None,
         *,
+        deaf: bool = False,
         renewed: float = _RENEWED,
         lasts: float = _LASTS,
     ) -> None:
@@ -60,6 +62,7 @@ class Elections:
         self._names = [self._own, *(_JOB + job for job in jobs)]
         self._mourners = mourners
         self._told = told
+        self._deaf = deaf
         self._renewed = renewed
         self._lasts = lasts
         self._held: set[str] = set()
@@ -95,6 +98,7 @@ class Elections:
             try:
                 await self._renew()
                 await self._mourn()
+                await self._look_around()
             except ApiError as error:
                 log.debug("leases wait for the database", code=error.code.name)
             except Exception:
@@ -109,6 +113,11 @@ class Elections:
         if new := sorted(name.removeprefix(_JOB) for name in held - self._held if name != self._own):
             log.info("this process runs jobs now", jobs=",".join(new))
         self._held, self._sure_until = held, sure
+
+    async def _look_around(self) -> None:
+        if self._deaf and await self._leases.held_elsewhere(_PROCESS):
+            self._deaf = False  # said once
+            log.warning("other processes use this database, and hear nothing of this one: set redis.url")
 
     async def _mourn(self) -> None:
         for lease in await self._leases.expired(_PROCESS):
@@ -133,6 +142,7 @@ async def stand(stores: Stores, tasks: Sequence[Task], modules: Sequence[Module]
         [task.name for task in tasks if not task.everywhere],
         [module.bereaved for module in modules if module.bereaved is not None],
         lambda _: stores.bus.publish(CONTROL, ProcessGone()),
+        deaf=stores.bus.embedded,
     )
     elections.start()
     try:

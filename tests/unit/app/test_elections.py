@@ -50,7 +50,11 @@ class Held:
                 del self.table.rows[name]
 
     async def held_elsewhere(self, prefix: str) -> bool:
-        raise NotImplementedError
+        now = self.table.clock.now()
+        return any(
+            name.startswith(prefix) and holder != self.holder and until > now
+            for name, (holder, until) in self.table.rows.items()
+        )
 
     async def expired(self, prefix: str) -> list[Expired]:
         now = self.table.clock.now()
@@ -166,6 +170,16 @@ async def test_without_the_store_a_holder_holds_until_its_time_is_over(
     assert not one.holds("a")
     table.down = False
     await until(lambda: one.holds("a"))
+
+
+async def test_one_that_hears_nothing_of_others_says_so_once(
+    stand: Stand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = await stand("one", deaf=True)
+    assert one._deaf
+    await stand("two")
+    await until(lambda: not one._deaf)
+    assert capsys.readouterr().out.count("set redis.url") == 1
 
 
 async def test_jobs_run_where_they_are_held_and_some_everywhere() -> None:
