@@ -23,6 +23,8 @@ from tests.scenarios.files import file
 from tests.scenarios.server import Server
 from tests.scenarios.steps import direct, send, ws
 
+pytestmark = pytest.mark.only_on("embedded", reason="it arranges its own processes and stores")
+
 _PATIENCE = 90.0
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
@@ -17,6 +18,8 @@ from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.files import file
 from tests.scenarios.server import free_port
 from tests.scenarios.steps import direct, send, ws
+
+pytestmark = pytest.mark.only_on("embedded", reason="it reads the log of one process")
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

@@ -18,6 +18,8 @@ from tests.scenarios.files import download, fetch, file
 from tests.scenarios.server import Server, environment
 from tests.scenarios.steps import Person, direct, send, whole_log, ws
 
+pytestmark = pytest.mark.only_on("embedded", reason="it is about the data directory of one process")
+
 
 async def backup(server: Server, out: Path, *more: str | Path) -> Outcome:
     """`backup` beside a running server."""

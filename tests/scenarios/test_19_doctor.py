@@ -5,11 +5,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.scenarios.commands import Outcome, secureconnect
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.files import file
 from tests.scenarios.server import Server, free_port
 from tests.scenarios.steps import direct, group, send
+
+pytestmark = pytest.mark.only_on("embedded", reason="it is about the data directory of one process")
 
 
 async def doctor(data_dir: Path, *more: str, **sections: Any) -> Outcome:

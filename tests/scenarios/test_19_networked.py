@@ -1,4 +1,4 @@
-"""Backup, restore and doctor on real PostgreSQL, Valkey and S3 servers, in every profile."""
+"""Backup, restore and doctor on real PostgreSQL, Valkey and S3 servers."""
 
 import asyncio
 import contextlib
@@ -22,6 +22,8 @@ from tests.scenarios.pieces import environment
 from tests.scenarios.server import free_port
 from tests.scenarios.steps import direct, register, send, stranger, whole_log
 from tests.scenarios.stores import Stores
+
+pytestmark = pytest.mark.only_on("embedded", reason="it arranges its own stores")
 
 
 class Networked:
