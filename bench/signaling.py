@@ -25,6 +25,7 @@ _CANDIDATE = (
     '{"type":"ice_candidate","candidate":{"sdpMid":"0","sdpMLineIndex":0,'
     '"candidate":"candidate:1 1 udp 2130706431 192.0.2.1 50000 typ host"}}'
 )
+_PEOPLE = 200  # each with a socket in every tenth of a thousand calls
 _QUIET = 20  # seconds: four turns of the reaper
 _WINDOW = 50  # frames on their way: as many as two browsers exchange when they find each other
 
@@ -155,8 +156,9 @@ def held(product: Product, calls: int) -> str:
     before = memory_bytes(product.pid)
     with ExitStack() as stack:
         pairs = []
+        people, half = product.accounts, len(product.accounts) // 2
         for number in range(calls):
-            caller, callee = product.accounts[2 * number], product.accounts[2 * number + 1]
+            caller, callee = people[number % half], people[half + number % half]
             pairs.append(stack.enter_context(talking(product, caller, callee)))
         memory = (memory_bytes(product.pid) - before) / calls
         metrics = product.metrics()
@@ -185,7 +187,7 @@ def main() -> None:
     raise_file_limit()
     core = sorted(os.sched_getaffinity(0))[0]
     os.environ["SECURECONNECT__REALTIME__PING_INTERVAL"] = "3000"  # bytes are counted; pings are none of it
-    with populated(max(2, 2 * arguments.calls), core=core) as product:
+    with populated(min(_PEOPLE, 2 * arguments.calls), core=core) as product:
         os.sched_setaffinity(0, {core})
         print(routed(product, core, arguments.frames, arguments.rounds), flush=True)
         print(held(product, arguments.calls), flush=True)

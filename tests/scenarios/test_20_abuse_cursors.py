@@ -6,6 +6,7 @@ from typing import Any
 from tests.scenarios import files
 from tests.scenarios.conftest import Register
 from tests.scenarios.indexed import indexed
+from tests.scenarios.signaling import call
 from tests.scenarios.steps import NIL, Person, group, send, ws
 
 
@@ -30,6 +31,8 @@ async def _lists(a: Person, b: Person) -> list[str]:
         body = {"poll_id": polls[0]["poll_id"], "option_ids": [option]}
         (await person.post("/v1/polls/vote", body)).ok()
     await indexed(a)
+    for _ in range(2):
+        (await a.post(f"/v1/calls/{await call(a, g, [b])}/end")).ok()
     return [
         f"/v1/messages?conversation_id={g}",
         f"/v1/messages/{root}/thread?",
@@ -44,6 +47,7 @@ async def _lists(a: Person, b: Person) -> list[str]:
         f"/v1/polls?conversation_id={g}",
         f"/v1/polls/active?conversation_id={g}",
         f"/v1/polls/{polls[0]['poll_id']}/voters?option_id={option}",
+        "/v1/calls?",
         "/v1/notifications?",
         "/v1/storage/files?",
         "/v1/sync?",

@@ -52,7 +52,7 @@ def find(conn: Connection, call_id: str) -> Talk | None:
 
 
 def find_many(conn: Connection, call_ids: Collection[str]) -> dict[str, Talk]:
-    """Those that exist, everybody in them in the order of being called."""
+    """Those that exist, the caller first and then everybody in the order of being called."""
     people: dict[str, dict[str, Participant]] = {}
     rows = conn.execute(
         select(_p.call_id, *_PERSON_COLUMNS)
@@ -63,7 +63,7 @@ def find_many(conn: Connection, call_ids: Collection[str]) -> dict[str, Talk]:
         person = _person(row[1:])
         people.setdefault(row[0], {})[person.user_id] = person
     found = conn.execute(select(*_CALL_COLUMNS).where(_c.call_id.in_(call_ids)))
-    return {row.call_id: Talk(_call(row), people.get(row.call_id, {})) for row in found}
+    return {row.call_id: _talk(_call(row), people.get(row.call_id, {})) for row in found}
 
 
 def conversation_of(conn: Connection, call_id: str) -> str | None:
@@ -203,6 +203,11 @@ def recordings_of(conn: Connection, call_id: str) -> Sequence[tuple[str, str, in
         .order_by(_r.created_at, _r.recording_id)
     )
     return [(row[0], row[1], row[2]) for row in conn.execute(query)]
+
+
+def _talk(call: CallRecord, people: dict[str, Participant]) -> Talk:
+    caller = people.get(call.caller_id)
+    return Talk(call, {caller.user_id: caller, **people} if caller is not None else people)
 
 
 def _columns(record: CallRecord | Participant) -> dict[str, Any]:
