@@ -91,6 +91,7 @@ def build_edges(
         stores.clock,
         redis=stores.ping_redis,
         timeline=stores.ping_timeline,
+        sfu=product.calls.ping_sfu if "video" in roles else None,
         mail_goes_out=lambda: product.mail.reachable,
         pushes_go_out=lambda: product.push.reachable,
         draining=lambda: drain.draining,

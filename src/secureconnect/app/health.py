@@ -23,6 +23,7 @@ class Health(Vitals):
     Args:
         redis: asks Redis for a sign of life; None where there is none.
         timeline: asks the timeline's own store; None where it lies in the database.
+        sfu: asks the server that forwards media; None where there is none, or it is not for this process.
         mail_goes_out: False since mail could not be handed over, until it can.
         pushes_go_out: the same of pushes to apps.
         draining: True once the process is stopping.
@@ -37,6 +38,7 @@ class Health(Vitals):
         *,
         redis: Callable[[], Awaitable[float]] | None,
         timeline: Callable[[], Awaitable[float]] | None,
+        sfu: Callable[[], Awaitable[float]] | None,
         mail_goes_out: Callable[[], bool],
         pushes_go_out: Callable[[], bool],
         draining: Callable[[], bool],
@@ -48,17 +50,19 @@ class Health(Vitals):
         self._blobs = blobs
         self._redis = redis
         self._timeline = timeline
+        self._sfu = sfu
         self._mail_goes_out = mail_goes_out
         self._pushes_go_out = pushes_go_out
         self._draining = draining
 
     async def readyz(self, _: Mapping[bytes, bytes]) -> PageReply:
         """200 while requests can be served: the relational store is the one thing that is required."""
-        database, timeline, objects, redis = await asyncio.gather(
+        database, timeline, objects, redis, sfu = await asyncio.gather(
             self._probe("database", self._database.ping),
             self._probe("timeline", self._timeline),
             self._probe("object_store", self._blobs.ping),
             self._probe("redis", self._redis),
+            self._probe("sfu", self._sfu),
         )
         # These are not asked for the sake of asking: what went out last says how they are.
         mail = Dependency("up", None) if self._mail_goes_out() else Dependency("down", None, "mails wait")
@@ -70,7 +74,7 @@ class Health(Vitals):
             "object_store": objects,
             "mail": mail,
             "push": push,
-            "sfu": Dependency("disabled", None),
+            "sfu": sfu,
         }
         up = database.status == "up" and not self._draining()
         whole = all(each.status != "down" for each in dependencies.values())

@@ -1,11 +1,13 @@
 """How calls are put together."""
 
+from collections.abc import Awaitable, Callable
+
 from msgspec import Struct
 
 from secureconnect.app.late import Late
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
-from secureconnect.app.wiring.media import ice_servers, sfu
+from secureconnect.app.wiring.media import ice_servers, sfu, sfu_ping
 from secureconnect.edge.module import Module
 from secureconnect.edge.realtime.background import Background
 from secureconnect.edge.realtime.session.commands import Commands
@@ -49,6 +51,7 @@ class CallParts(Struct, frozen=True):
     commands: Commands
     reading: CallReadService
     reaper: Reaper
+    ping_sfu: Callable[[], Awaitable[float]] | None
     module: Module
 
 
@@ -134,6 +137,7 @@ def wire_calls(
         Commands(signal_commands(switchboard)),
         reading,
         reaper,
+        sfu_ping(forwarder),
         module(
             initiating=InitiateService(
                 database,

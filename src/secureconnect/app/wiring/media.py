@@ -1,14 +1,17 @@
 """The servers that carry the media of calls, as the settings name them."""
 
+from collections.abc import Awaitable, Callable
+
 from secureconnect.app.settings import Settings
-from secureconnect.infra.sfu.base import Sfu
+from secureconnect.infra.sfu.base import Sfu, SfuUnavailable
 from secureconnect.infra.sfu.none import NoSfu
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.infra.turn.base import IceServers
 from secureconnect.infra.turn.rest import RestCredentials
 from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError, ErrorCode
 
-__all__ = ["ice_servers", "sfu"]
+__all__ = ["ice_servers", "sfu", "sfu_ping"]
 
 
 def ice_servers(settings: Settings, metrics: Metrics) -> IceServers:
@@ -40,3 +43,17 @@ def sfu(settings: Settings, metrics: Metrics, clock: Clock) -> Sfu:
         metrics=metrics.media,
         clock=clock,
     )
+
+
+def sfu_ping(server: Sfu) -> Callable[[], Awaitable[float]] | None:
+    """Asks the server for a sign of life, as health does with every dependency; None where there is none."""
+    if not server.configured:
+        return None
+
+    async def ping() -> float:
+        try:
+            return await server.ping() or 0.0
+        except SfuUnavailable as error:
+            raise ApiError(ErrorCode.SFU_UNAVAILABLE) from error
+
+    return ping
