@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from secureconnect.app.elections import Elections
+from secureconnect.app.elections import Elections, stand
 from secureconnect.app.jobs import Jobs
-from secureconnect.edge.module import Task
+from secureconnect.app.stores import Stores
+from secureconnect.edge.module import Module, Task
+from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.infra.leases.base import Expired
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.hints import CONTROL, Hint, ProcessGone
 from tests.contract.manual_clock import ManualClock
 
 
@@ -82,7 +87,7 @@ Stand = Callable[..., "asyncio.Future[Elections]"]
 
 
 @pytest.fixture
-async def stand(table: Table) -> AsyncIterator[Stand]:
+async def standing_for(table: Table) -> AsyncIterator[Stand]:
     """Lets a process stand for the jobs a and b; it asks all the time."""
     async with AsyncExitStack() as stack:
 
@@ -112,8 +117,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_the_first_gets_all_and_keeps_them(stand: Stand, clock: ManualClock) -> None:
-    one, two = await stand("one"), await stand("two")
+async def test_the_first_gets_all_and_keeps_them(standing_for: Stand, clock: ManualClock) -> None:
+    one, two = await standing_for("one"), await standing_for("two")
     assert (one.holds("a"), one.holds("b")) == (True, True)
     for _ in range(5):
         clock.advance(10)
@@ -121,15 +126,15 @@ async def test_the_first_gets_all_and_keeps_them(stand: Stand, clock: ManualCloc
     assert not two.holds("a")
 
 
-async def test_one_that_leaves_is_followed_at_once(stand: Stand) -> None:
-    one, two = await stand("one"), await stand("two")
+async def test_one_that_leaves_is_followed_at_once(standing_for: Stand) -> None:
+    one, two = await standing_for("one"), await standing_for("two")
     await one.stop()
     await until(lambda: two.holds("a") and two.holds("b"))
     assert not one.holds("a")
 
 
 async def test_one_that_died_is_followed_and_mourned_once(
-    stand: Stand, clock: ManualClock, table: Table
+    standing_for: Stand, clock: ManualClock, table: Table
 ) -> None:
     mourned: list[int] = []
     gone: list[str] = []
@@ -137,11 +142,11 @@ async def test_one_that_died_is_followed_and_mourned_once(
     async def mourn(since: int) -> None:
         mourned.append(since)
 
-    one = await stand("one")
+    one = await standing_for("one")
     assert one._task is not None
     one._task.cancel()  # as kill -9 does
     last_sign = clock.now()
-    two = await stand("two", mourners=[mourn], told=gone.append)
+    two = await standing_for("two", mourners=[mourn], told=gone.append)
     clock.advance(19)
     assert not two.holds("a")
     clock.advance(1)
@@ -151,8 +156,8 @@ async def test_one_that_died_is_followed_and_mourned_once(
     assert "process:one" not in table.rows
 
 
-async def test_one_that_was_stopped_for_long_begins_nothing(stand: Stand, clock: ManualClock) -> None:
-    one = await stand("one")
+async def test_one_that_was_stopped_for_long_begins_nothing(standing_for: Stand, clock: ManualClock) -> None:
+    one = await standing_for("one")
     assert one._task is not None
     one._task.cancel()  # stopped by the machine
     clock.advance(18.5)
@@ -160,9 +165,9 @@ async def test_one_that_was_stopped_for_long_begins_nothing(stand: Stand, clock:
 
 
 async def test_without_the_store_a_holder_holds_until_its_time_is_over(
-    stand: Stand, clock: ManualClock, table: Table
+    standing_for: Stand, clock: ManualClock, table: Table
 ) -> None:
-    one = await stand("one")
+    one = await standing_for("one")
     table.down = True
     clock.advance(10)
     assert one.holds("a")
@@ -173,13 +178,45 @@ async def test_without_the_store_a_holder_holds_until_its_time_is_over(
 
 
 async def test_one_that_hears_nothing_of_others_says_so_once(
-    stand: Stand, capsys: pytest.CaptureFixture[str]
+    standing_for: Stand, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = await stand("one", deaf=True)
+    one = await standing_for("one", deaf=True)
     assert one._deaf
-    await stand("two")
+    await standing_for("two")
     await until(lambda: not one._deaf)
     assert capsys.readouterr().out.count("set redis.url") == 1
+
+
+async def test_everybody_hears_of_processes_that_end_and_of_those_that_died(
+    table: Table, clock: ManualClock
+) -> None:
+    bus = MemoryBus()
+    heard: list[Hint] = []
+    mourned: list[int] = []
+    await bus.subscribe(CONTROL, heard.append)
+
+    async def mourn(since: int) -> None:
+        mourned.append(since)
+
+    async def nothing() -> int:
+        return 0
+
+    table.rows["process:dead"] = ("dead", clock.now() - 1)
+    stores = SimpleNamespace(leases=table.of("one"), clock=clock, process="one", bus=bus)
+    tasks = [Task("a", 1, nothing), Task("each", 1, nothing, everywhere=True)]
+    modules = [Module(name="m", role="chat", bereaved=mourn), Module(name="n", role="chat")]
+    async with stand(cast("Stores", stores), tasks, modules) as holds:
+        assert holds is not None
+        begins: Callable[[str], bool] = holds
+        await until(lambda: begins("a") and bool(heard))
+        assert not begins("each")
+        assert (heard, len(mourned)) == ([ProcessGone()], 1)
+        assert "process:dead" not in table.rows
+    assert heard == [ProcessGone(), ProcessGone()]
+    assert table.rows == {}
+    stores.leases = None
+    async with stand(cast("Stores", stores), tasks, modules) as holds:
+        assert holds is None  # alone, everything is ours
 
 
 async def test_jobs_run_where_they_are_held_and_some_everywhere() -> None:
