@@ -4,7 +4,6 @@ The driver is acsylla, the C++ driver under asyncio (ADR 0020). A `Link` belongs
 """
 
 import asyncio
-import contextlib
 import gc
 import socket
 import time
@@ -29,6 +28,7 @@ _FIRST_PAUSE: Final = 0.1  # seconds; doubles
 _SPECULATE_MS: Final = 250  # a read that takes longer is asked of a second node too
 _RECONNECT_MS: Final = 1000
 _PAUSE_OF_CONNECTING: Final = 0.5  # seconds after an attempt that failed
+_GRACE: Final = 0.5  # seconds
 _CLOSING: Final = 5.0  # seconds for the requests that are under way
 _RETRY_AFTER: Final = 2
 _SHORTEST: Final = 0.05  # seconds that a repetition is worth
@@ -118,7 +118,7 @@ _CLOSED: Final = "Session closed"
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, _TIMEOUTS):
+    if isinstance(error, (*_TIMEOUTS, TimeoutError)):
         return "timeout"
     if isinstance(error, _EXHAUSTED):
         return "exhausted"
@@ -139,8 +139,10 @@ class Link:
         self._driver: Any = None
         self._opening = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
+        self._abandoned: list[tuple[Any, Any]] = []
         self._ill = False
         self._not_before = 0.0
+        self._answered = 0.0
         self._prepared: dict[Cql, Any] = {}
 
     async def rows(self, cql: Cql, *params: Any) -> list[Row]:
@@ -235,12 +237,16 @@ class Link:
             try:
                 if self._session is None:
                     await self._open()
-                result = await attempt(max(end - time.perf_counter(), _SHORTEST))
-            except (*_ILL, RuntimeError) as error:
+                left = max(end - time.perf_counter(), _SHORTEST)
+                # The driver ends what takes too long, unless its session is lost.
+                async with asyncio.timeout(left + _GRACE):
+                    result = await attempt(left)
+            except (*_ILL, RuntimeError, TimeoutError) as error:
                 if isinstance(error, RuntimeError) and str(error) != _CLOSED:
                     raise
                 reason = _reason(error)
-                if isinstance(error, errors.CassErrorLibNoHostsAvailable):
+                silent = time.perf_counter() - self._answered > self._cluster.timeout
+                if silent or isinstance(error, errors.CassErrorLibNoHostsAvailable):
                     self._give_up()
                 if self._metrics is not None:
                     self._metrics.cassandra_failed(cql.operation, reason)
@@ -250,6 +256,7 @@ class Link:
                         log.warning("cassandra does not answer", table=cql.table, reason=reason)
                     raise unavailable() from error
             else:
+                self._answered = time.perf_counter()
                 if self._ill:
                     self._ill = False
                     log.info("cassandra answers again")
@@ -275,9 +282,19 @@ class Link:
         session, driver, self._session, self._driver = self._session, self._driver, None, None
         self._prepared.clear()
         if session is not None:
-            closing = asyncio.create_task(_closed(session, driver))
+            closing = asyncio.create_task(self._end(session, driver))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+    async def _end(self, session: Any, driver: Any) -> None:
+        try:
+            async with asyncio.timeout(_CLOSING):
+                await session.close()
+        except (TimeoutError, *_ILL):
+            # Its threads may still use what would be freed. One per time that a cluster was away.
+            self._abandoned.append((session, driver))
+        else:
+            _let_go(driver)
 
     async def _open(self) -> None:
         async with self._opening:
@@ -305,6 +322,7 @@ class Link:
             try:
                 self._session = await opened.create_session(cluster.keyspace or None)
                 self._driver = opened
+                self._answered = time.perf_counter()
             except _ILL as error:
                 _let_go(opened)
                 self._not_before = time.perf_counter() + _PAUSE_OF_CONNECTING
@@ -325,14 +343,6 @@ def _bound(cql: Cql, prepared: Any, params: Sequence[Any]) -> Any:
         statement.set_consistency(acsylla.Consistency.LOCAL_SERIAL)
     statement.set_is_idempotent(not cql.conditional)
     return statement
-
-
-async def _closed(session: Any, driver: Any) -> None:
-    """End a session. While no node answers the driver may take its time, or never end."""
-    with contextlib.suppress(TimeoutError, *_ILL):
-        async with asyncio.timeout(_CLOSING):
-            await session.close()
-    _let_go(driver)
 
 
 def _let_go(driver: Any) -> None:
