@@ -1,6 +1,7 @@
 """What passes through the gateway and what does not."""
 
 from secureconnect.gateway.headers import answer_headers, request_head
+from secureconnect.infra.telemetry import tracing
 from secureconnect.kit.principal import RequestContext
 
 CONTEXT = RequestContext("request-1", "198.51.100.7", None)
@@ -68,3 +69,22 @@ def test_answers_lose_what_the_gateway_adds() -> None:
     assert (b"strict-transport-security", b"max-age=31536000; includeSubDomains") in answer_headers(
         given, secure=True
     )
+
+
+def test_a_trace_goes_on_below_the_gateway() -> None:
+    """The role's spans are below ours, and ours is below the client's."""
+    tracing.configure(1)
+    try:
+        given = tracing.parse_traceparent(f"00-{'a' * 32}-{'b' * 16}-01")
+        work = tracing.start("x", "server", given)
+        assert work is not None
+        headers = [(b"traceparent", f"00-{'a' * 32}-{'b' * 16}-01".encode()), (b"accept", b"*/*")]
+        with tracing.span(work):
+            head = request_head("GET", b"/v1/x", headers, CONTEXT, secure=False)
+        assert head.count(b"traceparent") == 1
+        assert f"traceparent: 00-{'a' * 32}-{work.span_id.hex()}-01\r\n".encode() in head
+        assert head.endswith(b"\r\n\r\n")
+        # While nothing is traced here, what the client says goes on as it is.
+        assert f"-{'b' * 16}-01".encode() in request_head("GET", b"/", headers, CONTEXT, secure=False)
+    finally:
+        tracing.configure(None)

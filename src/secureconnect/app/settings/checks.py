@@ -160,6 +160,8 @@ def _backup(settings: Settings) -> Iterator[Fault]:
     given = settings.backup
     if not given.schedule:
         return
+    if settings.timeline.backend == "cassandra":
+        yield Fault("backup.schedule", "a timeline in Cassandra is backed up by its own means: leave it out")
     if not given.dir:
         yield Fault("backup.dir", "is needed with backup.schedule")
     try:
