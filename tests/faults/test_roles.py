@@ -93,6 +93,7 @@ async def test_x8_a_chat_process_stands_still(tmp_path: Path) -> None:
             print(f"X8: all write again after {await recovered(load):.1f} s")
             await load.more(50)
             place.piece("chat1").signal(signal.SIGCONT)
+            await place.ready()
             await load.more(50)
         stored = read_stored(place.tables)
         check_log(stored)
@@ -104,9 +105,9 @@ async def test_x14_sockets_of_a_killed_process_resume_on_the_other(tmp_path: Pat
     count = kills(40, long=500)
     async with cluster(tmp_path) as place:
         a = await register(stranger(place.url, "a"))
-        b = await register(stranger(place.url, "b"))
-        g = (await group(a, [b]))["conversation_id"]
-        readers = [Reader(b, g) for _ in range(count)]
+        others = [await register(stranger(place.url, f"b{number}")) for number in range(count // 5)]
+        g = (await group(a, others))["conversation_id"]
+        readers = [Reader(b, g) for b in others for _ in range(5)]
         async with asyncio.TaskGroup() as reading:
             for reader in readers:
                 reading.create_task(reader.run())

@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import shutil
+import signal
 import sqlite3
 import stat
 from pathlib import Path
@@ -212,6 +213,7 @@ async def test_p7_production_refuses_weak_secrets(tmp_path: Path) -> None:
     assert "changeme" not in ended.err
 
 
+@pytest.mark.only_on("embedded", reason="it is about the keys of one data directory")
 async def test_p8_master_key_from_a_file(serve: Serve, tmp_path: Path) -> None:
     """The key comes from the file that the settings name; both forms at once are refused."""
     key = base64.b64encode(secrets.token_bytes(32)).decode()
@@ -250,7 +252,8 @@ async def test_p9_embedded_stores_serve_one_process(tmp_path: Path) -> None:
 
 
 async def test_p12_a_planned_stop_finishes_what_runs(serve: Serve, reg: Register) -> None:
-    """SIGTERM: requests whose bodies still arrive succeed, sockets are told, then the process ends."""
+    """SIGTERM to the process that clients are connected to: requests whose bodies still arrive succeed,
+    sockets are told, then it ends."""
     async with serve(server={"shutdown_grace": 18}) as server, contextlib.AsyncExitStack() as stack:
         (a,) = await reg("a", url=server.url)
         chats = [await stack.enter_async_context(ws(a)) for _ in range(10)]
@@ -261,7 +264,8 @@ async def test_p12_a_planned_stop_finishes_what_runs(serve: Serve, reg: Register
         # All of them are being answered: the gauge counts the scrape itself too.
         await eventually(lambda: in_flight(server, 21))
 
-        server.terminate()
+        front = server.pieces[-1]
+        front.signal(signal.SIGTERM)
         for chat in chats:
             frame = await chat.frame(type="going_away", timeout=10)
             assert 0 <= frame["retry_after_ms"] <= 10_000
@@ -278,7 +282,8 @@ async def test_p12_a_planned_stop_finishes_what_runs(serve: Serve, reg: Register
         for line in lines:
             status, _, raw = await line.response()
             assert (status, json.loads(raw)["data"]["display_name"]) == (200, "Ann")
-        assert await server.exited(30) == 0
+        assert front.process is not None
+        assert await asyncio.to_thread(front.process.wait, 30) == 0
 
 
 async def in_flight(server: Server, wanted: int) -> bool:
