@@ -46,10 +46,11 @@ def main(descriptor: int) -> None:
                     waking.recv(4096)
                 _report(asking, children)
                 continue
-            data = asking.recv(1 << 20)
+            data = _received(asking)
             if not data:
                 for child in children:
-                    os.kill(child, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(child, signal.SIGKILL)
                 return
             *lines, pending = (pending + data).split(b"\n")
             for line in lines:
@@ -61,7 +62,16 @@ def main(descriptor: int) -> None:
                     selector.close()
                     _become(wanted)
                 children.add(pid)
-                asking.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+                with contextlib.suppress(ConnectionError):
+                    asking.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+
+
+def _received(asking: socket.socket) -> bytes:
+    """What is asked for; nothing once whoever asks is gone, however that went."""
+    try:
+        return asking.recv(1 << 20)
+    except ConnectionError:
+        return b""
 
 
 def _report(asking: socket.socket, children: set[int]) -> None:
@@ -71,7 +81,7 @@ def _report(asking: socket.socket, children: set[int]) -> None:
             return
         children.discard(pid)
         told = {"ended": pid, "code": os.waitstatus_to_exitcode(status)}
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(ConnectionError):
             asking.sendall(json.dumps(told).encode() + b"\n")
 
 
