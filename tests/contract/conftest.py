@@ -142,7 +142,8 @@ def cassandra_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start
         @functools.cache
         def start() -> Cassandra:
             try:
-                return stack.enter_context(Cassandra(tmp_path_factory.mktemp("cassandra")))
+                server = Cassandra(tmp_path_factory.mktemp("cassandra"), lasting_schema=False)
+                return stack.enter_context(server)
             except MissingProgram as missing:
                 pytest.skip(str(missing))
 
