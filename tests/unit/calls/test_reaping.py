@@ -85,10 +85,10 @@ async def test_a_process_that_died(w: World) -> None:
     """Its people are lost since it spoke last, whoever notices."""
     g, (a, b) = await w.group("a", "b")
     call_id = await w.ring(g, a, b)
-    await w.reaper.look_after()
-    spoke = w.clock.at
     await w.join(call_id, a, "sa")
     await w.join(call_id, b, "sb")
+    await w.reaper.look_after()
+    spoke = w.clock.at
     other = w.reaper_of(Sockets("00000000-0000-4000-8000-00000000000b"))
     w.later(3 * LIMITS.reaper_interval - 1)
     await other.reap()
@@ -104,6 +104,24 @@ async def test_a_process_that_died(w: World) -> None:
     talk = await w.talk(call_id)
     assert (talk.call.status, talk.call.end_reason) == ("ended", "connection_lost")
     assert await w.database.read(lambda conn: store.dead_processes(conn, 2**50)) == {}
+
+
+async def test_a_process_that_was_stopped_and_goes_on(w: World) -> None:
+    """Another one took its sockets for lost; they are there, and count again."""
+    g, (a, b) = await w.group("a", "b")
+    call_id = await w.ring(g, a, b)
+    await w.join(call_id, a, "sa")
+    await w.join(call_id, b, "sb")
+    await w.reaper.look_after()
+    w.later(3 * LIMITS.reaper_interval + 1)
+    await w.reaper.reap()
+    assert (await w.person(call_id, b)).state == "joined"  # it does not give itself up
+    await w.reaper_of(Sockets("00000000-0000-4000-8000-00000000000b")).reap()
+    assert (await w.person(call_id, b)).state == "reconnecting"
+    w.rooms.open.discard("sa")
+    await w.reaper.look_after()
+    assert (await w.person(call_id, b)).state == "joined"
+    assert (await w.person(call_id, a)).state == "reconnecting"
 
 
 async def test_a_socket_that_went_unnoticed(w: World) -> None:

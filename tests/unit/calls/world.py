@@ -19,6 +19,7 @@ from secureconnect.features.calls.service import (
     InitiateService,
     Placement,
     Presences,
+    Pulse,
     Reaper,
     Summons,
 )
@@ -79,6 +80,10 @@ class Sockets:
         self.told.append((call_id, options.get("close")))
 
     def noted(self, call_id: str, version: int) -> None: ...
+
+    @property
+    def sockets(self) -> int:
+        return len(self.open)
 
     def connections(self) -> set[str]:
         return self.open
@@ -211,6 +216,7 @@ class World:
             rooms,
             self.sfu,
             self.running,
+            Pulse(self.database, rooms.process_id, self.clock, every=LIMITS.reaper_interval),
             cast("Any", self.counts),
             self.clock,
             LIMITS,

@@ -25,6 +25,7 @@ from secureconnect.features.calls.service import (
     Followed,
     InitiateService,
     Presences,
+    Pulse,
     Reaper,
     RecordingService,
     SfuNews,
@@ -104,6 +105,7 @@ def wire_calls(
     answering = AnswerService(database, conversations, desk, allowed, metrics, clock, limits)
     recordings = RecordingService(database, conversations, files, messages, desk, reading, clock)
     presences = Presences(desk, rooms, metrics, clock, limits)
+    pulse = Pulse(database, rooms.process_id, clock, every=limits.reaper_interval)
     reaper = Reaper(
         database,
         conversations,
@@ -113,12 +115,13 @@ def wire_calls(
         rooms,
         forwarder,
         running,
+        pulse,
         metrics,
         clock,
         limits,
     )
     switchboard = Switchboard(
-        rooms, reading, answering, recordings, presences, admissions, conversations, metrics, clock
+        rooms, reading, answering, recordings, presences, pulse, admissions, conversations, metrics, clock
     )
 
     followed.source = Followed(reaper, background)

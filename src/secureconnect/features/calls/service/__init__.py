@@ -8,6 +8,7 @@ from secureconnect.features.calls.service.following import Followed
 from secureconnect.features.calls.service.initiating import CallAllowed, InitiateService
 from secureconnect.features.calls.service.metrics import CallMetrics
 from secureconnect.features.calls.service.presences import Presences, StoredRoster
+from secureconnect.features.calls.service.pulse import Pulse
 from secureconnect.features.calls.service.reading import CallReadService
 from secureconnect.features.calls.service.reaping import Reaper
 from secureconnect.features.calls.service.recording import RecordingService
@@ -27,6 +28,7 @@ __all__ = [
     "InitiateService",
     "Placement",
     "Presences",
+    "Pulse",
     "Reaper",
     "RecordingService",
     "SfuNews",

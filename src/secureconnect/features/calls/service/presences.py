@@ -101,6 +101,17 @@ class Presences:
             until = since + round(self._limits.reconnect_window * 1000)
             self._rooms.tell(call_id, [reconnecting_frame(call_id, user_id, until)], except_user=user_id)
 
+    async def kept(self, call_id: str, user_id: str, place: Placement) -> None:
+        """A socket that was taken for lost is still there, and still the one that counts."""
+
+        def decide(_: WriteTx, talk: Talk) -> Talk:
+            person = talk.people.get(user_id)
+            if person is None or person.connection_id != place.connection_id:
+                return talk
+            return rules.placed(talk, user_id, place.connection_id, place.process_id)
+
+        await self._desk.change(call_id, decide, Cause())
+
     async def show(
         self, caller: Principal, context: RequestContext, call_id: str, state: Mapping[str, bool]
     ) -> None:

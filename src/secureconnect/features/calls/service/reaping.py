@@ -16,10 +16,12 @@ from secureconnect.features.calls.api import CallStatus
 from secureconnect.features.calls.rules import CallLimits, Talk
 from secureconnect.features.calls.service import rendering
 from secureconnect.features.calls.service.announcing import Cause, Rooms
+from secureconnect.features.calls.service.answering import Placement
 from secureconnect.features.calls.service.counting import Running
 from secureconnect.features.calls.service.desk import Decide, Desk
 from secureconnect.features.calls.service.metrics import CallMetrics
 from secureconnect.features.calls.service.presences import Presences
+from secureconnect.features.calls.service.pulse import Pulse
 from secureconnect.features.calls.service.reading import CallReadService
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.infra.database.base import Database
@@ -47,6 +49,10 @@ class LocalRooms(Rooms, Protocol):
     def process_id(self) -> str:
         """Tells this process from the others."""
 
+    @property
+    def sockets(self) -> int:
+        """How many sockets there are here, also of who does not take part yet."""
+
     def connections(self) -> set[str]:
         """The sockets here through which somebody takes part."""
 
@@ -70,6 +76,7 @@ class Reaper:
         rooms: LocalRooms,
         sfu: Sfu,
         running: Running,
+        pulse: Pulse,
         metrics: CallMetrics,
         clock: Clock,
         limits: CallLimits,
@@ -82,6 +89,7 @@ class Reaper:
         self._rooms = rooms
         self._sfu = sfu
         self._running = running
+        self._pulse = pulse
         self._metrics = metrics
         self._clock = clock
         self._limits = limits
@@ -108,8 +116,7 @@ class Reaper:
         return touched
 
     async def begin(self) -> None:
-        """The process starts: it lives, and so many calls run."""
-        await self._beat()
+        """The process starts: so many calls run."""
         await self._count()
 
     async def withdraw(self, conversation_id: str, user_id: str) -> None:
@@ -125,8 +132,8 @@ class Reaper:
     # Turns
 
     async def _beat(self) -> int:
-        now = self._clock.now()
-        await self._database.write(lambda tx: store.beat(tx, self._rooms.process_id, now))
+        if self._rooms.sockets:
+            await self._pulse.beat()
         return 0
 
     async def _count(self) -> int:
@@ -134,11 +141,19 @@ class Reaper:
         return 0
 
     async def _own_lost(self) -> int:
-        """Places of sockets that are gone, which could not be stored when they went."""
-        mine = await self._database.read(
-            lambda conn: store.on_process(conn, self._rooms.process_id, _BATCH * 100)
+        """Places of sockets that are gone, which could not be stored when they went; and sockets that others
+        took for lost, because nothing was heard of this process for a while."""
+        process_id, most = self._rooms.process_id, _BATCH * 100
+        mine, given_up = await self._database.read(
+            lambda conn: (
+                store.on_process(conn, process_id, most),
+                store.on_process(conn, process_id, most, lost=True),
+            )
         )
         here = self._rooms.connections()
+        for call_id, user_id, connection_id in given_up:
+            if connection_id in here:
+                await self._presences.kept(call_id, user_id, Placement(connection_id, process_id))
         # Twice: a socket that joins right now is stored a moment before it is here.
         missing = {each for each in mine if each[2] not in here}
         gone = {each for each in missing if each[2] in self._suspects}
@@ -154,6 +169,8 @@ class Reaper:
         dead = await self._database.read(lambda conn: store.dead_processes(conn, before))
         touched, empty = 0, []
         for process_id, seen_at in dead.items():
+            if process_id == self._rooms.process_id:
+                continue  # this one had nothing to say, or was stopped, and lives
             there = await self._database.read(
                 lambda conn, process_id=process_id: store.on_process(conn, process_id, _BATCH)  # type: ignore[misc]
             )

@@ -19,6 +19,7 @@ from secureconnect.features.calls.service import (
     CallReadService,
     Placement,
     Presences,
+    Pulse,
     RecordingService,
     rendering,
 )
@@ -41,6 +42,7 @@ class Switchboard:
         answering: AnswerService,
         recordings: RecordingService,
         presences: Presences,
+        pulse: Pulse,
         admissions: Admissions,
         conversations: Conversations,
         metrics: CallMetrics,
@@ -51,6 +53,7 @@ class Switchboard:
         self._answering = answering
         self._recordings = recordings
         self._presences = presences
+        self._pulse = pulse
         self._admissions = admissions
         self._conversations = conversations
         self._metrics = metrics
@@ -66,6 +69,7 @@ class Switchboard:
         """See `CallSockets`."""
         call_id, principal = session.call_id, session.principal
         try:
+            await self._pulse.awake()
             await self._rooms.follow(call_id)
             talk = await self._reading.signalable(principal.user_id, call_id)
         except ApiError as error:

@@ -120,12 +120,16 @@ def dead_processes(conn: Connection, before: int) -> Mapping[str, int]:
     return {row[0]: row[1] for row in conn.execute(query)}
 
 
-def on_process(conn: Connection, process_id: str, limit: int) -> Sequence[tuple[str, str, str]]:
-    """Call, user and connection of each that takes part through a socket there, unless it is lost."""
+def on_process(
+    conn: Connection, process_id: str, limit: int, *, lost: bool = False
+) -> Sequence[tuple[str, str, str]]:
+    """Call, user and connection of each that takes part through a socket there: of those that are lost, or of
+    the others."""
     query = (
         select(_p.call_id, _p.user_id, _p.connection_id)
         .join(calls, _c.call_id == _p.call_id)
-        .where(_RUNS, _IN, _p.process_id == process_id, _p.lost_at.is_(None))
+        .where(_RUNS, _IN, _p.process_id == process_id)
+        .where(_p.lost_at.is_not(None) if lost else _p.lost_at.is_(None))
         .limit(limit)
     )
     return [(row[0], row[1], row[2]) for row in conn.execute(query)]
