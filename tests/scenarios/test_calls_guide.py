@@ -21,7 +21,7 @@ from tests.scenarios.steps import PASSWORD, Person, direct, group, register, str
 from tests.unit.client_media.hearing import hertz
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "calls.md"
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @pytest.fixture

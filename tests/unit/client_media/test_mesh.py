@@ -10,7 +10,7 @@ import pytest
 from secureconnect.client.media import MeshMedia, RemoteTrack, Tone
 from tests.unit.client_media.hearing import hertz
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Room:
