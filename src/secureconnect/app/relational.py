@@ -8,6 +8,7 @@ from secureconnect.app.failure import Failure
 from secureconnect.app.settings import Settings
 from secureconnect.infra.database.base import Database, DatabaseRefused
 from secureconnect.infra.database.metrics import Connections, ServerMetrics
+from secureconnect.infra.database.sqlite import SqliteDatabase
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline.base import TimelineMetrics
 from secureconnect.infra.timeline.relational import RelationalTimeline
@@ -72,12 +73,12 @@ def open_relational(
 
 def open_timeline(database: RelationalStore, metrics: TimelineMetrics | None) -> RelationalTimeline:
     """The timeline in the relational store."""
-    from secureconnect.infra.database.postgres import PostgresDatabase
-
-    if isinstance(database, PostgresDatabase):
+    if not isinstance(database, SqliteDatabase):  # whose start needs none of this
+        from secureconnect.infra.database.postgres import PostgresDatabase
         from secureconnect.infra.timeline.postgres import PostgresTimeline
 
-        return PostgresTimeline(database, metrics=metrics)
+        if isinstance(database, PostgresDatabase):
+            return PostgresTimeline(database, metrics=metrics)
     return RelationalTimeline(database, metrics=metrics)
 
 
