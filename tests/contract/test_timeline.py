@@ -52,6 +52,14 @@ async def test_encrypted_messages_and_webhooks_come_back_as_they_were(world: Wor
     assert await world.log(conversation) == [stored_as(secret, 1), stored_as(hook, 2)]
 
 
+@pytest.mark.parametrize("content", ["\x00", "a\x00\ufdd0b\ufdd00", "é\U0001f600\ufffe"])
+async def test_any_content_comes_back(world: World, content: str) -> None:
+    conversation = await world.open()
+    event = send(conversation, sender_id=new_id(), client_message_id="x", content=content)
+    await world.timeline.append(event, guard=0)
+    assert await world.log(conversation) == [stored_as(event, 1)]
+
+
 async def test_unknown_conversations(world: World) -> None:
     nowhere = new_id()
     timeline = world.timeline

@@ -142,6 +142,13 @@ class Opener:
         return engine
 
 
+def _given(value: Any) -> Any:
+    """The texts of an array as a server stores them: codecs of a connection are not asked about them."""
+    if type(value) is not list:
+        return value
+    return [stored_text(each) if type(each) is str else each for each in value]
+
+
 class Link:
     """A connection for one transaction at a time. Its methods but `terminate` run in a greenlet.
 
@@ -192,7 +199,7 @@ class Link:
         if self.careful:
             self.set_mark()
         text, places = numbered(sql)
-        given = params if places is None else [params[place] for place in places]
+        given = [_given(params[place]) for place in places] if places is not None else map(_given, params)
         try:
             rows = await_only(self.raw.fetch(text, *given))
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
