@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.published import published
+from tests.scenarios.signaling import call, join
 from tests.scenarios.steps import Chat, Person, direct, group, request, send, ws
 
 
@@ -58,6 +59,23 @@ async def every_notice(a: Person, b: Person) -> None:
     (await b.delete(f"{path}/participants/{a.user_id}")).ok()
 
 
+async def every_call(theirs: Chat, a: Person, b: Person) -> None:
+    """Ring B, who answers on another device and is recorded, and ring once more for nothing."""
+    g = (await group(a, [b]))["conversation_id"]
+    (await a.put(f"/v1/conversations/{g}/settings", {"recording_enabled": True})).ok()
+    call_id = await call(a, g, [b])
+    await theirs.frame(type="call_incoming")
+    await theirs.command("call_ringing", call_id=call_id)
+    (await join(await b.login(), call_id)).ok()
+    await theirs.frame(type="call_answered_elsewhere")
+    (await a.post(f"/v1/calls/{call_id}/recording/start")).ok()
+    (await a.post(f"/v1/calls/{call_id}/recording/stop")).ok()
+    (await a.post(f"/v1/calls/{call_id}/end")).ok()
+    missed = await call(a, g, [b])
+    (await a.post(f"/v1/calls/{missed}/end")).ok()
+    await theirs.frame(type="call_cancelled")
+
+
 async def every_command(chat: Chat, a: Person, b: Person, g: str) -> None:
     """`hello` is sent already."""
     head = (await chat.command("message_send", conversation_id=g, content="hi"))["seq"]
@@ -96,6 +114,7 @@ async def test_every_published_message_is_met(serve: Serve, reg: Register) -> No
         mine, _, theirs, *_ = sockets
         g = await every_kind(a, b, c)
         await every_notice(a, b)
+        await every_call(theirs, a, b)
         d = (await direct(a, b))["conversation_id"]
         await theirs.command("subscribe_presence", user_ids=[a.user_id])
         seq = (await send(b, d, "read this")).ok(201)["seq"]

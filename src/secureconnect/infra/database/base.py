@@ -108,6 +108,13 @@ class ServerTx(WriteTx, Protocol):
             sqlalchemy.exc.IntegrityError: a constraint refused one of them.
         """
 
+    def lock_when_repeated(self, sql: str, params: tuple[Any, ...]) -> None:
+        """Run this locking statement first of all should the transaction have to run again.
+
+        A row that others write all the time changes between the start of a longer transaction and its write
+        to it, each time; when the lock comes first, there is nothing in between.
+        """
+
 
 class ServerDatabase(Database, Protocol):
     """A relational store that several processes use at once."""

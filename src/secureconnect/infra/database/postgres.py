@@ -63,12 +63,17 @@ class _InDoubt(Exception):
     """The connection was lost while the server committed: nobody knows whether it did."""
 
 
+#: A statement that locks a row, and its parameters.
+_Lock = tuple[str, tuple[Any, ...]]
+
+
 class PostgresTx:
     """The `WriteTx` of one unit of work."""
 
-    __slots__ = ("calls", "conn", "run", "run_many", "works")
+    __slots__ = ("_contended", "calls", "conn", "run", "run_many", "works")
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, contended: dict[_Lock, None]) -> None:
+        self._contended = contended
         self.conn: Connection = link.conn
         self.calls: list[Call] = []
         self.run = link.run
@@ -81,6 +86,9 @@ class PostgresTx:
 
     def deliver(self, sink: Callable[[Sequence[Any]], None], item: object) -> None:
         self.calls.append((sink, item))
+
+    def lock_when_repeated(self, sql: str, params: tuple[Any, ...]) -> None:
+        self._contended[sql, params] = None
 
 
 class PostgresDatabase:
@@ -205,16 +213,17 @@ class PostgresDatabase:
 
     async def _write(self, work: Callable[[ServerTx], T], mode: str) -> T:
         careful = False
+        contended: dict[_Lock, None] = {}
 
         async def attempt(number: int) -> T:
             nonlocal careful
             result: T
             async with self._turns.turn(number):
                 try:
-                    result, calls = await self._on_link(self._writing, mode, work, careful)
+                    result, calls = await self._on_link(self._writing, mode, work, careful, contended)
                 except _Refused:
                     careful = True
-                    result, calls = await self._on_link(self._writing, mode, work, careful)
+                    result, calls = await self._on_link(self._writing, mode, work, careful, contended)
             run_calls(calls)
             return result
 
@@ -275,10 +284,17 @@ class PostgresDatabase:
         return True
 
     def _writing(
-        self, link: Link, mode: str, work: Callable[[ServerTx], T], careful: bool
+        self,
+        link: Link,
+        mode: str,
+        work: Callable[[ServerTx], T],
+        careful: bool,
+        contended: dict[_Lock, None],
     ) -> tuple[T, list[Call]]:
         link.begin(mode, careful=careful)
-        tx = PostgresTx(link)
+        tx = PostgresTx(link, contended)
+        for sql, params in sorted(contended):  # in one order, so that nobody waits for each other
+            tx.run(sql, params)
         try:
             result = work(tx)
         except Exception as error:

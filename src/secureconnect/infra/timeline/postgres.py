@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Sequence
 from functools import partial
+from typing import cast
 
 from sqlalchemy.exc import IntegrityError
 
-from secureconnect.infra.database.base import ServerDatabase, ServerTx
+from secureconnect.infra.database.base import ServerDatabase, ServerTx, WriteTx
 from secureconnect.infra.timeline.append_queue import AppendQueue
 from secureconnect.infra.timeline.base import (
     Appended,
@@ -21,6 +22,13 @@ from secureconnect.infra.timeline.relational import RelationalTimeline
 __all__ = ["PostgresTimeline"]
 
 Outcome = Appended | BaseException
+
+_LOCK = "SELECT last_seq FROM timeline_heads WHERE conversation_id = ? FOR UPDATE"
+
+
+def _lock_when_repeated(tx: WriteTx, conversation_id: str) -> None:
+    """The head of a busy conversation moves with every send of every process."""
+    cast("ServerTx", tx).lock_when_repeated(_LOCK, (conversation_id,))
 
 
 class PostgresTimeline(RelationalTimeline):
@@ -40,6 +48,14 @@ class PostgresTimeline(RelationalTimeline):
         if is_batchable(event):
             return self._queue.append(Send(event, guard, also))
         return super()._append(event, guard, also)
+
+    def append_in(self, tx: WriteTx, event: NewEvent, *, also: Sequence[Statement] = ()) -> int:
+        _lock_when_repeated(tx, event.conversation_id)
+        return super().append_in(tx, event, also=also)
+
+    def raise_guard_in(self, tx: WriteTx, conversation_id: str) -> None:
+        _lock_when_repeated(tx, conversation_id)
+        super().raise_guard_in(tx, conversation_id)
 
     async def _run(self, sends: Sequence[Send]) -> Sequence[Outcome]:
         """Append a batch; when one of it is refused, halves of it, down to the one that is."""
