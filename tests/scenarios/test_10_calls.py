@@ -119,7 +119,7 @@ async def test_v4_capacity_comes_first(server: Server, reg: Register) -> None:
         assert [f["call"]["call_id"] for f in chat.seen if f["type"] == "call_incoming"] == [call_id]
     for each in others[:3]:
         await pushed(server, each, kind="call")
-    await pushed(server, others[3], count=0)
+    await pushed(server, others[3], count=0, kind="call")
 
 
 async def test_v5_a_full_call(reg: Register) -> None:
