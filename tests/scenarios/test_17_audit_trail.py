@@ -194,8 +194,8 @@ _OTHER: dict[str, Cause] = {
     "bot_created": _overstep,
     "report_created": _report,
 }
-#: Needs settings of its own: scenario D11.
-_ELSEWHERE = {"file_upload_expired"}
+#: Have scenarios of their own, with settings or sockets: D11, V1 to V25, K4 and K5.
+_ELSEWHERE = ("file_upload_expired", "call_", "backup_created", "restore_completed")
 
 
 async def test_g5_every_event_is_recorded_once(admin: Person, reg: Register) -> None:
@@ -203,7 +203,7 @@ async def test_g5_every_event_is_recorded_once(admin: Person, reg: Register) -> 
     a, b, c = await reg("a", "b", "c")
     w = World(a, b, c, admin, (await group(a, [b]))["conversation_id"])
     causes: dict[str, Cause] = {event: CASES[route] for event, route in _RIGHT.items()} | _OTHER
-    assert documented() == causes.keys() | _ELSEWHERE
+    assert {event for event in documented() if not event.startswith(_ELSEWHERE)} == causes.keys()
     wrong = {}
     for event, cause in causes.items():
         before = recorded(w, event)

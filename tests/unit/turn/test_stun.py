@@ -59,7 +59,8 @@ def test_noise(noise: bytes) -> None:
         stun.read(noise)
 
 
-@given(st.binary(max_size=12), st.integers(0, 0xFFFF))
+# What follows a signature is not read.
+@given(st.binary(max_size=12), st.integers(0, 0xFFFF).filter(lambda kind: kind != 0x0008))
 def test_broken_attributes(value: bytes, kind: int) -> None:
     head = stun.encode(0x0101, bytes(12), {kind: value})
     broken = head[:2] + (len(head) - 16).to_bytes(2, "big") + head[4:] + bytes([0x80, 0x22, 0xFF, 0xFF])

@@ -140,6 +140,7 @@ class PostgresDatabase:
             metrics=metrics,
         )
         self._turns = Turns()
+        self._running: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
         return f"PostgresDatabase({self._url.shown!r})"
@@ -151,18 +152,18 @@ class PostgresDatabase:
 
     def read(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
         self._take_in()
-        return _apart(self._read(query))
+        return self._apart(self._read(query))
 
     def lookup(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
         self._take_in()
-        return _apart(self._read(query))
+        return self._apart(self._read(query))
 
     def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> Coroutine[Any, Any, T]:  # noqa: ARG002
         self._take_in()
-        return _apart(self._write(work, self._modes.write))
+        return self._apart(self._write(work, self._modes.write))
 
     def write_locked(self, work: Callable[[ServerTx], T]) -> Coroutine[Any, Any, T]:
-        return _apart(self._write(work, self._modes.locked))
+        return self._apart(self._write(work, self._modes.locked))
 
     async def ping(self) -> float:
         started = time.perf_counter()
@@ -182,9 +183,22 @@ class PostgresDatabase:
         return self._pool.connections()
 
     async def close(self) -> None:
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=_CLOSING)
         await self._watch.close()
         await self._pool.close(_CLOSING)
         await self._opener.close()
+
+    async def _apart(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` to its end even when its caller is cancelled: half a talk spoils a connection."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_forget)
+            raise
 
     def _take_in(self) -> None:
         """Refuse a request that can wait when it would take one of the last connections."""
@@ -322,16 +336,6 @@ def _reading(link: Link, mode: str, query: Callable[[Connection], T]) -> T:
     result = query(link.conn)
     link.commit()
     return result
-
-
-async def _apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end even when the caller is cancelled: half a conversation spoils a connection."""
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(_forget)
-        raise
 
 
 def _forget(task: asyncio.Task[Any]) -> None:
