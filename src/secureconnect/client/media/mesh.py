@@ -1,7 +1,8 @@
 """The connections of one participant of a mesh call: one to each other participant."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from aiortc import (
@@ -13,6 +14,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.contrib.media import MediaRelay
+from aiortc.exceptions import InvalidStateError
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from aiortc.sdp import candidate_from_sdp
 
@@ -101,17 +103,29 @@ class MeshMedia:
         user_id = str(frame.get("sender_id", ""))
         match frame.get("type"):
             case "offer":
-                await self._answer(user_id, str(frame["sdp"]))
+                with self._unless_gone(user_id):
+                    await self._answer(user_id, str(frame["sdp"]))
             case "answer":
                 peer = self._peers.get(user_id)
                 if peer is not None and peer.signalingState == "have-local-offer":
-                    await peer.setRemoteDescription(RTCSessionDescription(str(frame["sdp"]), "answer"))
+                    with self._unless_gone(user_id):
+                        await peer.setRemoteDescription(RTCSessionDescription(str(frame["sdp"]), "answer"))
             case "ice_candidate":
                 await self._candidate(user_id, frame["candidate"])
             case "leave":
                 await self._drop(user_id)
             case _:
                 pass
+
+    @contextlib.contextmanager
+    def _unless_gone(self, user_id: str) -> Iterator[None]:
+        """Somebody may leave, or we may hang up, while their description is looked at."""
+        try:
+            yield
+        except InvalidStateError:
+            peer = self._peers.get(user_id)
+            if peer is not None and peer.signalingState != "closed":
+                raise
 
     async def hang_up(self) -> None:
         """End every connection. The tracks stay as they are."""
