@@ -20,6 +20,9 @@ from tests.scenarios.server import Server, running
 from tests.scenarios.steps import PASSWORD, Person, direct, group, register, stranger
 from tests.unit.client_media.hearing import hertz
 
+# Sound in real time, which wants a machine of its own.
+pytestmark = pytest.mark.browser
+
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "calls.md"
 PATIENCE = 120.0
 
