@@ -1,8 +1,13 @@
 """What every suite has: tests that make sense on some profiles only (see tests/scenarios/profiles.py)."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.scenarios.profiles import PROFILE
+
+# How fast the machine is at that moment says nothing about the code: no test is timed.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
