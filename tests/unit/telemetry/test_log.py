@@ -99,12 +99,12 @@ def test_the_level_can_change_while_loggers_exist(written: Written) -> None:
 
 
 def test_libraries_write_through_the_same_pipeline(written: Written) -> None:
-    logging.getLogger("some.library").warning("took %d ms", 5)
+    logging.getLogger("some.package").warning("took %d ms", 5)
     line = written.line()
     assert (line["level"], line["message"], line["caller"]) == (
         "warn",
         "took 5 ms",
-        f"some.library:{line['caller'].rpartition(':')[2]}",
+        f"some.package:{line['caller'].rpartition(':')[2]}",
     )
 
 
