@@ -68,10 +68,14 @@ class AppendQueue:
             self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._start)
 
     def _gather(self) -> list[_Waiting]:
-        """The first that wait, without those of conversations on their way and without repeats in it."""
+        """The first that wait, without those of conversations on their way and without repeats in it.
+
+        Whatever follows a repeat in its conversation waits with it, or it would come before it.
+        """
         batch: list[_Waiting] = []
         later: list[_Waiting] = []
         keys: set[tuple[str, str | None, str]] = set()
+        held = set(self._conversations)
         while self._waiting and len(batch) < _MOST:
             waiting = self._waiting.popleft()
             if waiting.future.done():
@@ -81,7 +85,8 @@ class AppendQueue:
             assert message is not None
             client_id = message.client_message_id
             key = (event.conversation_id, message.sender_id, client_id or "")
-            if event.conversation_id in self._conversations or (client_id is not None and key in keys):
+            if event.conversation_id in held or (client_id is not None and key in keys):
+                held.add(event.conversation_id)
                 later.append(waiting)
                 continue
             if client_id is not None:
