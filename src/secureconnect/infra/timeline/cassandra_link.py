@@ -4,6 +4,7 @@ The driver is acsylla, the C++ driver under asyncio (ADR 0020). A `Link` belongs
 """
 
 import asyncio
+import contextlib
 import gc
 import socket
 import time
@@ -139,6 +140,8 @@ class Link:
         self._driver: Any = None
         self._opening = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
+        self._leaving = asyncio.Event()
+        self._unanswered_until = 0.0  # when the driver has ended the last request that nobody waits for
         self._abandoned: list[tuple[Any, Any]] = []
         self._ill = False
         self._not_before = 0.0
@@ -211,7 +214,8 @@ class Link:
 
     async def close(self) -> None:
         """Give the connections up."""
-        self._give_up()
+        self._leaving.set()
+        self._give_up(rest=max(0.0, self._unanswered_until - time.perf_counter()))
         await asyncio.gather(*self._closing)
 
     async def _repeated(
@@ -238,16 +242,14 @@ class Link:
                 if self._session is None:
                     await self._open()
                 left = max(end - time.perf_counter(), _SHORTEST)
-                # The driver ends what takes too long, unless its session is lost.
-                async with asyncio.timeout(left + _GRACE):
-                    result = await attempt(left)
+                result = await self._answer(attempt, left)
             except (*_ILL, RuntimeError, TimeoutError) as error:
                 if isinstance(error, RuntimeError) and str(error) != _CLOSED:
                     raise
                 reason = _reason(error)
                 silent = time.perf_counter() - self._answered > self._cluster.timeout
                 if silent or isinstance(error, errors.CassErrorLibNoHostsAvailable):
-                    self._give_up()
+                    self._give_up(rest=self._cluster.timeout + _GRACE)
                 if self._metrics is not None:
                     self._metrics.cassandra_failed(cql.operation, reason)
                 if retries == 0 or time.perf_counter() + pause + _SHORTEST > end:
@@ -269,6 +271,15 @@ class Link:
             await asyncio.sleep(pause)
             pause *= 2
 
+    async def _answer(self, attempt: Any, left: float) -> Any:
+        try:
+            # The driver ends what takes too long, unless its session is lost.
+            async with asyncio.timeout(left + _GRACE):
+                return await attempt(left)
+        except asyncio.CancelledError:
+            self._unanswered_until = max(self._unanswered_until, time.perf_counter() + left + _GRACE)
+            raise
+
     async def _prepare(self, session: Any, cql: Cql) -> Any:
         prepared = self._prepared.get(cql) if session is self._session else None
         if prepared is None:
@@ -277,24 +288,37 @@ class Link:
                 self._prepared[cql] = prepared
         return prepared
 
-    def _give_up(self) -> None:
-        """Let the next one connect anew: the driver does not always find nodes again that were all away."""
+    def _give_up(self, rest: float) -> None:
+        """Let the next one connect anew: the driver does not always find nodes again that were all away.
+
+        Args:
+            rest: seconds after which the driver has ended all that it was asked for.
+        """
         session, driver, self._session, self._driver = self._session, self._driver, None, None
         self._prepared.clear()
         if session is not None:
-            closing = asyncio.create_task(self._end(session, driver))
+            closing = asyncio.create_task(self._end(session, driver, rest))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
-    async def _end(self, session: Any, driver: Any) -> None:
+    async def _end(self, session: Any, driver: Any, rest: float) -> None:
+        # Closed below its requests, the driver follows a null pointer in a thread of its own.
+        if not rest or not await self._left_within(rest):
+            with contextlib.suppress(TimeoutError, *_ILL):
+                async with asyncio.timeout(_CLOSING):
+                    await session.close()
+                _let_go(driver)
+                return
+        # Its threads may still use what would be freed. One per time that a cluster was away.
+        self._abandoned.append((session, driver))
+
+    async def _left_within(self, seconds: float) -> bool:
+        """Whether the link is closed before so much time has gone by."""
         try:
-            async with asyncio.timeout(_CLOSING):
-                await session.close()
-        except (TimeoutError, *_ILL):
-            # Its threads may still use what would be freed. One per time that a cluster was away.
-            self._abandoned.append((session, driver))
-        else:
-            _let_go(driver)
+            async with asyncio.timeout(seconds):
+                return await self._leaving.wait()
+        except TimeoutError:
+            return False
 
     async def _open(self) -> None:
         async with self._opening:
