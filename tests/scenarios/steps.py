@@ -20,6 +20,7 @@ __all__ = [
     "Answer",
     "Chat",
     "Person",
+    "SocketGone",
     "direct",
     "events",
     "group",
@@ -211,6 +212,10 @@ async def whole_log(a: Person, conversation_id: str) -> list[Any]:
     return log
 
 
+class SocketGone(AssertionError):
+    """The server closed the socket before what was waited for."""
+
+
 class Chat:
     """A chat socket whose every frame is kept in `seen`."""
 
@@ -263,7 +268,8 @@ class Chat:
 
         async with asyncio.timeout(timeout), self._arrived:
             await self._arrived.wait_for(there)
-        assert found is not None, (wanted, self.seen[-5:])
+        if found is None:
+            raise SocketGone(f"closed before {wanted}; seen last: {self.seen[-5:]}")
         return found
 
     def events(self, conversation_id: str | None = None) -> list[Frame]:
