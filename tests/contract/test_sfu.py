@@ -97,6 +97,7 @@ async def test_a_pass_admits_one_user_to_one_open_room(rooms: Sfu, livekit: Live
 async def test_a_room_takes_as_many_as_it_was_opened_for(rooms: Sfu) -> None:
     await rooms.open_room("full", max_participants=2)
     await rooms.open_room("full", max_participants=50)
+    assert (await rooms.rooms()).count("full") == 1
     async with connected(entry(rooms, "full", "ann")), connected(entry(rooms, "full", "ben")):
         assert await names(rooms, "full") == ["ann", "ben"]
         assert await refused(entry(rooms, "full", "cat")) >= 400
@@ -124,6 +125,7 @@ async def test_removing_and_closing_end_connections(rooms: Sfu) -> None:
         await rooms.close_room("ending")
         await ended(ben)
     assert await names(rooms, "ending") == []
+    assert "ending" not in await rooms.rooms()
     assert await refused(entry(rooms, "ending", "ben")) == 404
 
 

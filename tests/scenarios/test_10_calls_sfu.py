@@ -27,15 +27,22 @@ class LiveKit:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
         self.inside: dict[str, list[str]] = {}
+        self.rooms: set[str] = set()
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 operation = self.path.rpartition("/")[2]
-                if operation != "ListRooms":  # whether it answers
+                if operation != "ListRooms":  # asked again and again
                     stub.asked.append((operation, body))
                 answer: dict[str, Any] = {}
+                if operation == "CreateRoom":
+                    stub.rooms.add(body["name"])
+                if operation == "DeleteRoom":
+                    stub.rooms.discard(body["room"])
+                if operation == "ListRooms":
+                    answer["rooms"] = [{"name": each} for each in sorted(stub.rooms)]
                 if operation == "ListParticipants":
                     answer["participants"] = [
                         {"identity": each, "joined_at": "1", "state": "ACTIVE"}

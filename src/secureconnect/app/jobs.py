@@ -36,7 +36,7 @@ class Jobs:
         self._running: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin; the first turn of each comes after a part of its period, so that not all come together."""
+        """Begin; the first turn of most comes after a part of its period, so that not all come together."""
         for task in self._tasks:
             self._metrics.expect_job(task.name)
         self._running = [asyncio.create_task(self._repeat(task), name=task.name) for task in self._tasks]
@@ -48,7 +48,8 @@ class Jobs:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _repeat(self, task: Task) -> None:
-        await asyncio.sleep(task.every * random.uniform(0.1, 1))  # noqa: S311 - jitter
+        if not task.at_once:
+            await asyncio.sleep(task.every * random.uniform(0.1, 1))  # noqa: S311 - jitter
         while True:
             if self._holds is not None and not task.everywhere and not self._holds(task.name):
                 await asyncio.sleep(min(_LOOK, task.every))

@@ -17,12 +17,14 @@ class Task(Struct, frozen=True):
     """A periodic job: `run` does one bounded batch and returns how many items it touched.
 
     Of several processes one runs it, unless it looks after something that each has for itself (`everywhere`).
+    `at_once`: the first turn comes with the start.
     """
 
     name: str
     every: float
     run: Callable[[], Awaitable[int]]
     everywhere: bool = False
+    at_once: bool = False
 
 
 class Module(Struct, frozen=True, kw_only=True):

@@ -205,6 +205,34 @@ async def test_being_connected_to_the_sfu_counts(w: World) -> None:
     assert (await w.talk(call_id)).call.status == "active"
 
 
+async def test_nobody_is_in_the_room_who_is_not_in_the_call(w: World) -> None:
+    """A pass from before lets them in; an answer that was not told counts, and what was closed is closed."""
+    g, (a, b, c, d) = await w.group("a", "b", "c", "d")
+    call_id = await w.ring(g, a, b, c, topology="sfu")
+    await w.join(call_id, a, "sa")
+    await w.join(call_id, b, "sb")
+    await w.answering.leave(as_(b), CONTEXT, call_id)
+    await w.background.settled()
+    assert w.sfu.removed == [b]
+    w.sfu.there = {a, b, c, d}
+    w.sfu.open.add("of somebody else")
+    await w.reaper.reap()
+    assert sorted(w.sfu.removed[1:]) == sorted([b, d])
+    assert w.sfu.there == {a, c}
+    assert (await w.person(call_id, b)).state == "left"
+    assert (await w.person(call_id, c)).state == "joined"
+    w.sfu.open.discard(call_id)  # it was empty for a while, or the SFU began anew
+    await w.reaper.reap()
+    assert call_id in w.sfu.open
+    w.sfu.away = True
+    await w.answering.end(as_(a), CONTEXT, call_id)
+    await w.background.settled()
+    w.sfu.away = False
+    assert call_id in w.sfu.open
+    await w.reaper.reap()
+    assert w.sfu.open == {"of somebody else"}
+
+
 async def test_after_a_restore_nobody_is_in_a_call(w: World) -> None:
     g, (a, b) = await w.group("a", "b")
     h, (c, d) = await w.group("c", "d")

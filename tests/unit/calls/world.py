@@ -24,6 +24,7 @@ from secureconnect.features.calls.service import (
     Summons,
 )
 from secureconnect.features.calls.service.counting import Running
+from secureconnect.features.calls.service.sfu_rooms import SfuRooms
 from secureconnect.features.friends.service import Relations
 from secureconnect.features.notifications.api import Notice, NoticeType
 from secureconnect.features.push.api import Ring
@@ -104,33 +105,41 @@ class Forwarder:
     def __init__(self) -> None:
         self.away = False
         self.there: set[str] = set()
-        self.asked: list[str] = []
+        self.open: set[str] = set()
+        self.removed: list[str] = []
 
-    def _ask(self, what: str) -> None:
-        self.asked.append(what)
+    def _ask(self) -> None:
         if self.away:
             raise SfuUnavailable("away")
 
     async def open_room(self, room: str, *, max_participants: int) -> None:
-        self._ask("open")
+        self._ask()
+        self.open.add(room)
+
+    async def rooms(self) -> Sequence[str]:
+        self._ask()
+        return sorted(self.open)
 
     def admit(self, room: str, user_id: str, *, now: int) -> SfuPass:
         return SfuPass("wss://sfu", user_id, 600)
 
     async def participants(self, room: str) -> Sequence[SfuParticipant]:
-        self._ask("participants")
+        self._ask()
         return [SfuParticipant(user_id, 0) for user_id in self.there]
 
     async def remove(self, room: str, user_id: str) -> None:
-        self._ask("remove")
+        self._ask()
+        self.there.discard(user_id)
+        self.removed.append(user_id)
 
     async def close_room(self, room: str) -> None:
-        self._ask("close")
+        self._ask()
+        self.open.discard(room)
 
     def read_webhook(self, body: bytes, authorization: str, *, now: int) -> Any: ...
 
     async def ping(self) -> float:
-        self._ask("ping")
+        self._ask()
         return 0.0
 
     async def close(self) -> None: ...
@@ -214,7 +223,7 @@ class World:
             self.presences,
             cast("Any", reading),
             rooms,
-            self.sfu,
+            SfuRooms(self.database, self.desk, self.sfu, self.clock),
             self.running,
             Pulse(self.database, rooms.process_id, self.clock, every=LIMITS.reaper_interval),
             cast("Any", self.counts),

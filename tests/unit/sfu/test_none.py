@@ -16,6 +16,8 @@ async def test_nothing_works_and_nothing_is_pretended() -> None:
     with pytest.raises(SfuUnavailable):
         await sfu.participants("room")
     with pytest.raises(SfuUnavailable):
+        await sfu.rooms()
+    with pytest.raises(SfuUnavailable):
         await sfu.remove("room", "user")
     with pytest.raises(SfuUnavailable):
         await sfu.close_room("room")

@@ -33,6 +33,7 @@ from secureconnect.features.calls.service import (
     Summons,
 )
 from secureconnect.features.calls.service.counting import Running
+from secureconnect.features.calls.service.sfu_rooms import SfuRooms
 from secureconnect.features.calls.service.summons import Inboxes, Ringers
 from secureconnect.features.calls.socket import Switchboard, signal_commands
 from secureconnect.features.conversations.api import Conversations
@@ -106,6 +107,7 @@ def wire_calls(
     recordings = RecordingService(database, conversations, files, messages, desk, reading, clock)
     presences = Presences(desk, rooms, metrics, clock, limits)
     pulse = Pulse(database, rooms.process_id, clock, every=limits.reaper_interval)
+    sfu_rooms = SfuRooms(database, desk, forwarder, clock)
     reaper = Reaper(
         database,
         conversations,
@@ -113,7 +115,7 @@ def wire_calls(
         presences,
         reading,
         rooms,
-        forwarder,
+        sfu_rooms,
         running,
         pulse,
         metrics,
@@ -125,10 +127,6 @@ def wire_calls(
     )
 
     followed.source = Followed(reaper, background)
-
-    async def start() -> None:
-        await rooms.open()
-        await reaper.begin()
 
     async def stop() -> None:
         rooms.close()
@@ -159,10 +157,10 @@ def wire_calls(
             reading=reading,
             recordings=recordings,
             admissions=admissions,
-            news=SfuNews(database, desk, forwarder, clock),
+            news=SfuNews(database, desk, forwarder, sfu_rooms, clock),
             reaper=reaper,
             limits=limits,
-            start=start,
+            start=rooms.open,
             stop=stop,
         ),
     )

@@ -10,5 +10,5 @@ def tasks(reaper: Reaper, *, every: float) -> list[Task]:
     """Ending what nobody else ends; and what each process does about the sockets that it holds."""
     return [
         Task("call_reaper", every, reaper.reap),
-        Task("call_sockets", every, reaper.look_after, everywhere=True),
+        Task("call_sockets", every, reaper.look_after, everywhere=True, at_once=True),
     ]

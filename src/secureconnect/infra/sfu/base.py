@@ -89,6 +89,13 @@ class Sfu(Protocol):
             SfuUnavailable.
         """
 
+    async def rooms(self) -> Sequence[str]:
+        """The rooms that are open, also those of others who share the server.
+
+        Raises:
+            SfuUnavailable.
+        """
+
     def admit(self, room: str, user_id: str, *, now: int) -> SfuPass:
         """A pass to publish and subscribe in that room under that identity, and to nothing else. Asks nobody.
         The same identity connecting again replaces its earlier connection.

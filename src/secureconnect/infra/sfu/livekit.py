@@ -46,6 +46,14 @@ class _Participants(msgspec.Struct):
     participants: list[_Participant] = []
 
 
+class _Room(msgspec.Struct):
+    name: str = ""
+
+
+class _Rooms(msgspec.Struct):
+    rooms: list[_Room] = []
+
+
 class _Fault(msgspec.Struct):
     code: str = ""
 
@@ -99,6 +107,10 @@ class LiveKit:
             "departure_timeout": _DEPARTED,
         }
         await self._ask("open_room", "CreateRoom", room, wish, _Nothing)
+
+    async def rooms(self) -> Sequence[str]:
+        found = await self._ask("rooms", "ListRooms", "", {}, _Rooms)
+        return tuple(one.name for one in (found.rooms if found else ()))
 
     def admit(self, room: str, user_id: str, *, now: int) -> SfuPass:
         return SfuPass(self._clients_url, self._key.entry(room, user_id, now=now, ttl=self._ttl), self._ttl)

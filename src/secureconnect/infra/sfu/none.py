@@ -16,6 +16,9 @@ class NoSfu:
     async def open_room(self, _: str, *, max_participants: int) -> NoReturn:  # noqa: ARG002
         _unavailable()
 
+    async def rooms(self) -> NoReturn:
+        _unavailable()
+
     def admit(self, _: str, __: str, *, now: int) -> NoReturn:  # noqa: ARG002
         _unavailable()
 

@@ -15,13 +15,14 @@ __all__ = [
 
 
 def sfu_joined(talk: Talk, user_id: str, now: int) -> Talk:
-    """The SFU says that the user is connected there, which nobody can be without having been let in."""
+    """The SFU says that the user is connected there: an answer of who is called. Who is neither in the call
+    nor called has a pass from before, and does not get in by it."""
     person = talk.people.get(user_id)
     if person is None or person.withdrawn or talk.call.over:
         return talk
     if person.taking_part:
         return changed(talk, replace(person, state="joined", lost_at=None)) if person.lost_at else talk
-    if len(talk.inside) >= talk.call.max_participants:
+    if not person.called or len(talk.inside) >= talk.call.max_participants:
         return talk
     back = replace(cleared(person), state="joined", joined_at=now, left_at=None, lost_at=None)
     call = talk.call

@@ -14,18 +14,23 @@ log = get_logger()
 
 
 class Running:
-    """Tells the metrics; counts again soon after a call began or ended here."""
+    """Tells the metrics; counts again soon after a call began or ended here.
+
+    Only in a process that looks after calls, which asks for a first count: elsewhere the number would grow
+    old.
+    """
 
     def __init__(self, database: Database, metrics: CallMetrics, background: Background) -> None:
         self._database = database
         self._metrics = metrics
         self._background = background
+        self._begun = False
         self._counting = False
         self._again = False
 
     def changed(self, before: Talk, after: Talk) -> None:
         """A change was committed."""
-        if before.people and before.call.over == after.call.over:
+        if not self._begun or (before.people and before.call.over == after.call.over):
             return
         self._again = True
         if not self._counting:
@@ -38,6 +43,7 @@ class Running:
         Raises:
             ApiError: the store cannot be read.
         """
+        self._begun = True
         self._metrics.calls_running(await self._database.lookup(store.count_running))
 
     async def _count(self) -> None:

@@ -23,9 +23,9 @@ from secureconnect.features.calls.service.metrics import CallMetrics
 from secureconnect.features.calls.service.presences import Presences
 from secureconnect.features.calls.service.pulse import Pulse
 from secureconnect.features.calls.service.reading import CallReadService
+from secureconnect.features.calls.service.sfu_rooms import SfuRooms
 from secureconnect.features.conversations.api import Conversations
 from secureconnect.infra.database.base import Database
-from secureconnect.infra.sfu.base import Sfu, SfuUnavailable
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
@@ -38,8 +38,6 @@ _BATCH: Final = 200
 #: Turns of the reaper without a sign of life after which a process counts as dead.
 _SILENT_TURNS: Final = 3
 _BY_ITSELF: Final = Cause()
-#: How long calls wait for an SFU that does not answer.
-_SFU_PATIENCE_MS: Final = 30_000
 
 
 class LocalRooms(Rooms, Protocol):
@@ -74,7 +72,7 @@ class Reaper:
         presences: Presences,
         reading: CallReadService,
         rooms: LocalRooms,
-        sfu: Sfu,
+        sfu_rooms: SfuRooms,
         running: Running,
         pulse: Pulse,
         metrics: CallMetrics,
@@ -87,7 +85,7 @@ class Reaper:
         self._presences = presences
         self._reading = reading
         self._rooms = rooms
-        self._sfu = sfu
+        self._sfu_rooms = sfu_rooms
         self._running = running
         self._pulse = pulse
         self._metrics = metrics
@@ -114,10 +112,6 @@ class Reaper:
             except ApiError as error:
                 log.warning("calls are reaped later", part=part.__name__, error_code=error.code.name)
         return touched
-
-    async def begin(self) -> None:
-        """The process starts: so many calls run."""
-        await self._count()
 
     async def withdraw(self, conversation_id: str, user_id: str) -> None:
         """The user left the conversation, and with it its calls."""
@@ -210,11 +204,7 @@ class Reaper:
 
     async def _on_sfu(self, call_id: str, user_id: str) -> bool:
         """Whether the SFU has somebody whose socket is lost, or cannot say so now."""
-        try:
-            there = await self._sfu.participants(call_id)
-        except SfuUnavailable:
-            return True
-        if user_id not in {each.user_id for each in there}:
+        if not await self._sfu_rooms.may_hold(call_id, user_id):
             return False
         await self._change(call_id, lambda _, talk: rules.still_there(talk, user_id))
         return True
@@ -249,18 +239,7 @@ class Reaper:
         return touched
 
     async def _sfu_calls(self) -> int:
-        running = await self._database.read(lambda conn: store.running_sfu(conn, _BATCH))
-        if not running:
-            return 0
-        now = self._clock.now()
-        try:
-            await self._sfu.ping()
-        except SfuUnavailable as error:
-            log.warning("the SFU does not answer", reason=error.reason, calls=len(running))
-            lost: Decide = lambda _, talk: rules.sfu_lost(talk, now, _SFU_PATIENCE_MS)  # noqa: E731
-            return sum([await self._change(call_id, lost) for call_id, _ in running])
-        back: Decide = lambda _, talk: rules.sfu_back(talk)  # noqa: E731
-        return sum([await self._change(call_id, back) for call_id, since in running if since is not None])
+        return await self._sfu_rooms.compare(self._change)
 
     async def _untold(self) -> int:
         """Sockets here that missed a hint are told how their call stands."""

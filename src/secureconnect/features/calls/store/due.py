@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
+from secureconnect.features.calls.rules import Talk
+from secureconnect.features.calls.store.calls import find_many
 from secureconnect.features.calls.store.tables import RUNNING, call_participants, call_processes, calls
 from secureconnect.infra.database.base import WriteTx
 
@@ -62,10 +64,16 @@ def too_long(conn: Connection, started_before: int, limit: int) -> Sequence[str]
     return conn.execute(query).scalars().all()
 
 
-def running_sfu(conn: Connection, limit: int) -> Sequence[tuple[str, int | None]]:
-    """Calls through the SFU, and since when it is away."""
-    query = select(_c.call_id, _c.sfu_lost_at).where(_RUNS, _c.topology == "sfu").limit(limit)
-    return [(row[0], row[1]) for row in conn.execute(query)]
+def running_sfu(conn: Connection, after: str, limit: int) -> Sequence[Talk]:
+    """Calls through the SFU, in the order of their ids: `limit` of them, above the id `after`."""
+    query = (
+        select(_c.call_id)
+        .where(_RUNS, _c.topology == "sfu", _c.call_id > after)
+        .order_by(_c.call_id)
+        .limit(limit)
+    )
+    found = find_many(conn, conn.execute(query).scalars().all())
+    return [found[call_id] for call_id in sorted(found)]
 
 
 def running_after(conn: Connection, after: str, limit: int) -> Mapping[str, tuple[str, set[str]]]:
