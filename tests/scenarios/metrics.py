@@ -11,7 +11,11 @@ __all__ = ["metric"]
 
 
 #: What every process tells of the same thing; everything else is each one's own, and added up.
-_SHARED: dict[str, Callable[[list[float]], float]] = {"dependency_up": min, "outbox_pending": max}
+_SHARED: dict[str, Callable[[list[float]], float]] = {
+    "calls_active": max,
+    "dependency_up": min,
+    "outbox_pending": max,
+}
 
 
 async def metric(server: Server, name: str, **labels: str) -> float:

@@ -105,8 +105,8 @@ class SfuRooms:
         return touched
 
     async def _put_right(self, rooms: Sequence[str]) -> None:
-        """Close the rooms of calls that are over, and put strangers out of the others. Rooms that belong to no
-        call are somebody else's, or of a call that begins right now."""
+        """Close the rooms of calls that are over, and put strangers out of the others. Rooms that belong to
+        no call are somebody else's, or of a call that begins right now."""
         for first in range(0, len(rooms), _BATCH):
             some = rooms[first : first + _BATCH]
             talks = await self._database.read(lambda conn, some=some: store.find_many(conn, some))  # type: ignore[misc]
