@@ -220,7 +220,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._fail()
             return
-        if self._ahead > _AHEAD and self._reading and self._transport is not None:
+        # When all of it is here, nobody asks for more: the pause would outlast it and stop the next answer.
+        if self._ahead > _AHEAD and not self.whole and self._reading and self._transport is not None:
             self._reading = False
             self._transport.pause_reading()
         self._wake()
