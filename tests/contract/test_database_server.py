@@ -6,12 +6,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection
 
-from secureconnect.infra.database.base import WriteTx
+from secureconnect.infra.database.base import ServerTx, WriteTx
 from secureconnect.infra.database.postgres import PostgresDatabase
 from secureconnect.infra.database.postgres_url import read_url
 from secureconnect.infra.database.pressure import defer
@@ -93,6 +93,24 @@ async def test_processes_that_count_together_lose_nothing(url: str, recorder: Re
         await asyncio.gather(count(first), count(second))
         assert await first.read(get("counter")) == 30
         assert recorder.retries == recorder.failures.count("serialization")
+
+
+async def test_who_locks_first_when_repeated_gets_a_turn(url: str, recorder: Recorder) -> None:
+    """However many processes want one row, at the end of much else, all the time: nobody is turned away."""
+    async with contextlib.AsyncExitStack() as stack:
+        pools = [await stack.enter_async_context(opened(url, recorder)) for _ in range(3)]
+        await pools[0].write(lambda tx: numbers.create(tx.conn))
+        await pools[0].write(put("counter", 0))
+        lock = "SELECT value FROM numbers WHERE name = ? FOR UPDATE"
+
+        def increment(tx: WriteTx) -> None:
+            cast("ServerTx", tx).lock_when_repeated(lock, ("counter",))
+            value = get("counter")(tx.conn) or 0
+            tx.run("SELECT pg_sleep(0.005)")
+            tx.run("UPDATE numbers SET value = ? WHERE name = 'counter'", (value + 1,))
+
+        await asyncio.gather(*(database.write(increment) for _ in range(25) for database in pools))
+        assert await pools[0].read(get("counter")) == 75
 
 
 async def test_retries_end(url: str, recorder: Recorder) -> None:

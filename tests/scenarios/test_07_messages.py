@@ -302,8 +302,8 @@ async def test_m21_sync_of_many_conversations(reg: Register) -> None:
                 sent = {"conversation_id": g, "content": "x"}
                 assert (await client.post("/v1/messages", json=sent)).status_code == 201
 
-        for start in range(0, 250, 25):
-            await asyncio.gather(*(one(number) for number in range(start, start + 25)))
+        for start in range(0, 250, 10):
+            await asyncio.gather(*(one(number) for number in range(start, start + 10)))
     first = (await b.get("/v1/sync?limit=200")).ok()
     assert (len(first["conversations"]), first["has_more"]) == (200, True)
     second = (await b.get(f"/v1/sync?limit=200&cursor={first['next_cursor']}")).ok()

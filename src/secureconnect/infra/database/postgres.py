@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.util import greenlet_spawn
@@ -37,6 +37,8 @@ _PAUSE = 0.005  # seconds before the first repetition, at most; doubles with eac
 _CLOSING = 10.0
 #: Two that wait for each other are found out by the server after a second; this is sooner.
 _LOCK_MS: Final = 300
+#: So long a unit of work that runs again waits, if it must, for the rows that it locks first.
+_LOCK_PATIENCE: Final = 5.0
 #: The server stops a statement first, when it can; this much later we stop waiting for it.
 _GRACE = 0.5
 
@@ -57,6 +59,10 @@ class _Modes:
 
 class _Refused(Exception):
     """The transaction cannot be committed because a statement of it was refused; it has to be careful."""
+
+
+class _Overtaken(Exception):
+    """Others changed a row while it was waited for to be locked, first of all: nothing was done yet."""
 
 
 class _InDoubt(Exception):
@@ -232,12 +238,21 @@ class PostgresDatabase:
         async def attempt(number: int) -> T:
             nonlocal careful
             result: T
-            async with self._turns.turn(number):
-                try:
-                    result, calls = await self._on_link(self._writing, mode, work, careful, contended)
-                except _Refused:
-                    careful = True
-                    result, calls = await self._on_link(self._writing, mode, work, careful, contended)
+            patient_until = time.monotonic() + _LOCK_PATIENCE
+            async with self._turns.turn(number, locks=bool(contended)):
+                while True:
+                    try:
+                        result, calls = await self._on_link(self._writing, mode, work, careful, contended)
+                        break
+                    except _Refused:
+                        if careful:
+                            raise
+                        careful = True
+                    except _Overtaken as overtaken:
+                        # Serializable transactions cannot queue for a row: who waited is refused and asks
+                        # again, at once, or whoever holds it now has the next turn as well.
+                        if time.monotonic() > patient_until:
+                            raise cast("Exception", overtaken.__cause__) from None
             run_calls(calls)
             return result
 
@@ -307,8 +322,7 @@ class PostgresDatabase:
     ) -> tuple[T, list[Call]]:
         link.begin(mode, careful=careful)
         tx = PostgresTx(link, contended)
-        for sql, params in sorted(contended):  # in one order, so that nobody waits for each other
-            tx.run(sql, params)
+        _lock(tx, contended)
         try:
             result = work(tx)
         except Exception as error:
@@ -329,6 +343,17 @@ class PostgresDatabase:
         if self._metrics is not None:
             self._metrics.committed(tx.works, time.perf_counter() - started)
         return result, tx.calls
+
+
+def _lock(tx: PostgresTx, contended: dict[_Lock, None]) -> None:
+    """Lock, in one order, so that nobody waits for each other."""
+    try:
+        for sql, params in sorted(contended):
+            tx.run(sql, params)
+    except Exception as error:
+        if verdict(error) is Verdict.RETRY:
+            raise _Overtaken from error
+        raise
 
 
 def _reading(link: Link, mode: str, query: Callable[[Connection], T]) -> T:

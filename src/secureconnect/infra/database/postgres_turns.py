@@ -2,8 +2,8 @@
 
 Serializable transactions that touch the same rows fail all but one, and would fail again if they met again.
 So a unit of work that is repeated runs alone among those of this process that are repeated, and when it is
-repeated once more, alone among all. Other processes have their own turns: there chance decides, as it does
-for the length of the pause.
+repeated once more, alone among all; later, when it knows which rows to lock before it reads anything. Other
+processes have their own turns: there chance decides, as it does for the length of the pause.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 __all__ = ["Turns"]
 
 _ALONE = 2
+_ALONE_THOUGH_LOCKED = 4
 
 
 class Turns:
@@ -26,19 +27,20 @@ class Turns:
         self._quiet = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def turn(self, attempt: int) -> AsyncIterator[None]:
-        """Wait until attempt number `attempt` may run."""
+    async def turn(self, attempt: int, *, locks: bool = False) -> AsyncIterator[None]:
+        """Wait until attempt number `attempt` may run. `locks`: it locks what was contended first of all."""
         if attempt == 0:
             while not self._open.is_set():
                 await self._open.wait()
             async with self._counted():
                 yield
             return
+        alone = attempt >= (_ALONE_THOUGH_LOCKED if locks else _ALONE)
         async with self._repeats:
-            if attempt >= _ALONE:
+            if alone:
                 self._open.clear()
             try:
-                if attempt >= _ALONE:
+                if alone:
                     while self._running:
                         self._quiet.clear()
                         await self._quiet.wait()

@@ -49,6 +49,11 @@ class PostgresTimeline(RelationalTimeline):
             return self._queue.append(Send(event, guard, also))
         return super()._append(event, guard, also)
 
+    def check_guard_in(self, tx: WriteTx, conversation_id: str, guard: int) -> None:
+        # Here and not only when it appends: others may have changed what it touches before that.
+        _lock_when_repeated(tx, conversation_id)
+        super().check_guard_in(tx, conversation_id, guard)
+
     def append_in(self, tx: WriteTx, event: NewEvent, *, also: Sequence[Statement] = ()) -> int:
         _lock_when_repeated(tx, event.conversation_id)
         return super().append_in(tx, event, also=also)
