@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from secureconnect.features.notifications.rules import Preferences
 from secureconnect.features.notifications.service import following
 from secureconnect.features.notifications.store import first_time
+from secureconnect.infra.database.base import WriteTx
 from secureconnect.kit.hints import Hint, UserFrame, user_channel
 from secureconnect.kit.ids import new_id
 from tests.unit.notifications.world import World, world
@@ -54,6 +56,34 @@ async def test_many_conversations_share_transactions_and_nothing_is_read(w: Worl
     assert w.reads == []
     # Each room once, or twice when the pause ended between its messages.
     assert len(w.rooms.parts) <= 2 * len(rooms)
+
+
+async def test_no_more_side_by_side_than_asked_for(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a server each transaction takes a connection that requests could use."""
+    speaker, people = new_id(), [new_id() for _ in range(12)]
+    rooms = [await w.room(speaker, person) for person in people]
+    write, beside, most = w.database.write, 0, 0
+
+    async def counted(work: Callable[[WriteTx], Any], **how: Any) -> Any:
+        nonlocal beside, most
+        beside += 1
+        most = max(most, beside)
+        try:
+            return await write(work, **how)
+        finally:
+            beside -= 1
+
+    follower = w.new_follower(at_once=3)
+    await follower.start()
+    await begun(w)
+    await asyncio.gather(*(w.say(room, speaker) for room in rooms))
+    monkeypatch.setattr(w.database, "write", counted)
+
+    async def all_told() -> bool:
+        return [await w.inbox(person) for person in people] == [[("message", 1)]] * len(people)
+
+    await until(all_told)
+    assert most == 3
 
 
 async def test_large_groups_are_told_in_parts_each_member_once_whatever_fails(w: World) -> None:

@@ -106,7 +106,7 @@ class World:
         self.reads: list[str] = []
         self.follower = self.new_follower()
 
-    def new_follower(self) -> Follower:
+    def new_follower(self, *, at_once: int = 32) -> Follower:
         """As a new process would have; an old one hears nothing more."""
         rooms, events = self.rooms, self.timeline.events
 
@@ -126,6 +126,7 @@ class World:
             rooms,
             Teller(Frames(self.bus, self.timers), None, Counted(), self.clock),
             self.clock,
+            at_once=at_once,
         )
         self.timeline.listen(self.follower.committed)
         return self.follower

@@ -43,6 +43,7 @@ def wire_follower(
         online if settings.push.suppress_when_online else _NobodyOnline(),
         teller,
         stores.clock,
+        at_once=32 if settings.embedded_sql else max(1, settings.database.pool_max // 8),
     )
 
 

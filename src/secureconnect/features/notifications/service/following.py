@@ -32,7 +32,6 @@ log = get_logger()
 
 _LINGER, _LINGER_MOST = 0.3, 3.0  # seconds that an event may wait for company
 _SHARE = 0.1  # of the time may go into telling
-_AT_ONCE = 32  # conversations
 _BATCH = 200  # events of a conversation
 _MOST_KEPT = 20_000  # events; others are read from the timeline
 _PAGE = 1000  # conversations
@@ -67,7 +66,12 @@ class _Heard:
 
 
 class Follower:
-    """Tells members of what happened in their conversations. One per process, for what that one committed."""
+    """Tells members of what happened in their conversations. One per process, for what that one committed.
+
+    Args:
+        at_once: conversations that are told of side by side. Where they share a commit, many are cheap;
+            where each takes a connection, they take it from requests.
+    """
 
     def __init__(
         self,
@@ -80,7 +84,10 @@ class Follower:
         online: Online,
         teller: Teller,
         clock: Clock,
+        *,
+        at_once: int = 32,
     ) -> None:
+        self._at_once = at_once
         self._database = database
         self._timeline = timeline
         self._conversations = conversations
@@ -179,7 +186,7 @@ class Follower:
         todo, self._waiting, self._kept = self._waiting, {}, 0
         try:
             while todo:
-                some = [(key, todo[key]) for _, key in zip(range(_AT_ONCE), todo, strict=False)]
+                some = [(key, todo[key]) for _, key in zip(range(self._at_once), todo, strict=False)]
                 more = await asyncio.gather(*(self._tell(*one) for one in some), return_exceptions=True)
                 for (conversation_id, heard), left in zip(some, more, strict=True):
                     if left is False:
