@@ -318,6 +318,24 @@ async def test_v18_who_is_put_out_is_out_of_the_call(reg: Register) -> None:
     (await b.get(f"/v1/calls/{call_id}")).is_error(403, "FORBIDDEN")
 
 
+async def test_v18_a_block_ends_the_call_of_the_two(reg: Register) -> None:
+    """As hanging up would, and without saying so; a call in a group goes on."""
+    a, b, c = await reg("a", "b", "c")
+    d = (await direct(a, b))["conversation_id"]
+    g = (await group(a, [b, c]))["conversation_id"]
+    both, all_three = await call(a, d, [b]), await call(a, g, [b, c])
+    (await join(b, all_three)).ok()
+    async with signal(a, both) as mine, signal(b, both) as theirs:
+        (await b.post(f"/v1/users/{a.user_id}/block", {})).ok(201)
+        for socket in (mine, theirs):
+            over = await socket.frame(type="call_ended")
+            assert (over["status"], over["end_reason"]) == ("ended", "hangup")
+            assert await socket.close_code() == 4006
+    (await join(b, both)).is_error(409, "CALL_ENDED")
+    assert (await shown(a, all_three))["status"] == "active"
+    (await a.post(f"/v1/calls/{all_three}/end")).ok()
+
+
 async def test_v23_the_longest_call(serve: Serve, reg: Register) -> None:
     """`calls.max_duration` ends it."""
     async with serve(calls={"max_duration": 2, "reaper_interval": 0.5}) as server:

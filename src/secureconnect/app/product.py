@@ -333,7 +333,7 @@ def assemble_product(settings: Settings, stores: Stores) -> Product:
             clock=clock,
             cursors=cursors,
             limits=FriendLimits(settings.friends.max, settings.friends.max_pending),
-            pair_changed=[conversations.pair_changed],
+            pair_changed=[conversations.pair_changed, calls.following.pair_changed],
             notices=teller,
         ),
         *sessions_modules(sessions, tickets, keyring, access, memberships, calls.reading, cursors),

@@ -8,6 +8,8 @@ import pytest
 from secureconnect.edge.realtime.close import CloseCode
 from secureconnect.features.calls import store
 from secureconnect.features.calls.service import Placement
+from secureconnect.features.friends import store as friends
+from secureconnect.features.friends.rules import Block
 from tests.unit.calls.world import LIMITS, Sockets, World, as_, world
 from tests.unit.conversations.world import CONTEXT, caller
 
@@ -164,6 +166,27 @@ async def test_people_and_conversations_that_are_gone(w: World) -> None:
     await w.reaper.reap()
     call = (await w.talk(call_id)).call
     assert (call.status, call.end_reason) == ("ended", "admin")
+
+
+async def test_who_blocked_each_other_while_nobody_saw_to_it(w: World) -> None:
+    """A direct call ends, also one that rings; one in a group goes on."""
+    a, b, c = await w.place.people("a", "b", "c")
+    d, e = [(await w.place.direct(a, other)).conversation_id for other in (b, c)]
+    g = await w.place.group(a, b, c)
+    talking, ringing = await w.ring(d, a, b), await w.ring(e, a, c)
+    for_all = await w.ring(g, a, b, c)
+    await w.join(talking, b, "sb")
+    await w.reaper.reap()
+    assert (await w.talk(talking)).call.status == "active"
+    await w.database.write(lambda tx: friends.insert_block(tx, b, Block(a, None, 0)))
+    await w.database.write(lambda tx: friends.insert_block(tx, a, Block(c, None, 0)))
+    await w.reaper.reap()
+    ends = [(await w.talk(call_id)).call for call_id in (talking, ringing, for_all)]
+    assert [(call.status, call.end_reason) for call in ends] == [
+        ("ended", "hangup"),
+        ("missed", "cancelled"),
+        ("ringing", None),
+    ]
 
 
 async def test_an_sfu_that_does_not_come_back(w: World) -> None:

@@ -219,6 +219,7 @@ class World:
         return Reaper(
             self.database,
             self.place.neighbours,
+            Relations(self.database),
             self.desk,
             self.presences,
             cast("Any", reading),

@@ -53,6 +53,7 @@ class CallParts(Struct, frozen=True):
     commands: Commands
     reading: CallReadService
     reaper: Reaper
+    following: Followed
     ping_sfu: Callable[[], Awaitable[float]] | None
     module: Module
 
@@ -111,6 +112,7 @@ def wire_calls(
     reaper = Reaper(
         database,
         conversations,
+        friends,
         desk,
         presences,
         reading,
@@ -126,7 +128,8 @@ def wire_calls(
         rooms, reading, answering, recordings, presences, pulse, admissions, conversations, metrics, clock
     )
 
-    followed.source = Followed(reaper, background)
+    following = Followed(reaper, background)
+    followed.source = following
 
     async def stop() -> None:
         rooms.close()
@@ -138,6 +141,7 @@ def wire_calls(
         Commands(signal_commands(switchboard)),
         reading,
         reaper,
+        following,
         sfu_ping(forwarder),
         module(
             initiating=InitiateService(

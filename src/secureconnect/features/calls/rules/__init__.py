@@ -17,6 +17,7 @@ from secureconnect.features.calls.rules.ending import (
     end,
     finish,
     leave,
+    part,
     ring_out,
     withdraw,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "may_signal",
     "no_call",
     "over",
+    "part",
     "place_lost",
     "placed",
     "plan",

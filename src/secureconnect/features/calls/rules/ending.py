@@ -10,6 +10,7 @@ __all__ = [
     "end",
     "finish",
     "leave",
+    "part",
     "ring_out",
     "unanswered",
     "withdraw",
@@ -47,6 +48,15 @@ def withdraw(talk: Talk, user_id: str, now: int) -> Talk:
         person = replace(person, state="missed")
     talk = changed(talk, person)
     return talk if talk.call.over else unanswered(talk, now)
+
+
+def part(talk: Talk, now: int) -> Talk:
+    """One of the two in a direct call blocked the other: it ends, and tells neither of them why."""
+    if talk.call.conversation_type != "direct":
+        return talk
+    if talk.call.status == "ringing":
+        return finish(talk, "missed", "cancelled", now)
+    return finish(talk, "ended", "hangup", now)
 
 
 def ring_out(talk: Talk, now: int) -> Talk:

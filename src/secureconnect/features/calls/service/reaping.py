@@ -24,8 +24,10 @@ from secureconnect.features.calls.service.presences import Presences
 from secureconnect.features.calls.service.pulse import Pulse
 from secureconnect.features.calls.service.reading import CallReadService
 from secureconnect.features.calls.service.sfu_rooms import SfuRooms
+from secureconnect.features.calls.store import RunningCall
 from secureconnect.features.conversations.api import Conversations
-from secureconnect.infra.database.base import Database
+from secureconnect.features.friends.api import Friends
+from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
@@ -68,6 +70,7 @@ class Reaper:
         self,
         database: Database,
         conversations: Conversations,
+        friends: Friends,
         desk: Desk,
         presences: Presences,
         reading: CallReadService,
@@ -81,6 +84,7 @@ class Reaper:
     ) -> None:
         self._database = database
         self._conversations = conversations
+        self._friends = friends
         self._desk = desk
         self._presences = presences
         self._reading = reading
@@ -122,6 +126,11 @@ class Reaper:
             await self._change(
                 call_id, lambda _, talk: rules.withdraw(talk, user_id, now), Cause(why="removed")
             )
+
+    async def part(self, a: str, b: str) -> None:
+        """A block between the two was set or lifted: while one stands, they do not talk."""
+        for call_id in await self._database.read(lambda conn: store.running_of(conn, a)):
+            await self._part(call_id, a, b)
 
     # Turns
 
@@ -217,11 +226,16 @@ class Reaper:
         return sum([await self._change(each, over) for each in due])
 
     async def _strangers(self) -> int:
-        """People who left the conversation while nobody could see to it, and conversations that are gone."""
+        """People who left the conversation or blocked each other while nobody could see to it, and
+        conversations that are gone."""
         touched, after, now = 0, "", self._clock.now()
-        while page := await self._database.read(partial(_running, after)):
-            for call_id, (conversation_id, people) in page.items():
-                facts = await self._conversations.facts(conversation_id)
+        while page := await self._database.read(partial(self._page, after)):
+            for call_id, (running, apart) in page.items():
+                if apart:
+                    touched += await self._part(call_id, *running.people)
+                    continue
+                facts = await self._conversations.facts(running.conversation_id)
+                people = running.people
                 strangers = people if facts is None else people - facts.members.keys()
                 if not strangers:
                     continue
@@ -237,6 +251,24 @@ class Reaper:
                 touched += await self._change(call_id, end if facts is None else leave, Cause(why="removed"))
             after = max(page)
         return touched
+
+    async def _part(self, call_id: str, a: str, b: str) -> bool:
+        now = self._clock.now()
+
+        def apart(tx: WriteTx, talk: Talk) -> Talk:
+            both = {a, b} <= talk.people.keys()
+            return rules.part(talk, now) if both and self._friends.blocked_in(tx.conn, a, b) else talk
+
+        return await self._change(call_id, apart)
+
+    def _page(self, after: str, conn: Connection) -> Mapping[str, tuple[RunningCall, bool]]:
+        """Calls, and whether a block stands between the two of it."""
+
+        def apart(call: RunningCall) -> bool:
+            return call.direct and len(call.people) == 2 and self._friends.blocked_in(conn, *call.people)
+
+        found = store.running_after(conn, after, _BATCH)
+        return {call_id: (call, apart(call)) for call_id, call in found.items()}
 
     async def _sfu_calls(self) -> int:
         return await self._sfu_rooms.compare(self._change)
@@ -266,10 +298,6 @@ class Reaper:
             log.exception("a call could not be reaped", call_id=call_id)
             return False
         return changed.before is not changed.after
-
-
-def _running(after: str, conn: Connection) -> Mapping[str, tuple[str, set[str]]]:
-    return store.running_after(conn, after, _BATCH)
 
 
 def _outcome(talk: Talk) -> CallStatus:

@@ -17,6 +17,7 @@ from secureconnect.features.calls.store.calls import (
     set_rating,
 )
 from secureconnect.features.calls.store.due import (
+    RunningCall,
     abandon_all,
     beat,
     dead_processes,
@@ -42,6 +43,7 @@ __all__ = [
     "CallChanged",
     "CallLog",
     "Listed",
+    "RunningCall",
     "abandon_all",
     "add",
     "add_logs",

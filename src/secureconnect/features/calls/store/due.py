@@ -5,6 +5,7 @@ Only the running calls are looked at, which an index of their own holds.
 
 from collections.abc import Collection, Mapping, Sequence
 
+from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from secureconnect.features.calls.rules import Talk
@@ -13,6 +14,7 @@ from secureconnect.features.calls.store.tables import RUNNING, call_participants
 from secureconnect.infra.database.base import WriteTx
 
 __all__ = [
+    "RunningCall",
     "abandon_all",
     "beat",
     "dead_processes",
@@ -29,6 +31,14 @@ __all__ = [
 _c, _p, _n = calls.c, call_participants.c, call_processes.c
 _RUNS = _c.status.in_(RUNNING)
 _IN = _p.state.in_(("joined", "reconnecting"))
+
+
+class RunningCall(Struct, frozen=True):
+    """Where a call takes place, and who is invited; `direct`: there are no others in that conversation."""
+
+    conversation_id: str
+    direct: bool
+    people: set[str]
 
 
 def due_rings(conn: Connection, now: int, limit: int) -> Sequence[str]:
@@ -76,18 +86,18 @@ def running_sfu(conn: Connection, after: str, limit: int) -> Sequence[Talk]:
     return [found[call_id] for call_id in sorted(found)]
 
 
-def running_after(conn: Connection, after: str, limit: int) -> Mapping[str, tuple[str, set[str]]]:
-    """Of calls that run, the conversation and who is invited: `limit` of them, above the id `after`."""
+def running_after(conn: Connection, after: str, limit: int) -> Mapping[str, RunningCall]:
+    """Calls that run: `limit` of them, above the id `after`."""
     query = (
-        select(_c.call_id, _c.conversation_id)
+        select(_c.call_id, _c.conversation_id, _c.conversation_type)
         .where(_RUNS, _c.call_id > after)
         .order_by(_c.call_id)
         .limit(limit)
     )
-    found: dict[str, tuple[str, set[str]]] = {row[0]: (row[1], set()) for row in conn.execute(query)}
+    found = {row[0]: RunningCall(row[1], row[2] == "direct", set()) for row in conn.execute(query)}
     people = select(_p.call_id, _p.user_id).where(_p.call_id.in_(found), _p.withdrawn.is_(False))
     for call_id, user_id in conn.execute(people):
-        found[call_id][1].add(user_id)
+        found[call_id].people.add(user_id)
     return found
 
 
