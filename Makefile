@@ -22,16 +22,17 @@ stack: $(VENV)/.ready-dev ## run all roles on real stores behind nginx, until Ct
 	@exec $(BIN)/python -m stack $(ARGS)
 
 test: $(VENV)/.ready-dev ## run all tests (ARGS="tests/unit -k name" runs some)
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 test-postgres: $(VENV)/.ready-dev ## the scenarios on five roles behind nginx, on PostgreSQL, Valkey and S3
-	@PROFILE=postgres $(BIN)/python -m pytest -n auto $(or $(ARGS),tests/scenarios tests/faults/test_roles.py tests/faults/test_crash_calls.py)
+	@PROFILE=postgres $(BIN)/python -m pytest -n auto --dist loadgroup $(or $(ARGS),tests/scenarios tests/faults/test_roles.py tests/faults/test_crash_calls.py)
 
 # What the timeline decides; ARGS=tests/scenarios runs all.
 CASSANDRA := tests/scenarios/test_06_members.py tests/scenarios/test_07_messages.py tests/scenarios/test_07_changes.py \
 	tests/scenarios/test_08_sockets.py tests/scenarios/test_13_polls.py tests/scenarios/test_apply_equals_refetch.py
 
-test-cassandra: $(VENV)/.ready-dev ## the same with the timeline in Cassandra (Java 17), as far as it decides
+test-cassandra: $(VENV)/.ready-dev ## what a timeline in Cassandra (Java 17) decides: suite of the port, crashes, scenarios
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m cassandra
 	@PROFILE=cassandra $(BIN)/python -m pytest -n 1 $(or $(ARGS),$(CASSANDRA))
 
 check: $(VENV)/.ready-dev ## lint, format, types, import contracts, generated documents

@@ -70,14 +70,23 @@ class ForkServer:
         self._answered = threading.Condition()
 
     def fork(
-        self, arguments: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        log: Path,
+        errors: Path | None = None,
     ) -> Forked:
-        """Run `secureconnect ARGUMENTS` in this directory; what it writes is appended to `log`."""
+        """Run `secureconnect ARGUMENTS` in this directory; what it writes is appended to `log`, its standard
+        error to `errors`, if given.
+        """
         wanted = {
             "arguments": list(arguments),
             "environment": dict(environment),
             "directory": str(directory),
             "log": str(log),
+            "errors": str(errors or log),
         }
         with self._lock:
             asking = self._connected()

@@ -4,7 +4,7 @@ A process of SecureConnect spends most of its start importing itself. Tests star
 process of its own, with its own pid, environment, log and end; only the importing is shared.
 
 Protocol, over the socket whose descriptor is the argument: a request is one line of JSON with `arguments`,
-`environment`, `directory` and `log`; its answer `{"pid": …}`; when a process ends, a line
+`environment`, `directory`, `log` and `errors`; its answer `{"pid": …}`; when a process ends, a line
 `{"ended": pid, "code": …}`, negative for a signal. The end of the socket kills what was forked.
 """
 
@@ -94,12 +94,13 @@ def _become(wanted: dict[str, Any]) -> None:
     os.chdir(wanted["directory"])
     os.environ.clear()
     os.environ.update(wanted["environment"])
-    log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log, errors = (
+        os.open(wanted[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) for name in ("log", "errors")
+    )
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+    for source, target in ((nothing, 0), (log, 1), (errors, 2)):
         os.dup2(source, target)
-    os.close(log)
-    os.close(nothing)
+        os.close(source)
     sys.argv = ["secureconnect", *wanted["arguments"]]
     from secureconnect.app.cli import main as secureconnect
 

@@ -18,7 +18,7 @@ from secureconnect.kit.ids import new_id
 from .timeline_adapters import StartCassandra, cluster_of, emptied
 from .timeline_world import change, send
 
-pytestmark = pytest.mark.usefixtures("marks")
+pytestmark = [pytest.mark.usefixtures("marks"), pytest.mark.cassandra]
 
 
 class Killed(BaseException):

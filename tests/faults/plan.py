@@ -2,7 +2,10 @@
 
 import os
 
-__all__ = ["SEED", "kills"]
+__all__ = ["LONG", "SEED", "kills"]
+
+#: `FAULTS=long`: what takes minutes runs as well. Without it a run is bounded.
+LONG = os.environ.get("FAULTS") == "long"
 
 #: `SECURECONNECT_FAULT_SEED`: decides every random moment.
 SEED = int(os.environ.get("SECURECONNECT_FAULT_SEED", "20260131"))
@@ -13,4 +16,4 @@ def kills(usual: int, long: int = 50) -> int:
     chosen = os.environ.get("SECURECONNECT_FAULT_KILLS")
     if chosen is not None:
         return int(chosen)
-    return long if os.environ.get("FAULTS") == "long" else usual
+    return long if LONG else usual

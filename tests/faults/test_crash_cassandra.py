@@ -23,7 +23,7 @@ from stack.server import MissingProgram
 from tests.faults.plan import SEED, kills
 from tests.faults.test_crash_timeline import Promises, run_and_kill
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.cassandra]
 
 KILLS = kills(3)
 

@@ -4,7 +4,6 @@ one order, each send is there once, and all goes on by itself (docs/reference/op
 
 import asyncio
 import contextlib
-import os
 import time
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.ids import new_id, new_time_id
 from secureconnect.migrations import runner
 from stack.postgres import Postgres
+from tests.faults.plan import LONG
 
 _SENDERS, _CONVERSATIONS = 8, 3
-_ROUNDS = 6 if os.environ.get("FAULTS") == "long" else 2
+_ROUNDS = 6 if LONG else 2
 #: No request hangs longer, whatever the server does.
 _LONGEST = 16.0
 _SENT_AT = 1_800_000_000_000

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from tests.scenarios.pieces import FORKS
@@ -33,26 +33,19 @@ async def secureconnect(
     """Run `secureconnect …` in `cwd` until it ends by itself: with settings as environment variables, or with
     those of the server `beside` it.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "secureconnect",
-        *map(str, arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=cwd,
-        env=environment(**sections) if beside is None else beside.environment,
-    )
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
+    settings = environment(**sections) if beside is None else beside.environment
+    return await asyncio.to_thread(_run, [str(argument) for argument in arguments], cwd, settings)
+
+
+def _run(arguments: list[str], cwd: Path, settings: dict[str, str]) -> Outcome:
+    with TemporaryDirectory() as kept:
+        out, err = Path(kept, "out"), Path(kept, "err")
+        process = FORKS.fork(arguments, environment=settings, directory=cwd, log=out, errors=err)
+        try:
+            code = process.wait(_PATIENCE)
+        finally:
             process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return Outcome(process.returncode, out, err.decode())
+        return Outcome(code, out.read_bytes(), err.read_text())
 
 
 async def make_admin(server: Server, name: str = "admin") -> Person:

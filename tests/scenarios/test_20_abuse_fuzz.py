@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -22,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.faults.plan import LONG
 from tests.scenarios.commands import make_admin
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.nasty import BODIES, TEXTS, VALUES
@@ -30,7 +32,11 @@ from tests.scenarios.routes import stranger_ids
 from tests.scenarios.server import Server
 from tests.scenarios.steps import Answer, Person, group, register, request, send, stranger
 
-EXAMPLES = 4
+EXAMPLES = 20 if LONG else 2
+#: How many nasty values each place gets; the next place gets the next ones.
+NASTIES = 8 if LONG else 3
+
+pytestmark = pytest.mark.faults
 CHECKS = (
     not_a_server_error,
     status_code_conformance,
@@ -195,22 +201,22 @@ class Nasties:
         """Targets and bodies for one operation."""
         path = place.path(operation)
         for name in operation.parameters("path"):
-            for text in itertools.islice(self._segments, 4):
+            for text in itertools.islice(self._segments, NASTIES):
                 yield place.path(operation, {name: quote(text, safe="")}), None
         queries = operation.parameters("query")
         known = "&".join(f"{name}={place.ids[name]}" for name in queries if name in place.ids)
         for name in queries:
-            for text in itertools.islice(self._texts, 4):
+            for text in itertools.islice(self._texts, NASTIES):
                 yield f"{path}?{known}&{name}={quote(text, safe='')}", None
             yield f"{path}?{known}&{name}=%ff%fe&{name}", None
         if operation.method != "GET":
-            for body in itertools.islice(self._bodies, 5):
+            for body in itertools.islice(self._bodies, NASTIES):
                 yield path, body
         if operation.body is not None:
             fields = place.document.resolve(operation.body)["properties"]
             right = {name: place.ids[name] for name in fields if name in place.ids}
             for name in fields:
-                for value in itertools.islice(self._values, 8):
+                for value in itertools.islice(self._values, NASTIES):
                     yield path, json.dumps({**right, name: value}).encode()
 
 
