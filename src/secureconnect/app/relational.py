@@ -86,16 +86,18 @@ async def migrate(database: RelationalStore, settings: Settings, data_dir: DataD
     """Wait until the store answers, and bring its schema up to date or make sure that it is.
 
     Raises:
-        DatabaseRefused: its schema is newer than this program.
+        DatabaseRefused: its schema is of a newer program, and not readable by this one.
         Failure: migrations are pending and `database.auto_migrate` is off.
     """
     status = await _answer(database)
-    if status.unknown:
+    if status.unreadable:
         raise DatabaseRefused(
             f"The database has schema version {status.version},"
             f" this program knows {runner.newest_version()}.",
             "Run the newer program, or restore a backup that this version made.",
         )
+    if status.unknown:
+        log.info("the schema is of a newer program, which this one works beside", version=status.version)
     if not status.pending:
         return
     if not settings.database.auto_migrate:

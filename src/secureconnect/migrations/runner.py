@@ -5,6 +5,10 @@ Every function works in the caller's transaction: a run happens completely or no
 may run it at once, also on several hosts: on SQLite `Database.write` excludes other writers; on a server the
 second one waits for the first at the row of the step, then runs again and finds nothing left to do. Alembic
 is imported only when there is a step to run.
+
+A step names in `READABLE_SINCE` the oldest schema version whose programs go on working once it was applied.
+It is kept in `schema_readable`, where those programs find it: they start beside newer ones, and refuse what
+they cannot read. A step that names none ends the service of every program before it.
 """
 
 import hashlib
@@ -31,6 +35,13 @@ _table = Table(
     Column("checksum", Text, nullable=False),
 )
 
+_readable = Table(
+    "schema_readable",
+    MetaData(),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("since", Integer, nullable=False),
+)
+
 
 class Step(NamedTuple):
     """One migration that this program brings. `checksum` is the SHA-256 of its source."""
@@ -51,13 +62,14 @@ class Applied(NamedTuple):
 class Status(NamedTuple):
     """How database and program compare.
 
-    `pending`: steps to apply, in order. `unknown`: applied by a newer program. `changed`: applied steps whose
-    source is another one now.
+    `pending`: steps to apply, in order. `unknown`: applied by a newer program; `unreadable`: those among them
+    that this one cannot work beside. `changed`: applied steps whose source is another one now.
     """
 
     applied: list[Applied]
     pending: list[Step]
     unknown: list[Applied]
+    unreadable: list[Applied]
     changed: list[Step]
 
     @property
@@ -95,10 +107,13 @@ def status(conn: Connection) -> Status:
         applied = [Applied(*row) for row in rows]
     known = {step.version: step for step in steps()}
     done = {row.version for row in applied}
+    unknown = [row for row in applied if row.version not in known]
+    since = _since(conn) if unknown else {}
     return Status(
         applied=applied,
         pending=[step for step in steps() if step.version not in done],
-        unknown=[row for row in applied if row.version not in known],
+        unknown=unknown,
+        unreadable=[row for row in unknown if since.get(row.version, row.version) > newest_version()],
         changed=[
             known[row.version]
             for row in applied
@@ -111,9 +126,11 @@ def upgrade(conn: Connection, to: int | None = None) -> list[Step]:
     """Apply the pending steps up to version `to` (default: all) and return them.
 
     Raises:
-        DatabaseRefused: the schema is newer than this program, or an applied step was changed since.
+        DatabaseRefused: the schema is of a newer program and not readable by this one, or an applied step was
+            changed since.
     """
-    now = _checked(conn)
+    now = status(conn)
+    _check(now, now.unreadable)
     todo = [step for step in now.pending if to is None or step.version <= to]
     if todo:
         _table.create(conn, checkfirst=True)
@@ -124,7 +141,12 @@ def upgrade(conn: Connection, to: int | None = None) -> list[Step]:
                 version=step.version, applied_at=SystemClock().now(), checksum=step.checksum
             )
         )
-        _load(step).upgrade(_operations(conn))
+        module = _load(step)
+        module.upgrade(_operations(conn))
+        since = getattr(module, "READABLE_SINCE", None)
+        if since is not None:
+            _readable.create(conn, checkfirst=True)
+            conn.execute(insert(_readable).values(version=step.version, since=since))
     return todo
 
 
@@ -134,18 +156,27 @@ def downgrade(conn: Connection, count: int) -> list[Step]:
     Raises:
         DatabaseRefused: the schema is newer than this program, or an applied step was changed since.
     """
-    now = _checked(conn)
+    now = status(conn)
+    _check(now, now.unknown)
     known = {step.version: step for step in steps()}
+    readable = conn.dialect.has_table(conn, _readable.name)
     undone = [known[row.version] for row in reversed(now.applied)][:count]
     for step in undone:
         _load(step).downgrade(_operations(conn))
         conn.execute(delete(_table).where(_table.c.version == step.version))
+        if readable:
+            conn.execute(delete(_readable).where(_readable.c.version == step.version))
     return undone
 
 
-def _checked(conn: Connection) -> Status:
-    now = status(conn)
-    if now.unknown:
+def _since(conn: Connection) -> dict[int, int]:
+    if not conn.dialect.has_table(conn, _readable.name):
+        return {}
+    return {row.version: row.since for row in conn.execute(select(_readable))}
+
+
+def _check(now: Status, newer: list[Applied]) -> None:
+    if newer:
         raise DatabaseRefused(
             f"The database has schema version {now.version}; this program knows {newest_version()}.",
             "Run the newer program, or restore a backup that this version made.",
@@ -156,7 +187,6 @@ def _checked(conn: Connection) -> Status:
             f"Applied migrations differ from those of this program: {names}.",
             "Run the program that made this database, or restore a backup that this version made.",
         )
-    return now
 
 
 def _load(step: Step) -> ModuleType:

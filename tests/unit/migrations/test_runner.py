@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, inspect
@@ -69,6 +71,60 @@ async def test_an_unknown_version_is_refused(database: SqliteDatabase) -> None:
     for change in (lambda tx: runner.upgrade(tx.conn), lambda tx: runner.downgrade(tx.conn, 1)):
         with pytest.raises(DatabaseRefused, match=f"schema version {newer}"):
             await database.write(change)
+
+
+async def test_older_programs_work_beside_a_step_that_leaves_them_working(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until a step comes that they cannot read; only a program that knows a step undoes it."""
+    ours, reads = runner.newest_version(), runner.status
+    with monkeypatch.context() as newer_program:
+        pretend(newer_program, {ours + 1: ours})
+        assert len(await database.write(lambda tx: runner.upgrade(tx.conn))) == ours + 1
+    status = await database.read(reads)
+    assert ([row.version for row in status.unknown], status.unreadable) == ([ours + 1], [])
+    assert await database.write(lambda tx: runner.upgrade(tx.conn)) == []
+    with pytest.raises(DatabaseRefused, match=f"schema version {ours + 1}"):
+        await database.write(lambda tx: runner.downgrade(tx.conn, 1))
+    await open_sqlite(database.path, newest_schema=ours).close()
+    with pytest.raises(DatabaseRefused, match=f"schema version {ours + 1}"):
+        open_sqlite(database.path, newest_schema=ours - 1)
+
+    with monkeypatch.context() as newer_program:
+        pretend(newer_program, {ours + 1: ours, ours + 2: None})
+        await database.write(lambda tx: runner.upgrade(tx.conn))
+    assert [row.version for row in (await database.read(reads)).unreadable] == [ours + 2]
+    with pytest.raises(DatabaseRefused, match=f"schema version {ours + 2}"):
+        open_sqlite(database.path, newest_schema=ours)
+
+    with monkeypatch.context() as newer_program:
+        pretend(newer_program, {ours + 1: ours, ours + 2: None})
+        assert len(await database.write(lambda tx: runner.downgrade(tx.conn, 2))) == 2
+    assert (await database.read(reads)).unknown == []
+    await open_sqlite(database.path, newest_schema=ours).close()
+
+
+def pretend(patch: pytest.MonkeyPatch, later: dict[int, int | None]) -> None:
+    """Be a program with further steps, each with what it says of those before it."""
+    ours, load = runner.steps(), runner._load
+    further = tuple(runner.Step(version, "later", "x") for version in later)
+
+    def step(of: runner.Step) -> Any:
+        if of not in further:
+            return load(of)
+        since = later[of.version]
+        said = {} if since is None else {"READABLE_SINCE": since}
+        return SimpleNamespace(upgrade=lambda _: None, downgrade=lambda _: None, **said)
+
+    patch.setattr(runner, "steps", lambda: ours + further)
+    patch.setattr(runner, "_load", step)
+
+
+def test_new_steps_say_which_programs_they_leave_working() -> None:
+    """The first seven came before anybody could be asked."""
+    for step in runner.steps()[7:]:
+        since = runner._load(step).READABLE_SINCE
+        assert 1 <= since < step.version
 
 
 async def test_a_changed_step_is_reported(database: SqliteDatabase) -> None:

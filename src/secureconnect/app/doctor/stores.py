@@ -72,7 +72,7 @@ async def _database(settings: Settings) -> Sequence[Finding]:
         if status.pending:
             names = ", ".join(f"{step.version:04d} {step.name}" for step in status.pending)
             return failed("migrations", f"pending: {names}", "Run `secureconnect migrate up`.")
-        if status.unknown or status.changed:
+        if status.unreadable or status.changed:
             return failed("migrations", "the schema is of another program", "Run the version that made it.")
         await _write_read_delete(database)
         found = [

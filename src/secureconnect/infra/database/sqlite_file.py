@@ -101,8 +101,11 @@ def _check_content(path: Path, raw: sqlite3.Connection, newest_schema: int | Non
     if finding is not None:
         raise _damaged(path, finding)
     if newest_schema is not None and "schema_migrations" in tables:
-        (version,) = raw.execute("SELECT max(version) FROM schema_migrations").fetchone()
-        if version is not None and version > newest_schema:
+        unreadable = "SELECT max(version) FROM schema_migrations WHERE version > ?1"
+        if "schema_readable" in tables:
+            unreadable += " AND version NOT IN (SELECT version FROM schema_readable WHERE since <= ?1)"
+        (version,) = raw.execute(unreadable, (newest_schema,)).fetchone()
+        if version is not None:
             raise DatabaseRefused(
                 f"The database {path} has schema version {version}; this program knows {newest_schema}.",
                 "Run the newer program, or restore a backup that this version made.",
