@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.util import await_only
 
 from secureconnect.infra.database.base import ServerTx, WriteTx
 from secureconnect.infra.database.postgres import PostgresDatabase
@@ -135,6 +136,35 @@ async def test_a_statement_that_takes_too_long_is_given_up(url: str, recorder: R
             assert await refusal(run(sleep)) is ErrorCode.DATABASE_UNAVAILABLE
         assert "timeout" in recorder.failures
         assert await database.read(lambda _: "goes on") == "goes on"
+
+
+async def test_what_a_process_locked_that_stands_still_comes_free(url: str, recorder: Recorder) -> None:
+    """In the middle of a transaction: others go on, and when it does too, its work is done as well."""
+    first_time, lasting = asyncio.Event(), asyncio.Event()
+
+    def standing_still(tx: WriteTx) -> None:
+        value = get("counter")(tx.conn) or 0
+        tx.run("UPDATE numbers SET value = ? WHERE name = 'counter'", (value + 1,))
+        if not first_time.is_set():
+            first_time.set()
+            await_only(lasting.wait())
+            while not tx.conn.info["secureconnect_link"].closed:  # as whoever was stopped finds it
+                await_only(asyncio.sleep(0.01))
+
+    def add_ten(tx: WriteTx) -> None:
+        value = get("counter")(tx.conn) or 0
+        tx.run("UPDATE numbers SET value = ? WHERE name = 'counter'", (value + 10,))
+
+    limits = {"statement_timeout": 10.0}
+    async with opened(url, recorder, **limits) as still, opened(url, recorder, **limits) as other:
+        await other.write(lambda tx: numbers.create(tx.conn))
+        await other.write(put("counter", 0))
+        stopped = asyncio.create_task(still.write(standing_still))
+        await first_time.wait()
+        await other.write(add_ten)
+        lasting.set()
+        await stopped
+        assert await other.read(get("counter")) == 11
 
 
 async def test_who_can_wait_leaves_the_last_connections_to_others(url: str, recorder: Recorder) -> None:

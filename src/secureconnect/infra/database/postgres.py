@@ -331,6 +331,8 @@ class PostgresDatabase:
             raise
         if link.refused:
             raise _Refused
+        if link.closed:  # while it stood still: then nothing is in doubt
+            raise ConnectionResetError("The connection was lost before the commit.")
         started = time.perf_counter()
         try:
             committed = link.commit()

@@ -31,6 +31,9 @@ _DIALECT = "secureconnect+asyncpg"
 _LINK = "secureconnect_link"
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
+# Seconds between two statements of a transaction: a process that stands still (stopped, swapped out, cut off)
+# would keep what it locked from all others.
+_LONGEST_PAUSE = 5.0
 # `jit` costs small statements more than it saves. `enable_seqscan`: a scan of a whole table, which planners
 # prefer while it is small, makes a serializable transaction depend on all of it, and fail for changes that
 # have nothing to do with it.
@@ -78,6 +81,7 @@ class Opener:
         self._settings = {
             "application_name": "secureconnect",
             "statement_timeout": str(int(statement_timeout * 1000)),
+            "idle_in_transaction_session_timeout": str(int(min(statement_timeout, _LONGEST_PAUSE) * 1000)),
             **({} if url.cockroach else _POSTGRES),
         }
         self._timeout = connect_timeout

@@ -29,12 +29,12 @@ class Verdict(Enum):
     PASS = "pass"  # noqa: S105 - not a password
 
 
-# Serialization failure; deadlock, or what may become one.
-_RETRY = frozenset({"40001", "40P01", "55P03"})
+# Serialization failure; deadlock, or what may become one; a transaction in which we stood still for too long.
+_RETRY = frozenset({"40001", "40P01", "55P03", "25P03"})
 # Administrator's shutdown, crash of another backend, starting up or shutting down.
 _LOST = frozenset({"57P01", "57P02", "57P03"})
-# Statement timeout, read-only standby, idle too long; whether the commit took place is unknown.
-_UNABLE = frozenset({"57014", "25006", "25P03", "25P04", "40003"})
+# Statement timeout, read-only standby, transaction too long; whether the commit took place is unknown.
+_UNABLE = frozenset({"57014", "25006", "25P04", "40003"})
 # Resources (disk, memory, connections), system errors, limits, access.
 _UNABLE_CLASSES = frozenset({"53", "54", "58", "28", "3D", "F0", "XX"})
 _ABORTED = "25P02"
