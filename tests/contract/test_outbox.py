@@ -53,6 +53,59 @@ async def test_failures_are_tried_again_after_1_2_4_seconds_and_no_more_than_300
     assert len({work.job_id for work in desk.seen}) == 1
 
 
+async def test_what_was_postponed_is_hurried_when_its_way_is_free(desk: Desk) -> None:
+    async def down(work: Work) -> None:
+        raise RetryLater("no answer", after=300)
+
+    desk.answer = down
+    await desk.outbox.start()
+    await desk.add({"n": 1})
+    await desk.attempts(1)
+    assert await desk.postponed() == 300
+    await desk.add({"n": 2}, delay=3600)
+    desk.answer = desk.fine
+    assert await desk.outbox.hurry("mail") == 1, "what was not tried yet is not due"
+    await desk.settled(pending=1)
+    assert [work.attempt for work in desk.seen] == [1, 2]
+
+
+async def test_who_comes_and_goes_is_not_stormed(desk: Desk) -> None:
+    async def down(work: Work) -> None:
+        raise RetryLater("no answer", after=300)
+
+    desk.answer = down
+    await desk.outbox.start()
+    await desk.add()
+    await desk.attempts(1)
+    assert await desk.postponed() == 300
+    assert await desk.outbox.hurry("mail") == 1
+    await desk.attempts(2)
+    assert await desk.postponed() == 300
+    assert await desk.outbox.hurry("mail") == 0
+    desk.pass_time(31)
+    assert await desk.outbox.hurry("mail") == 1
+    await desk.attempts(3)
+
+
+async def test_what_runs_is_not_hurried(desk: Desk) -> None:
+    """A job that got another payload while it runs has no lease; it runs again after this, not beside it."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Work) -> None:
+        begun.set()
+        await go_on.wait()
+
+    desk.answer = slow
+    await desk.outbox.start()
+    await desk.add({"n": 1}, dedup_key="k")
+    await begun.wait()
+    await desk.add({"n": 2}, dedup_key="k")
+    assert await desk.outbox.hurry("mail") == 0
+    go_on.set()
+    await desk.settled()
+    assert [work.attempt for work in desk.seen] == [1, 1]
+
+
 async def test_a_job_waits_as_long_as_its_receiver_asks(desk: Desk) -> None:
     async def busy(work: Work) -> None:
         if work.attempt == 1:

@@ -75,7 +75,7 @@ class Office:
         )
         self.mail = self.service(self.sealer)
 
-    def service(self, sealer: Sealer) -> MailService:
+    def service(self, sealer: Sealer, ask_every: float = 3600) -> MailService:
         return MailService(
             self.database,
             self.outbox,
@@ -86,6 +86,7 @@ class Office:
             unseal=sealer.open,
             public_url="https://chat.example.test",
             max_age=259_200,
+            ask_every=ask_every,
         )
 
     async def open(self) -> None:
@@ -143,6 +144,20 @@ async def test_a_letter_is_sent_once(office: Office) -> None:
     assert f"https://chat.example.test/reset-password?token={TOKEN}" in mail.text
     await until(office.nothing_waits)
     assert office.metrics.up == [True]
+
+
+async def test_a_server_that_is_back_gets_what_waited_at_once(office: Office) -> None:
+    """It is asked while it is away; nobody waits for the next turn of a mail."""
+    away = MailDelayed("away", unreachable=True)
+    office.transport.trouble = [away, away, away]
+    office.mail = office.service(office.sealer, ask_every=0.001)
+    await office.open()
+    await office.write()
+    await office.counted("password_reset", "sent")
+    assert len(office.transport.attempts) == 2
+    assert office.metrics.up == [False, True, True]
+    await until(office.nothing_waits)
+    await office.mail.stop()
 
 
 async def test_nothing_of_a_letter_can_be_read_in_the_store(office: Office) -> None:

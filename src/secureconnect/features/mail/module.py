@@ -8,4 +8,4 @@ __all__ = ["module"]
 
 def module(mail: MailService) -> Module:
     """Mail."""
-    return Module(name="mail", role="auth", jobs=["mail"], start=mail.start)
+    return Module(name="mail", role="auth", jobs=["mail"], start=mail.start, stop=mail.stop)

@@ -143,6 +143,11 @@ class Outbox(Protocol):
     def wake(self, kind: Kind) -> None:
         """Look for due jobs of `kind` now."""
 
+    async def hurry(self, kind: Kind) -> int:
+        """Try jobs of `kind` again now that wait for another attempt: what was in their way is gone. Returns
+        how many. Twice in half a minute it does nothing: who comes and goes is not stormed.
+        """
+
     def finish_in(self, tx: WriteTx, work: Work) -> None:
         """Remove the job in the transaction of its effect: exactly once.
 

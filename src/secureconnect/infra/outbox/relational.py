@@ -21,6 +21,7 @@ from secureconnect.kit.ids import new_time_id
 __all__ = ["OutboxMetrics", "RelationalOutbox"]
 
 _COUNT_EVERY = 5.0
+_HURRY_AT_MOST_EVERY = 30.0
 _COUNT_AT_MOST_EVERY = 1.0
 _FAILED_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 _BATCH = 1000
@@ -68,6 +69,7 @@ class RelationalOutbox:
         self._lanes: dict[Kind, Lane] = {}
         self._counting: asyncio.Task[None] | None = None
         self._touched = asyncio.Event()
+        self._hurried: dict[Kind, float] = {}
 
     def handle(
         self,
@@ -126,6 +128,16 @@ class RelationalOutbox:
             lane.wake()
         elif self._elsewhere is not None:
             self._elsewhere(kind)
+
+    async def hurry(self, kind: Kind) -> int:
+        moment = self._clock.monotonic()
+        if moment - self._hurried.get(kind, -_HURRY_AT_MOST_EVERY) < _HURRY_AT_MOST_EVERY:
+            return 0
+        self._hurried[kind] = moment
+        now = self._clock.now()
+        found = await self._database.write(lambda tx: tables.hurry(tx, kind, now))
+        self.wake(kind)
+        return found
 
     def look(self, kind: str) -> None:
         """Another process has put a job of `kind` there."""

@@ -33,6 +33,7 @@ __all__ = [
     "fail",
     "finish",
     "forget_failed",
+    "hurry",
     "merge",
     "payloads",
     "postpone",
@@ -59,6 +60,7 @@ outbox = Table(
     Column("lease_until", BigInteger),
     Column("expires_at", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
+    # Of the last attempt; nothing while one runs.
     Column("last_error", Text),
     # When it was due first.
     Column("created_at", BigInteger, nullable=False),
@@ -120,7 +122,7 @@ def claim(tx: WriteTx, job_ids: Sequence[str], now: int, until: int) -> list[Wor
     taken = (
         update(outbox)
         .where(_c.job_id.in_(job_ids), _PENDING, _c.next_at <= now)
-        .values(lease_until=until, next_at=until, attempts=_c.attempts + 1)
+        .values(lease_until=until, next_at=until, attempts=_c.attempts + 1, last_error=None)
         .returning(_c.job_id, _c.kind, _c.payload, _c.attempts, _c.created_at, _c.expires_at)
     )
     return [
@@ -177,6 +179,17 @@ def release_all(tx: WriteTx, now: int) -> int:
         .values(lease_until=None, next_at=now)
     )
     return tx.conn.execute(tried).rowcount
+
+
+def hurry(tx: WriteTx, kind: Kind, now: int) -> int:
+    """Make due what waits for another attempt; returns how many."""
+    postponed = (
+        update(outbox)
+        .where(_c.kind == kind, _PENDING, _c.attempts > 0, _c.next_at > now)
+        .where(_c.lease_until.is_(None), _c.last_error.is_not(None))
+        .values(next_at=now)
+    )
+    return tx.conn.execute(postponed).rowcount
 
 
 def standings(conn: Connection) -> list[Standing]:

@@ -1,5 +1,7 @@
 """Letters on their way: sealed into the outbox, filled in and handed over, counted."""
 
+import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -14,6 +16,7 @@ from secureconnect.infra.mail.base import Mail, MailDelayed, MailRefused, MailTr
 from secureconnect.infra.outbox.base import Ending, Gone, Job, Outbox, RetryLater, Work
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError
 from secureconnect.kit.principal import RequestContext
 
 __all__ = ["MailMetrics", "MailService"]
@@ -26,6 +29,7 @@ _AT_ONCE = 8
 _NOWHERE = ".invalid"
 _TIMEOUT = 30.0
 _PREPARED_WITHIN = 1.0
+_ASK_WITHIN = 5.0
 
 
 class MailMetrics(Protocol):
@@ -67,6 +71,7 @@ class MailService:
         seal, unseal: encrypt and decrypt under the master key; the second argument names the place.
         public_url: what links begin with.
         max_age: seconds after which an undelivered mail is given up.
+        ask_every: seconds after which a server that was away is asked whether it is back.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class MailService:
         unseal: Callable[[bytes, str], bytes],
         public_url: str,
         max_age: int,
+        ask_every: float = 2.0,
     ) -> None:
         self._database = database
         self._outbox = outbox
@@ -91,12 +97,20 @@ class MailService:
         self._unseal = unseal
         self._public_url = public_url
         self._max_age = max_age
+        self._ask_every = ask_every
         self._preparers: dict[Preparing, Preparer] = {}
         self._down_since: float | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take the jobs of the outbox, which starts after this."""
         self._outbox.handle("mail", self._handle, at_once=_AT_ONCE, timeout=_TIMEOUT, gave_up=self._gave_up)
+
+    async def stop(self) -> None:
+        """Ask no more whether the server is back."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
 
     @property
     def reachable(self) -> bool:
@@ -198,4 +212,19 @@ class MailService:
         elif not up and self._down_since is None:
             self._down_since = self._clock.monotonic()
             log.warning("mail does not go out", dependency="mail", reason=reason)
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._until_back(), name="mail probe")
         self._metrics.dependency("mail", up=up)
+
+    async def _until_back(self) -> None:
+        """Ask until the server takes mails again; then those that waited do not wait for their next turn."""
+        hurried = False
+        while not hurried or self._down_since is not None:
+            await asyncio.sleep(self._ask_every)
+            # Not now: the server, or the store of what waits.
+            with contextlib.suppress(MailDelayed, TimeoutError, ApiError):
+                async with asyncio.timeout(_ASK_WITHIN):
+                    await self._transport.ping()
+                self._reached(up=True)
+                await self._outbox.hurry("mail")
+                hurried = True

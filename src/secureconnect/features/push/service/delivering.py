@@ -1,5 +1,7 @@
 """Handing pushes over to providers, and keeping what they say."""
 
+import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from typing import Literal, Protocol
@@ -22,6 +24,7 @@ from secureconnect.infra.push.base import (
 )
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError
 
 __all__ = ["Deliverer", "PushMetrics", "Result"]
 
@@ -74,6 +77,7 @@ class Deliverer:
         self._clock = clock
         self._down: dict[Provider, float] = {}
         self._sending = Counter[str]()
+        self._hurrying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take the jobs of the outbox, which starts after this."""
@@ -86,6 +90,9 @@ class Deliverer:
 
     async def stop(self) -> None:
         """End the connections."""
+        if self._hurrying is not None:
+            self._hurrying.cancel()
+            await asyncio.gather(self._hurrying, return_exceptions=True)
         for transport in self._transports.values():
             await transport.close()
 
@@ -213,10 +220,15 @@ class Deliverer:
         if up and provider in self._down:
             duration = round(self._clock.monotonic() - self._down.pop(provider), 3)
             log.info("pushes go out again", dependency="push", provider=provider, duration_s=duration)
+            self._hurrying = asyncio.create_task(self._hurry(), name="pushes that waited")
         elif not up and provider not in self._down:
             self._down[provider] = self._clock.monotonic()
             log.warning("pushes do not go out", dependency="push", provider=provider, reason=reason)
         self._metrics.dependency("push", up=self.reachable)
+
+    async def _hurry(self) -> None:
+        with contextlib.suppress(ApiError):  # the store is away: they wait for their turns
+            await self._outbox.hurry("push")
 
 
 def _wait(after: float | None, attempt: int) -> float | None:
