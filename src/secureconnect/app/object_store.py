@@ -3,6 +3,7 @@
 from typing import cast
 
 from secureconnect.app.data_dir import DataDirectory
+from secureconnect.app.exchange import breaker_rules
 from secureconnect.app.settings import Settings
 from secureconnect.edge.http.objects import object_routes
 from secureconnect.edge.module import Module
@@ -16,10 +17,16 @@ __all__ = ["objects_module", "open_blobs"]
 
 
 def open_blobs(
-    settings: Settings, data_dir: DataDirectory, clock: Clock, metrics: Metrics, *, alone: bool
+    settings: Settings,
+    data_dir: DataDirectory,
+    clock: Clock,
+    metrics: Metrics,
+    *,
+    alone: bool,
+    patient: bool = True,
 ) -> Blobs:
     """The store; S3 is not asked before it is used, so that a late one delays no start. `alone`: no other
-    process has the data directory."""
+    process has the data directory. `patient`: one that does not answer is asked again and again."""
     given = settings.object_store
     if given.backend == "local":
         urls = UrlSigner(data_dir.master_key, settings.server.public_url, clock)
@@ -27,6 +34,7 @@ def open_blobs(
 
     from secureconnect.infra.blobs.s3 import S3Blobs
     from secureconnect.infra.blobs.s3_bucket import S3Bucket
+    from secureconnect.infra.resilience.breaker import Breaker
 
     endpoint = given.endpoint or f"https://s3.{given.region}.amazonaws.com"
     bucket = S3Bucket(
@@ -39,7 +47,10 @@ def open_blobs(
         path_style=given.path_style,
         timeout=given.timeout,
     )
-    return S3Blobs(bucket, clock, metrics)
+    if patient:
+        return S3Blobs(bucket, clock, metrics)
+    breaker = Breaker("object_store", breaker_rules(settings), metrics, clock)
+    return S3Blobs(bucket, clock, metrics, breaker=breaker, limit=settings.resilience.bulkhead)
 
 
 def objects_module(settings: Settings, blobs: Blobs) -> Module:

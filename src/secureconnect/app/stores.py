@@ -68,7 +68,7 @@ async def open_stores(
     database = open_relational(settings, data_dir, metrics)
     search_file = SearchFile(data_dir.search, settings)
     exchange_scope = contextlib.AsyncExitStack()
-    blobs = open_blobs(settings, data_dir, clock, metrics, alone=alone)
+    blobs = open_blobs(settings, data_dir, clock, metrics, alone=alone, patient=False)
     try:
         await migrate(database, settings, data_dir)
         metrics.watch_database(

@@ -38,6 +38,8 @@ from secureconnect.infra.blobs.measuring import Measuring
 from secureconnect.infra.blobs.s3_bucket import Bucket, S3Bucket
 from secureconnect.infra.blobs.s3_client import Address, Refused
 from secureconnect.infra.blobs.s3_multipart import S3Multipart
+from secureconnect.infra.blobs.s3_way import Way
+from secureconnect.infra.resilience.breaker import Breaker
 from secureconnect.kit.clock import Clock
 
 __all__ = ["S3Blobs", "S3Bucket"]
@@ -49,9 +51,22 @@ _UPLOADS_AT_ONCE = 2
 
 
 class S3Blobs:
-    """The Blobs port on S3. Asks nothing before it is used; makes the bucket when there is none."""
+    """The Blobs port on S3. Asks nothing before it is used; makes the bucket when there is none.
 
-    def __init__(self, bucket: S3Bucket, clock: Clock, metrics: BlobMetrics | None = None) -> None:
+    Args:
+        breaker: keeps requests from a store that does not answer.
+        limit: requests at the same time.
+    """
+
+    def __init__(
+        self,
+        bucket: S3Bucket,
+        clock: Clock,
+        metrics: BlobMetrics | None = None,
+        *,
+        breaker: Breaker | None = None,
+        limit: int = 64,
+    ) -> None:
         self._clock = clock
         self._timeout = bucket.timeout
         self._public = Address(bucket.public_endpoint, bucket.bucket, path_style=bucket.path_style)
@@ -60,7 +75,8 @@ class S3Blobs:
         self._store = _store(bucket, self._bucket.address, timedelta(seconds=bucket.timeout))
         # Reading an object may take long; silence meanwhile is bounded where it is read.
         self._patient = _store(bucket, self._bucket.address, timedelta(days=1))
-        self._measuring = Measuring(metrics, (httpx.HTTPError, Refused, BaseError, TimeoutError, OSError))
+        measuring = Measuring(metrics, (httpx.HTTPError, Refused, BaseError, TimeoutError, OSError))
+        self._way = Way(self._bucket.find, measuring, breaker, limit)
 
     # Signed requests.
 
@@ -99,7 +115,7 @@ class S3Blobs:
             if length < 1:
                 raise ValueError("a size is at least 1")
             bound["Content-Length"] = str(length)
-        with self._measuring.operation("sign"):
+        async with self._way.operation("sign"):
             await self._bucket.answering()
         # The store counts from the whole second in the signature.
         expires_at = self._clock.now() // 1000 * 1000 + expires_in * 1000
@@ -112,15 +128,15 @@ class S3Blobs:
         check_type(content_type)
         if part_size < 1 or not 1 <= -(-size // part_size) <= _MAX_PARTS:
             raise ValueError("an upload has 1 to 10,000 parts")
-        with self._measuring.operation("multipart_begin"):
+        async with self._way.operation("multipart_begin"):
             return await self._multipart.begin(check_key(key), content_type)
 
     async def parts(self, key: str, upload_id: str) -> list[Part]:
-        with self._measuring.operation("multipart_parts"):
+        async with self._way.operation("multipart_parts"):
             return await self._multipart.parts(check_key(key), upload_id)
 
     async def complete_multipart(self, key: str, upload_id: str, parts: Sequence[Part]) -> ObjectStat:
-        with self._measuring.operation("multipart_complete"):
+        async with self._way.operation("multipart_complete"):
             missing: UploadMissing | None = None
             try:
                 await self._multipart.complete(check_key(key), upload_id, parts)
@@ -132,22 +148,22 @@ class S3Blobs:
             return found
 
     async def abort_multipart(self, key: str, upload_id: str) -> None:
-        with self._measuring.operation("multipart_abort"):
+        async with self._way.operation("multipart_abort"):
             await self._multipart.abort(check_key(key), upload_id)
 
     async def forget_unfinished(self, before: int) -> int:
-        with self._measuring.operation("list"):
+        async with self._way.operation("list"):
             found = [upload async for upload in self._multipart.unfinished()]
         old = [(key, upload_id) for key, upload_id, begun in found if begun < before]
         for key, upload_id in old:
-            with self._measuring.operation("multipart_abort"):
+            async with self._way.operation("multipart_abort"):
                 await self._multipart.abort(key, upload_id)
         return len(old)
 
     # Objects.
 
     async def stat(self, key: str) -> ObjectStat | None:
-        with self._measuring.operation("head"):
+        async with self._way.operation("head"):
             return await self._stat(check_key(key))
 
     async def _stat(self, key: str) -> ObjectStat | None:
@@ -173,7 +189,7 @@ class S3Blobs:
         return digest.hexdigest()
 
     async def chunks(self, key: str) -> AsyncIterator[bytes]:
-        with self._measuring.operation("get"):
+        async with self._way.operation("get"):
             async with asyncio.timeout(self._timeout):
                 result = await self._get(key)
             chunks = aiter(result.stream(min_chunk_size=_PIECE))
@@ -185,7 +201,7 @@ class S3Blobs:
                 yield bytes(chunk)
 
     async def read(self, key: str, *, at_most: int) -> bytes:
-        with self._measuring.operation("get"):
+        async with self._way.operation("get"):
             async with asyncio.timeout(self._timeout):
                 result = await self._get(key)
                 if result.meta["size"] > at_most:
@@ -199,12 +215,12 @@ class S3Blobs:
             raise ObjectMissing from None
 
     async def put(self, key: str, data: bytes, *, content_type: str) -> None:
-        with self._measuring.operation("put"):
+        async with self._way.operation("put"):
             async with asyncio.timeout(self._timeout):
                 await self._put(key, data, content_type)
 
     async def put_file(self, key: str, path: str, *, content_type: str) -> None:
-        with self._measuring.operation("put"):
+        async with self._way.operation("put"):
             await self._put(key, Path(path), content_type)
 
     async def _put(self, key: str, source: bytes | Path, content_type: str) -> None:
@@ -220,7 +236,7 @@ class S3Blobs:
         )
 
     async def delete(self, keys: Sequence[str]) -> None:
-        with self._measuring.operation("delete"):
+        async with self._way.operation("delete"):
             await self._bucket.exists()
             for start in range(0, len(keys), 1000):
                 async with asyncio.timeout(self._timeout):
@@ -232,7 +248,7 @@ class S3Blobs:
         folder = check_key(prefix.rstrip("/")) if prefix.rstrip("/") else None
         listing = aiter(obstore.list(self._store, folder))
         while True:
-            with self._measuring.operation("list"):
+            async with self._way.operation("list"):
                 await self._bucket.exists()
                 async with asyncio.timeout(self._timeout):
                     batch = await anext(listing, None)
@@ -244,11 +260,11 @@ class S3Blobs:
 
     async def ping(self) -> float:
         started = time.perf_counter()
-        with self._measuring.operation("ping"):
-            await self._bucket.find()
+        await self._way.ping()
         return time.perf_counter() - started
 
     async def close(self) -> None:
+        await self._way.close()
         await self._bucket.close()
 
 

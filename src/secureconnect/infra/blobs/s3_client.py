@@ -10,11 +10,10 @@ from xml.etree import ElementTree as ET
 import httpx
 
 from secureconnect.infra.blobs.sigv4 import EMPTY_HASH, Place, Signer, encode_query
+from secureconnect.infra.resilience.retries import Retries
 
 __all__ = ["Address", "Answer", "Refused", "S3Client"]
 
-_ATTEMPTS = 3
-_PAUSE = 0.1
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -81,6 +80,7 @@ class S3Client:
         self._address = address
         self._signer = signer
         self._timeout = timeout
+        self._retries = Retries()
         self._http: httpx.AsyncClient | None = None
 
     async def ask(
@@ -98,15 +98,9 @@ class S3Client:
             httpx.TransportError, TimeoutError: it does not answer.
         """
         async with asyncio.timeout(self._timeout):
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    return await self._once(method, key, query or {}, headers or {}, body)
-                except (httpx.TransportError, Refused) as failure:
-                    lasting = isinstance(failure, Refused) and failure.status < 500
-                    if lasting or attempt == _ATTEMPTS:
-                        raise
-                await asyncio.sleep(_PAUSE * attempt)
-        raise AssertionError("the last attempt returns or raises")
+            return await self._retries.call(
+                lambda: self._once(method, key, query or {}, headers or {}, body), again=_again
+            )
 
     async def _once(
         self, method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
@@ -133,6 +127,12 @@ class S3Client:
         """Drop connections."""
         if self._http is not None:
             await self._http.aclose()
+
+
+def _again(failure: Exception) -> bool:
+    if isinstance(failure, Refused):
+        return failure.status >= 500
+    return isinstance(failure, httpx.TransportError)
 
 
 def _parse(content: bytes) -> ET.Element | None:
