@@ -1,4 +1,4 @@
-"""What lies between a process and a server: a line that may be cut, and that may fall silent."""
+"""What lies between a process and a server: a line that may be cut, be slow, and fall silent."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,17 @@ class Cable:
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
+        #: Seconds that everything takes longer, in each direction.
+        self.delay = 0.0
         self._target = target
         self._listener: asyncio.Server | None = None
         self._open = asyncio.Event()
         self._open.set()
         self._lines: set[asyncio.StreamWriter] = set()
+
+    def lead_to(self, target: int) -> None:
+        """Connections go to another port from now on."""
+        self._target = target
 
     async def lay(self) -> None:
         """Connections are taken from now on."""
@@ -33,6 +39,11 @@ class Cable:
             self._listener = None
         for writer in tuple(self._lines):
             writer.transport.abort()
+
+    async def reset(self) -> None:
+        """Break all connections; new ones are taken at once."""
+        await self.cut()
+        await self.lay()
 
     def silence(self) -> None:
         """Nothing passes any more, and nobody is told."""
@@ -67,5 +78,7 @@ class Cable:
         with contextlib.suppress(ConnectionError):
             while data := await source.read(_PIECE):
                 await self._open.wait()
+                if self.delay:
+                    await asyncio.sleep(self.delay)
                 sink.write(data)
                 await sink.drain()

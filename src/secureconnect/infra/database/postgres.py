@@ -35,6 +35,8 @@ T = TypeVar("T")
 RETRIES: Final = 5
 _PAUSE = 0.005  # seconds before the first repetition, at most; doubles with each
 _CLOSING = 10.0
+#: Seconds within which a server that is well says so.
+_SIGN_OF_LIFE = 1.0
 #: Two that wait for each other are found out by the server after a second; this is sooner.
 _LOCK_MS: Final = 300
 #: So long a unit of work that runs again waits, if it must, for the rows that it locks first.
@@ -173,7 +175,13 @@ class PostgresDatabase:
 
     async def ping(self) -> float:
         started = time.perf_counter()
-        await self.read(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
+        try:
+            async with asyncio.timeout(_SIGN_OF_LIFE):
+                await self.read(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
+        except TimeoutError:
+            # It hangs, or there is no connection to spare: a new one tells which, sooner than statements do.
+            self._watch.suspect()
+            await self._watch.admit()
         return time.perf_counter() - started
 
     async def size(self) -> int:
@@ -211,6 +219,8 @@ class PostgresDatabase:
         request = asking()
         if request is None or request.admitted:
             return
+        if not self._watch.up:  # connections that hang say nothing of too many requests
+            raise unavailable()
         if self._pool.wanted + 1 > self._guard:
             if self._metrics is not None:
                 self._metrics.pool_shed()
