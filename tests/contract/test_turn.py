@@ -9,7 +9,7 @@ import pytest
 
 from secureconnect.infra.telemetry.metrics import Metrics
 from secureconnect.infra.turn.base import IceServer
-from secureconnect.infra.turn.probe import probe_ice_servers, probe_url
+from secureconnect.infra.turn.probe import probe_ice_servers, probe_url, sign_of_life
 from secureconnect.infra.turn.rest import RestCredentials
 from secureconnect.infra.turn.session import TurnSession, connected
 from secureconnect.infra.turn.urls import parse_ice_url
@@ -134,6 +134,13 @@ async def test_something_else_listens_there() -> None:
     finding = await probe_url(f"turn:127.0.0.1:{port}?transport=tcp", "a", "b", timeout=2)
     assert f"127.0.0.1:{port} by TCP does not speak STUN" in (finding.fault or "")
     server.close()
+
+
+async def test_a_sign_of_life_needs_one_server(coturn: Coturn) -> None:
+    nowhere = f"turn:127.0.0.1:{free_port()}?transport=tcp"
+    for url in coturn.urls:
+        assert await sign_of_life([nowhere, url]) is not None, url
+    assert await sign_of_life([nowhere]) is None
 
 
 async def test_a_server_that_says_nothing() -> None:

@@ -287,10 +287,16 @@ async def test_h16_a_role_that_is_away(tmp_path: Path) -> None:
         refused(await client.get("/v1/storage/quota"), 503, "SERVICE_UNAVAILABLE")
         refused(await client.get(ME), 502, "BAD_GATEWAY")  # another role, another circuit
         await eventually(answers(client, "/readyz", 503))
+
+        async def shown(value: float) -> bool:
+            return f'service_ready{{service="api-gateway"}} {value}' in (await client.get("/metrics")).text
+
+        await eventually(lambda: shown(0.0))
         assert await errors(client, "storage", "open") == 4
         await role.start()
         await eventually(answers(client, "/v1/storage/quota", 200))
         assert (await client.get("/readyz")).json()["dependencies"]["storage"]["status"] == "up"
+        await eventually(lambda: shown(1.0))
 
 
 async def test_who_is_not_ready_is_avoided(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from secureconnect.app.roles import EVERYTHING
 from secureconnect.app.settings import Settings
 from secureconnect.app.stores import Stores
 from secureconnect.app.watch import Watch
+from secureconnect.app.wiring.media import turn_ping
 from secureconnect.edge.http.admission import Admission
 from secureconnect.edge.http.answers import Answers
 from secureconnect.edge.http.client_address import ClientAddress
@@ -92,6 +93,7 @@ def build_edges(
         redis=stores.ping_redis,
         timeline=stores.ping_timeline,
         sfu=product.calls.ping_sfu if "video" in roles else None,
+        turn=turn_ping(settings) if "video" in roles else None,
         mail_goes_out=lambda: product.mail.reachable,
         pushes_go_out=lambda: product.push.reachable,
         draining=lambda: drain.draining,

@@ -32,6 +32,7 @@ from secureconnect.app.settings import Settings
 from secureconnect.app.settings.production import warnings
 from secureconnect.app.traces import traced
 from secureconnect.app.vitals import Dependency, Vitals
+from secureconnect.app.watch import Watch
 from secureconnect.app.workers import Worker, in_workers, shown_together
 from secureconnect.edge.http.admission import Admission
 from secureconnect.edge.http.answers import Answers, PageReply
@@ -239,7 +240,7 @@ async def _run(
     listen = settings.observability.metrics_listen if worker is None or worker.number == 1 else ""
     async with (
         traced(settings, _SERVICE),
-        _asking(parts, metrics),
+        _asking(parts, metrics, settings),
         shown_together(worker, metrics),
         metrics_port(listen, parts.vitals),
     ):
@@ -268,15 +269,20 @@ async def _run(
 
 
 @contextlib.asynccontextmanager
-async def _asking(parts: _Parts, metrics: Metrics) -> AsyncIterator[None]:
+async def _asking(parts: _Parts, metrics: Metrics, settings: Settings) -> AsyncIterator[None]:
     """Know how the roles are, meanwhile."""
     await parts.probes.start()
-    lag = asyncio.create_task(watch_loop(metrics), name="loop lag")
+    watch = Watch(parts.vitals.readyz, settings, metrics.operations, SystemClock().monotonic)
+    running = [
+        asyncio.create_task(watch_loop(metrics), name="loop lag"),
+        asyncio.create_task(watch.run(), name="readiness"),
+    ]
     try:
         yield
     finally:
-        lag.cancel()
-        await asyncio.gather(lag, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await parts.probes.stop()
         for upstream in parts.upstreams.values():
             for instance in upstream.role.instances:

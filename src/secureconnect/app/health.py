@@ -24,6 +24,7 @@ class Health(Vitals):
         redis: asks Redis for a sign of life; None where there is none.
         timeline: asks the timeline's own store; None where it lies in the database.
         sfu: asks the server that forwards media; None where there is none, or it is not for this process.
+        turn: the same of the servers that relay it.
         mail_goes_out: False since mail could not be handed over, until it can.
         pushes_go_out: the same of pushes to apps.
         draining: True once the process is stopping.
@@ -39,6 +40,7 @@ class Health(Vitals):
         redis: Callable[[], Awaitable[float]] | None,
         timeline: Callable[[], Awaitable[float]] | None,
         sfu: Callable[[], Awaitable[float]] | None,
+        turn: Callable[[], Awaitable[float]] | None,
         mail_goes_out: Callable[[], bool],
         pushes_go_out: Callable[[], bool],
         draining: Callable[[], bool],
@@ -51,22 +53,24 @@ class Health(Vitals):
         self._redis = redis
         self._timeline = timeline
         self._sfu = sfu
+        self._turn = turn
         self._mail_goes_out = mail_goes_out
         self._pushes_go_out = pushes_go_out
         self._draining = draining
 
     async def readyz(self, _: Mapping[bytes, bytes]) -> PageReply:
         """200 while requests can be served: the relational store is the one thing that is required."""
-        database, timeline, objects, redis, sfu = await asyncio.gather(
+        database, timeline, objects, redis, sfu, turn = await asyncio.gather(
             self._probe("database", self._database.ping),
             self._probe("timeline", self._timeline),
             self._probe("object_store", self._blobs.ping),
             self._probe("redis", self._redis),
             self._probe("sfu", self._sfu),
+            self._probe("turn", self._turn),
         )
         # These are not asked for the sake of asking: what went out last says how they are.
-        mail = Dependency("up", None) if self._mail_goes_out() else Dependency("down", None, "mails wait")
-        push = Dependency("up", None) if self._pushes_go_out() else Dependency("down", None, "pushes wait")
+        mail = self._seen("mail", self._mail_goes_out(), "mails wait")
+        push = self._seen("push", self._pushes_go_out(), "pushes wait")
         dependencies = {
             "database": database,
             "timeline": timeline if self._timeline is not None else database,
@@ -75,11 +79,16 @@ class Health(Vitals):
             "mail": mail,
             "push": push,
             "sfu": sfu,
+            "turn": turn,
         }
         up = database.status == "up" and not self._draining()
         whole = all(each.status != "down" for each in dependencies.values())
         status = ("ready" if whole else "degraded") if up else "unavailable"
         return self.readiness(status, dependencies)
+
+    def _seen(self, name: str, up: bool, otherwise: str) -> Dependency:
+        self._metrics.dependency(name, up=up)
+        return Dependency("up", None) if up else Dependency("down", None, otherwise)
 
     async def _probe(self, name: str, ping: Callable[[], Awaitable[float]] | None) -> Dependency:
         if ping is None:

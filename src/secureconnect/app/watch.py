@@ -17,10 +17,8 @@ __all__ = ["Watch", "memory_limit"]
 
 log = get_logger()
 
-_EVERY = 5.0
+_EVERY = 2.0
 _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-#: Of these nobody else says that they went away and came back.
-_TOLD_HERE = frozenset({"object_store"})
 
 
 class Watch:
@@ -43,6 +41,8 @@ class Watch:
         self._metrics = metrics
         self._clock = clock
         self._down: dict[str, float] = {}
+        # Of these nobody else says that they went away and came back.
+        self._told_here = {"turn", *(["object_store"] if settings.object_store.backend == "local" else [])}
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -63,7 +63,7 @@ class Watch:
         await asyncio.to_thread(self._bounds)
 
     def _tell(self, dependencies: Mapping[str, Mapping[str, object]]) -> None:
-        for name in _TOLD_HERE & dependencies.keys():
+        for name in self._told_here & dependencies.keys():
             up = dependencies[name]["status"] != "down"
             if not up and name not in self._down:
                 self._down[name] = self._clock()

@@ -11,7 +11,7 @@ from secureconnect.infra.turn.rest import RestCredentials
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
 
-__all__ = ["ice_servers", "sfu", "sfu_ping"]
+__all__ = ["ice_servers", "sfu", "sfu_ping", "turn_ping"]
 
 
 def ice_servers(settings: Settings, metrics: Metrics) -> IceServers:
@@ -55,5 +55,21 @@ def sfu_ping(server: Sfu) -> Callable[[], Awaitable[float]] | None:
             return await server.ping() or 0.0
         except SfuUnavailable as error:
             raise ApiError(ErrorCode.SFU_UNAVAILABLE) from error
+
+    return ping
+
+
+def turn_ping(settings: Settings) -> Callable[[], Awaitable[float]] | None:
+    """Asks the TURN servers for a sign of life, without an allocation; None where there are none."""
+    if not settings.turn.urls:
+        return None
+
+    async def ping() -> float:
+        from secureconnect.infra.turn.probe import sign_of_life
+
+        seconds = await sign_of_life(settings.turn.urls)
+        if seconds is None:
+            raise ApiError(ErrorCode.SERVICE_UNAVAILABLE, "No TURN server answers.")
+        return seconds
 
     return ping
