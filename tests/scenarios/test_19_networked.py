@@ -198,3 +198,61 @@ async def test_k2_doctor_names_what_is_wrong_outside(tmp_path: Path) -> None:
     finally:
         await asyncio.to_thread(valkey.close)
         one.arrangement.close()
+
+
+async def test_k2_doctor_names_each_dependency_that_is_away(tmp_path: Path) -> None:
+    """Dead or hung, each with what to look at; that one is away hides none of the others."""
+    one = networked(tmp_path / "one")
+    nobody = {name: free_port() for name in ("s3", "smtp", "turn", "cassandra", "sql", "sfu")}
+    endpoint = f"http://127.0.0.1:{nobody['s3']}"
+    away: dict[str, Any] = {
+        "object_store": {**one.settings()["object_store"], "endpoint": endpoint, "timeout": 2},
+        "mail": {"backend": "smtp", "host": "127.0.0.1", "port": nobody["smtp"], "from": "a@example.test"},
+        "turn": {"urls": f"turn:127.0.0.1:{nobody['turn']}?transport=tcp", "secret": "a-secret-of-turn"},
+        "timeline": {
+            "backend": "cassandra",
+            "hosts": '["127.0.0.1"]',
+            "port": nobody["cassandra"],
+            "local_dc": "datacenter1",
+            "timeout": 2,
+        },
+        "sfu": {
+            "livekit_url": f"http://127.0.0.1:{nobody['sfu']}",
+            "livekit_api_key": "key",
+            "livekit_api_secret": "s" * 40,
+        },
+    }
+    named = {
+        "redis": "redis.url",
+        "object store": "object_store.endpoint",
+        "object store, as clients see it": "object_store.public_endpoint",
+        "mail": "mail.host",
+        "turn": "turn.secret",
+        "timeline": "timeline.hosts",
+        "sfu": "sfu.livekit_api_key",
+    }
+    try:
+        one.stores.redis.pause()
+        told = await one.command("doctor", "--json", **away)
+        assert missing(told, named) == {}, told.out
+        assert told.code == 3
+        assert {check["name"]: check["status"] for check in told.json["checks"]}["database"] == "ok"
+
+        database = one.stores.database.replace(f":{one.stores.postgres.port}/", f":{nobody['sql']}/")
+        one.stores.redis.resume()
+        told = await one.command("doctor", "--json", database={"url": database})
+        assert told.code == 3
+        assert missing(told, {"database": "database.url"}) == {}, told.out
+        assert {check["name"] for check in told.json["checks"] if check["status"] == "ok"} >= {
+            "redis",
+            "object store",
+        }
+    finally:
+        one.stores.redis.resume()
+        one.arrangement.close()
+
+
+def missing(told: Outcome, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Of these checks, by the setting that the fix has to name, those that did not fail so."""
+    fixes = {check["name"]: check["fix"] for check in told.json["checks"] if check["status"] == "fail"}
+    return {name: setting for name, setting in wanted.items() if setting not in fixes.get(name, "")}

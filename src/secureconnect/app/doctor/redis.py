@@ -53,7 +53,7 @@ async def _redis(settings: Settings) -> Sequence[Finding]:
             return failed(
                 "redis",
                 f"maxmemory-policy is {', '.join(policies)}: rate limits and presence may vanish",
-                f"Set maxmemory-policy to {_POLICY}.",
+                f"Set maxmemory-policy to {_POLICY}, and give it the memory that it needs.",
             )
     except (Down, Refused) as error:
         why = link.reason or type(error).__name__

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, delete, insert, select, text
 from secureconnect import __version__
 from secureconnect.app.data_dir import open_data_dir
 from secureconnect.app.doctor.base import Check, Finding, failed, fine, warned
-from secureconnect.app.exchange import open_exchange
 from secureconnect.app.invariants import check_invariants
 from secureconnect.app.object_store import open_blobs
 from secureconnect.app.relational import RelationalStore, open_relational
@@ -41,8 +40,6 @@ def store_checks(settings: Settings, *, deep: bool) -> list[Check]:
         Check("database", lambda: _database(settings), _DATABASE_FIX),
         Check("object store", lambda: _objects(settings), _object_fix(settings)),
     ]
-    if settings.redis.url:
-        checks.append(Check("redis", lambda: _redis(settings), "Check redis.url, and that the server runs."))
     if settings.timeline.backend == "cassandra":
         fix = "Check timeline.hosts, timeline.local_dc and the credentials, and `nodetool status`."
         checks.append(Check("timeline", lambda: _timeline(settings), fix))
@@ -162,27 +159,6 @@ def _keys(conn: Connection, settings: Settings) -> Sequence[Finding]:
                 "secrets.previous_master_keys.",
             )
     return fine("master key", f"opens {len(rows)} signing keys")
-
-
-async def _redis(settings: Settings) -> Sequence[Finding]:
-    """It answers, and throws nothing away to make room: limits and revocations would be forgotten."""
-    database = _open(settings)
-    metrics = Metrics("doctor", __version__)
-    try:
-        async with open_exchange(settings, database, SystemClock(), metrics) as exchange:
-            assert exchange.ping is not None
-            assert exchange.policies is not None
-            seconds = await exchange.ping()
-            policies = set(await exchange.policies())
-    finally:
-        await database.close()
-    if policies != {"noeviction"}:
-        return failed(
-            "redis",
-            f"its eviction policy is {', '.join(sorted(policies))}",
-            "Set maxmemory-policy to noeviction, and give it the memory that it needs.",
-        )
-    return fine("redis", f"answers in {seconds * 1000:.1f} ms, policy noeviction")
 
 
 async def _timeline(settings: Settings) -> Sequence[Finding]:
