@@ -60,10 +60,11 @@ class Pushed(NamedTuple):
 class PushService:
     """Listens on a free port of this machine and answers 201, or what a test wants first.
 
-    Every request has to be signed rightly for this service.
+    Every request has to be signed rightly for this service, by the address that it is `known_as`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known_as: str | None = None) -> None:
+        self._known_as = known_as
         self.requests: list[Pushed] = []
         self.faults: list[str] = []
         self._answers: list[tuple[int, dict[str, str]]] = []
@@ -91,8 +92,12 @@ class PushService:
         self._thread.start()
 
     @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -121,7 +126,7 @@ class PushService:
             faults.append("the signature is wrong")
         else:
             claims = jwt.decode(parts["t"], options={"verify_signature": False})
-            if claims["aud"] != self.url or urlsplit(claims["aud"]).path:
+            if claims["aud"] != (self._known_as or self.url) or urlsplit(claims["aud"]).path:
                 faults.append(f"meant for {claims['aud']}")
         if not headers.get("ttl", "").isdigit():
             faults.append("no TTL")

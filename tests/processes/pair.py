@@ -25,9 +25,9 @@ __all__ = ["Pair", "at", "lines", "metric", "readiness", "two_processes"]
 class Pair:
     """`one` and `two`, each with a `Cable` to Valkey."""
 
-    def __init__(self, directory: Path, **sections: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, stores: Stores | None = None, **sections: dict[str, Any]) -> None:
         self.directory = directory
-        self.stores: Stores = new_stores()
+        self.stores = stores or new_stores()
         self.cables = [Cable(self.stores.redis.port) for _ in range(2)]
         self.pieces = [
             self._piece(name, cable) for name, cable in zip(("one", "two"), self.cables, strict=True)

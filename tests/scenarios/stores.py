@@ -80,6 +80,10 @@ class Stores(NamedTuple):
             settings["timeline"] = timeline_settings(cassandra(), self.keyspace)
         return settings
 
+    def migrate(self) -> None:
+        """`secureconnect migrate up` on them."""
+        _migrate(self.settings())
+
     def close(self) -> None:
         """Give them up."""
         self.redis.close()
