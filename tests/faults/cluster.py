@@ -14,6 +14,7 @@ from stack.postgres import Postgres
 from stack.seaweed import Seaweed
 from stack.server import ServerProcess
 from stack.valkey import Valkey
+from tests.processes.cable import Cable
 from tests.scenarios.crash import HttpWriter, Reader, SocketWriter, Writer, check_promises
 from tests.scenarios.networked import Split
 from tests.scenarios.patience import eventually
@@ -28,10 +29,13 @@ __all__ = ["Cluster", "Load", "cluster"]
 class Cluster(Server):
     """Two processes of chat and of video behind nginx, on PostgreSQL, Valkey and S3 that nobody shares.
 
-    `servers` are those and nginx, by name.
+    `servers` are those and nginx, by name; if it is `wired`, `links` are the lines to those stores and to
+    each process of a role, by the name of who is at their end.
     """
 
-    def __init__(self, directory: Path, **sections: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, *, wired: bool = False, **sections: dict[str, Any]) -> None:
+        self.links: dict[str, Cable] = {}
+        self._ways: dict[int, Cable] = {}
         self.postgres = Postgres(directory / "postgres")
         self.redis = Valkey(directory / "valkey")
         self.seaweed = Seaweed(directory / "seaweed")
@@ -41,10 +45,36 @@ class Cluster(Server):
         stores = Stores(self.postgres, self.database, self.redis, self.seaweed, f"b-{secrets.token_hex(4)}")
 
         def arrange(data_dir: Path, port: int, processes: int) -> Split:
-            self.split = Split(data_dir, port, processes, stores)
+            self.split = Split(data_dir, port, processes, stores, self._lead if wired else int)
             return self.split
 
-        super().__init__(directory / "data", processes=2, arrange=arrange, **sections)
+        given = {**(self._wire(stores) if wired else {}), **sections}
+        super().__init__(directory / "data", processes=2, arrange=arrange, **given)
+        self.links |= {
+            piece.name: self._ways[piece.port] for piece in self.pieces if piece.port in self._ways
+        }
+
+    def _lead(self, port: int) -> int:
+        """Where others reach this port."""
+        cable = self._ways[port] = Cable(port)
+        return cable.port
+
+    def _wire(self, stores: Stores) -> dict[str, dict[str, Any]]:
+        """Settings of who reaches the stores by lines."""
+        to_objects = int(self.seaweed.endpoint.rpartition(":")[2])
+        ports = {"postgres": self.postgres.port, "valkey": self.redis.port, "seaweed": to_objects}
+        self.links |= {name: Cable(port) for name, port in ports.items()}
+
+        def by(url: str, name: str) -> str:
+            return url.replace(f":{ports[name]}", f":{self.links[name].port}")
+
+        endpoint = by(self.seaweed.endpoint, "seaweed")
+        objects = {**stores.settings()["object_store"], "endpoint": endpoint, "public_endpoint": endpoint}
+        return {
+            "database": {"url": by(self.database, "postgres")},
+            "redis": {"url": by(self.redis.url, "valkey")},
+            "object_store": objects,
+        }
 
     @property
     def servers(self) -> dict[str, ServerProcess]:
@@ -78,14 +108,23 @@ def kill(piece: Piece) -> None:
 
 
 @contextlib.asynccontextmanager
-async def cluster(directory: Path, **sections: dict[str, Any]) -> AsyncIterator[Cluster]:
+async def cluster(
+    directory: Path, *, wired: bool = False, **sections: dict[str, Any]
+) -> AsyncIterator[Cluster]:
     """A ready one, which is gone afterwards."""
-    made = await asyncio.to_thread(Cluster, directory, **sections)
+    made = await asyncio.to_thread(Cluster, directory, wired=wired, **sections)
     try:
         await asyncio.to_thread(migrate, made.database)
+        for link in made.links.values():
+            await link.lay()
+        if wired:
+            for piece in made.pieces:
+                piece.set_ahead(0)
         await made.start()
         yield made
     finally:
+        for link in made.links.values():
+            await link.cut()
         await asyncio.to_thread(made.clean)
 
 

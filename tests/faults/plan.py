@@ -2,7 +2,7 @@
 
 import os
 
-__all__ = ["LONG", "SEED", "kills"]
+__all__ = ["LONG", "SEED", "faults", "kills"]
 
 #: `FAULTS=long`: what takes minutes runs as well. Without it a run is bounded.
 LONG = os.environ.get("FAULTS") == "long"
@@ -17,3 +17,9 @@ def kills(usual: int, long: int = 50) -> int:
     if chosen is not None:
         return int(chosen)
     return long if LONG else usual
+
+
+def faults(usual: int, long: int = 200) -> int:
+    """The same for random faults: `SECURECONNECT_FAULTS`, else as above."""
+    chosen = os.environ.get("SECURECONNECT_FAULTS")
+    return int(chosen) if chosen is not None else kills(usual, long)

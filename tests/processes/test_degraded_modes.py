@@ -4,13 +4,13 @@ The cause is real; what people see, the metric and the alert of the row are look
 before by itself. One installation goes through all of them without a restart.
 """
 
-import os
 import time
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
+from tests.faults.plan import LONG
 from tests.processes.modes import MODES
 from tests.processes.pair import Pair
 from tests.processes.surroundings import Surroundings, surroundings
@@ -19,7 +19,6 @@ from tests.scenarios.patience import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 
-LONG = os.environ.get("FAULTS") == "long"
 #: Seconds that recovery may take; a machine that does other things too is given more.
 RECOVERY = 5.0 if LONG else 30.0
 #: What every run tries; the others, which take as long each, are for the long one.

@@ -1,6 +1,6 @@
 """Servers on networked stores: everything in one process, or a process per role."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,10 +77,18 @@ class AllInOne(_Networked):
 
 class Split(_Networked):
     """A process per role and the gateway. Alone it is where clients go; with several `processes` of chat and
-    of video, nginx is.
+    of video, nginx is. Who is in front of a role reaches its processes `through` other ports than theirs, if
+    that is given.
     """
 
-    def __init__(self, data_dir: Path, port: int, processes: int = 1, stores: Stores | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        processes: int = 1,
+        stores: Stores | None = None,
+        through: Callable[[int], int] = int,
+    ) -> None:
         super().__init__(stores)
         self._data_dir = data_dir
         self._port = port
@@ -91,7 +99,7 @@ class Split(_Networked):
             for number in range(processes if role in {"chat", "video"} else 1):
                 # Only the gateway and nginx come from here, and they say whose request it is.
                 piece = self._piece(role, f"{role}{number + 1}", free_port(), _BEHIND)
-                addresses[role].append(f"127.0.0.1:{piece.port}")
+                addresses[role].append(f"127.0.0.1:{through(piece.port)}")
                 self.pieces.append(piece)
         behind = gateway_settings(
             {role: [f"http://{address}" for address in found] for role, found in addresses.items()}

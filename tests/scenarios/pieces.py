@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -50,6 +51,7 @@ class Piece:
         self.process: Forked | None = None
         self._arguments = arguments
         self._settings = environment(**settings) if settings else {}
+        self._clock: Path | None = None
 
     @property
     def url(self) -> str:
@@ -61,9 +63,17 @@ class Piece:
 
     def launch(self, shared: Mapping[str, str], directory: Path) -> None:
         """Start it with the settings of its server and its own."""
+        own = {**self._settings, **({"STACK_CLOCK": str(self._clock)} if self._clock else {})}
         self.process = FORKS.fork(
-            self._arguments, environment={**shared, **self._settings}, directory=directory, log=self.log
+            self._arguments, environment={**shared, **own}, directory=directory, log=self.log
         )
+
+    def set_ahead(self, seconds: float) -> None:
+        """Step its wall clock; before the first start, so that it has one of its own."""
+        if self._clock is None:
+            self._clock = self.log.with_suffix(".clock")
+        with self._clock.open("r+b" if self._clock.exists() else "wb") as file:
+            file.write(int(seconds * 1e9).to_bytes(8, sys.byteorder, signed=True))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it runs."""
