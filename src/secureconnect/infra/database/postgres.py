@@ -149,6 +149,7 @@ class PostgresDatabase:
         )
         self._turns = Turns()
         self._running: set[asyncio.Task[Any]] = set()
+        self._answers = 0
 
     def __repr__(self) -> str:
         return f"PostgresDatabase({self._url.shown!r})"
@@ -174,13 +175,15 @@ class PostgresDatabase:
         return self._apart(self._write(work, self._modes.locked))
 
     async def ping(self) -> float:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), self._answers
         try:
             async with asyncio.timeout(_SIGN_OF_LIFE):
                 await self.read(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
         except TimeoutError:
-            # It hangs, or there is no connection to spare: a new one tells which, sooner than statements do.
-            self._watch.suspect()
+            # It hangs, or many wait for a connection and others are answered. A new one tells, sooner than
+            # statements run out of time.
+            if self._answers == before:
+                self._watch.suspect()
             await self._watch.admit()
         return time.perf_counter() - started
 
@@ -305,11 +308,13 @@ class PostgresDatabase:
                 self._pool.discard(link)
             else:
                 self._pool.release(link)
+                self._answers += 1
             if isinstance(error, TimeoutError):
                 self._watch.suspect()
                 raise unavailable("The database did not answer in time.") from error
             raise
         self._pool.release(link)
+        self._answers += 1
         return result
 
     async def _rolled_back(self, link: Link) -> bool:
