@@ -25,7 +25,7 @@ test: $(VENV)/.ready-dev ## run all tests (ARGS="tests/unit -k name" runs some)
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 test-postgres: $(VENV)/.ready-dev ## the scenarios on five roles behind nginx, on PostgreSQL, Valkey and S3
-	@PROFILE=postgres $(BIN)/python -m pytest -n auto --dist loadgroup $(or $(ARGS),tests/scenarios tests/faults/test_roles.py tests/faults/test_crash_calls.py)
+	@PROFILE=postgres $(BIN)/python -m pytest -n auto --dist loadgroup $(or $(ARGS),tests/scenarios tests/faults/test_roles.py tests/faults/test_random.py tests/faults/test_crash_calls.py)
 
 # What the timeline decides; ARGS=tests/scenarios runs all.
 CASSANDRA := tests/scenarios/test_06_members.py tests/scenarios/test_07_messages.py tests/scenarios/test_07_changes.py \

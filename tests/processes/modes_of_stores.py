@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from typing import Any
 
-from tests.processes.pair import metric
 from tests.processes.surroundings import POOL, Surroundings
 from tests.processes.world import World, unavailable, works
 from tests.scenarios.files import begin, complete, download, file, put
@@ -100,9 +99,10 @@ async def pool_is_used(world: World) -> None:
     world.notes["waiting"] = waiting
 
     async def used() -> bool:
-        if await metric(world.pair.one, "db_connections_active") >= int(POOL * 0.8):
+        held = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'friendships'::regclass"
+        if int(await asyncio.to_thread(around.postgres.execute, held, name)) >= int(POOL * 0.8):
             return True
-        waiting.append(asyncio.create_task(world.ann.get("/v1/friends")))
+        waiting.append(asyncio.create_task(world.ann.get("/v1/users/me/friends")))
         return False
 
     await eventually(used)

@@ -85,7 +85,7 @@ class Pair:
 @contextlib.asynccontextmanager
 async def two_processes(directory: Path, **sections: dict[str, Any]) -> AsyncIterator[Pair]:
     """Two ready processes that are gone afterwards."""
-    pair = Pair(directory, **sections)
+    pair = Pair(directory, None, **sections)
     try:
         await pair.start()
         yield pair

@@ -83,6 +83,7 @@ class Surroundings:
             "database": {
                 "url": database.replace(host, f"127.0.0.1:{self.lines['database'].port}"),
                 "pool_max": POOL,
+                "statement_timeout": 20,
             },
             "object_store": {
                 **settings["object_store"],
