@@ -1,10 +1,15 @@
 """Lists that are read page by page while they change, and what others are told."""
 
+from collections.abc import Sequence
+from typing import NoReturn
+
 import pytest
 
+from secureconnect.features.conversations.api import Conversation
 from secureconnect.features.conversations.service import Filter, Listing
 from secureconnect.features.conversations.socket import SocketMemberships
 from secureconnect.infra.timeline.base import Head
+from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.ids import new_id
 from tests.unit.conversations.world import World, caller, refusal
 
@@ -163,3 +168,34 @@ async def test_a_standing_never_skips_a_removal(w: World, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(w.timeline, "heads", changed_before)
     assert await w.neighbours.places(b) == {new: (1, 1)}
+
+
+async def test_the_list_is_there_without_its_logs(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they cannot be read: names and places, nothing said, nothing unread, nobody else's."""
+    a, b, c = await w.people("a", "b", "c")
+    g, other = await w.group(a, b), await w.group(c, a, title=None)
+    mine = await w.send(a, g)
+    await w.send(b, g)
+
+    async def lists(user_id: str, text: str | None = None) -> Sequence[Conversation]:
+        which = Filter("false", None, text)
+        return (await w.cases.listing.listed(user_id, which, after=None, offset=0, limit=100)).items
+
+    def away(*_: object, **__: object) -> NoReturn:
+        raise ApiError(ErrorCode.TIMELINE_UNAVAILABLE, "The timeline store does not answer.")
+
+    before = await lists(a)
+    assert before[0].my.unread_count == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(w.timeline, "heads", away)
+        without = await lists(a)
+        assert [(one.conversation_id, one.name, one.member_count) for one in without] == [
+            (one.conversation_id, one.name, one.member_count) for one in before
+        ]
+        assert [one.last_message for one in without] == [None, None]
+        place = without[0].my
+        assert (without[0].last_seq, place.last_read_seq, place.unread_count) == (mine, mine, 0)
+        assert [one.conversation_id for one in await lists(a, "c")] == [other]
+        assert [one.conversation_id for one in await lists(b)] == [g]
+        assert await refusal(w.cases.listing.one(a, g)) == "TIMELINE_UNAVAILABLE"
+    assert await lists(a) == before

@@ -62,7 +62,7 @@ class Listing:
         if len(seats) > limit:
             last = shown[-1].record
             end = (last.updated_at, last.conversation_id)
-        return Page(await self._views.conversations(viewer_id, shown), end)
+        return Page(await self._views.listed(viewer_id, shown), end)
 
     async def _matching(
         self, viewer_id: str, which: Filter, text: str, after: _After | None, offset: int, limit: int
@@ -86,4 +86,4 @@ class Listing:
         if len(matching) > limit:
             last = matching[limit - 1]
             end = (last.updated_at, last.conversation_id)
-        return Page(await self._views.conversations(viewer_id, found, names), end)
+        return Page(await self._views.listed(viewer_id, found, names), end)

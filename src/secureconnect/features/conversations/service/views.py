@@ -17,6 +17,7 @@ from secureconnect.features.users.api import UserRecord, Users
 from secureconnect.infra.database.base import Database
 from secureconnect.infra.timeline.base import Timeline
 from secureconnect.kit.clock import Clock, rfc3339
+from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.objects import ConversationObject
 
 __all__ = ["Views", "conversation_object", "joined_names", "muted_until"]
@@ -118,6 +119,33 @@ class Views:
                 seen.append(Conversation(**fields, last_message=latest.get(key), my=states[key]))
         return seen
 
+    async def listed(
+        self, viewer_id: str, seats: Sequence[Seat], names: Mapping[str, str] | None = None
+    ) -> list[Conversation]:
+        """The same for a list, which is there without its logs too.
+
+        While those cannot be read, nothing was said last, nothing is unread, and `last_seq` is how far the
+        viewer is known to have come (docs/reference/operations.md §9).
+        """
+        if names is None:
+            names = await self.names(viewer_id, [_called(seat.record) for seat in seats])
+        try:
+            return await self.conversations(viewer_id, seats, names)
+        except ApiError as error:
+            if error.code is not ErrorCode.TIMELINE_UNAVAILABLE:
+                raise
+        members = {seat.record.conversation_id: seat.member for seat in seats}
+        still = await self._database.lookup(lambda conn: store.memberships_among(conn, viewer_id, members))
+        now = self._clock.now()
+        seen = []
+        for record, member in ((seat.record, seat.member) for seat in seats):
+            key = record.conversation_id
+            if key in still:
+                known = max(member.last_read_seq, member.last_delivered_seq, member.visible_from - 1)
+                fields = msgspec.structs.asdict(conversation_object(record, names[key], known))
+                seen.append(Conversation(**fields, last_message=None, my=_state(member, now)))
+        return seen
+
     async def my_state(self, member: Member) -> MyState:
         """A member's own place."""
         states = await self._states(member.user_id, {member.conversation_id: member})
@@ -149,21 +177,25 @@ class Views:
         marks = {key: max(member.last_read_seq, member.visible_from - 1) for key, member in members.items()}
         unread = await self._timeline.unread(viewer_id, marks, cap=self._unread_cap)
         mentions = await self._latest.mention_counts(viewer_id, marks, cap=self._unread_cap)
-        states = {}
-        for key, member in members.items():
-            until = muted_until(member, now)
-            states[key] = MyState(
-                role=member.role,
-                joined_at=rfc3339(member.joined_at),
-                archived=member.archived,
-                muted_until=rfc3339(until) if until is not None else None,
-                first_visible_seq=member.visible_from,
-                last_read_seq=member.last_read_seq,
-                last_delivered_seq=member.last_delivered_seq,
-                unread_count=unread.get(key, 0),
-                mention_count=mentions.get(key, 0),
-            )
-        return states
+        return {
+            key: _state(member, now, unread=unread.get(key, 0), mentions=mentions.get(key, 0))
+            for key, member in members.items()
+        }
+
+
+def _state(member: Member, now: int, *, unread: int = 0, mentions: int = 0) -> MyState:
+    until = muted_until(member, now)
+    return MyState(
+        role=member.role,
+        joined_at=rfc3339(member.joined_at),
+        archived=member.archived,
+        muted_until=rfc3339(until) if until is not None else None,
+        first_visible_seq=member.visible_from,
+        last_read_seq=member.last_read_seq,
+        last_delivered_seq=member.last_delivered_seq,
+        unread_count=unread,
+        mention_count=mentions,
+    )
 
 
 def _called(record: Record) -> Candidate:
