@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from secureconnect import __version__
 from secureconnect.app.settings import Settings
 from secureconnect.infra.telemetry import tracing
-from secureconnect.infra.telemetry.otlp import Exporter
 
 __all__ = ["traced"]
 
@@ -19,6 +18,8 @@ async def traced(settings: Settings, service: str) -> AsyncIterator[None]:
     if not given.otlp_endpoint:
         yield
         return
+    from secureconnect.infra.telemetry.otlp import Exporter  # with an HTTP client that few processes need
+
     tracing.configure(given.trace_sample_ratio)
     exporter = Exporter(given.otlp_endpoint, service, __version__)
     exporting = asyncio.create_task(exporter.run(), name="traces")

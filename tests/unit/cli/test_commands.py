@@ -274,3 +274,14 @@ def test_looking_at_settings_loads_nothing_heavy() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout == "the settings are good\n[]\n"
+
+
+def test_a_server_with_a_data_directory_loads_nothing_of_others() -> None:
+    """HTTP and SMTP clients, drivers of servers and decoders of pictures are loaded by what needs them."""
+    source = (
+        "import sys; import secureconnect.app.server;"
+        "names = {'httpx', 'aiosmtplib', 'PIL', 'asyncpg', 'redis', 'cassandra', 'alembic'};"
+        "print(sorted(names & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

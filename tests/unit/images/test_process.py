@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from secureconnect.infra.images import worker
 from secureconnect.infra.images.base import PictureRefused
+from secureconnect.infra.images.exchange import SECONDS
 from secureconnect.infra.images.process import ImageProcess
 from secureconnect.kit.errors import ApiError
 from tests.unit.images.pictures import bomb, encoded, photo
@@ -197,4 +197,4 @@ def test_the_fork_is_confined() -> None:
 
     told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "['OSError', 'OSError', 'MemoryError']"
-    assert worker.SECONDS < 10
+    assert SECONDS < 10

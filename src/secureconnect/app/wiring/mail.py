@@ -7,7 +7,6 @@ from secureconnect.app.stores import Stores
 from secureconnect.features.mail.service import MailService
 from secureconnect.infra.mail.base import MailTransport
 from secureconnect.infra.mail.file import FileMail
-from secureconnect.infra.mail.smtp import SmtpMail, SmtpServer
 
 __all__ = ["mail_transport", "wire_mail"]
 
@@ -34,6 +33,8 @@ def mail_transport(settings: Settings) -> MailTransport:
     sender = mail.sender or f"SecureConnect <no-reply@{host}>"
     if mail.backend == "file":
         return FileMail(settings.data_dir / "mail", sender=sender, host=host)
+    from secureconnect.infra.mail.smtp import SmtpMail, SmtpServer  # loads what mail into files does without
+
     server = SmtpServer(mail.host, mail.port, mail.username, mail.password, mail.tls)
     return SmtpMail(server, sender=sender, host=host)
 

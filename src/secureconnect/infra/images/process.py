@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from secureconnect.infra.images import worker
 from secureconnect.infra.images.base import PictureRefused
+from secureconnect.infra.images.exchange import ANSWER, REQUEST, SECONDS, WORKER
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError, ErrorCode
 
@@ -17,7 +17,7 @@ __all__ = ["ImageProcess"]
 log = get_logger()
 
 # The fork ends itself earlier; this is for a process that does not answer at all.
-_SILENCE: Final = worker.SECONDS + 2.0
+_SILENCE: Final = SECONDS + 2.0
 
 
 class ImageProcess:
@@ -57,7 +57,7 @@ class ImageProcess:
                     sys.executable,
                     "-I",
                     "-m",
-                    worker.__name__,
+                    WORKER,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.DEVNULL,
@@ -82,10 +82,10 @@ class ImageProcess:
 async def _exchange(process: asyncio.subprocess.Process, data: bytes, side: int) -> bytes | None:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(worker.REQUEST.pack(side, len(data)))
+    process.stdin.write(REQUEST.pack(side, len(data)))
     process.stdin.write(data)
     await process.stdin.drain()
-    made, length = worker.ANSWER.unpack(await process.stdout.readexactly(worker.ANSWER.size))
+    made, length = ANSWER.unpack(await process.stdout.readexactly(ANSWER.size))
     webp = await process.stdout.readexactly(length)
     return webp if made else None
 

@@ -11,20 +11,15 @@ import io
 import os
 import resource
 import signal
-import struct
 import sys
 from typing import BinaryIO, Final
 
 from PIL import Image
 
 from secureconnect.infra.images.base import MAX_PIXELS
+from secureconnect.infra.images.exchange import ANSWER, REQUEST, SECONDS
 
-__all__ = ["ANSWER", "REQUEST", "SECONDS", "main", "shrunk", "warm_up"]
-
-REQUEST: Final = struct.Struct(">II")
-ANSWER: Final = struct.Struct(">?I")
-#: Wall clock of one picture.
-SECONDS: Final = 8
+__all__ = ["main", "shrunk", "warm_up"]
 
 # 50 megapixels take 200 MB, and twice that while they are converted.
 _MEMORY: Final = 1024**3
