@@ -9,7 +9,7 @@ import pytest
 
 from tests.openid import Provider, serving
 from tests.scenarios.commands import make_admin
-from tests.scenarios.logs import check_log
+from tests.scenarios.logs import check_log, check_secrets
 from tests.scenarios.server import STARTED, Server, running
 from tests.scenarios.steps import Person, register, stranger
 
@@ -23,6 +23,7 @@ def _logs() -> Iterator[None]:
     yield
     for server in STARTED:
         check_log(server)
+    check_secrets()
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,14 @@ from typing import Any
 from stack.forks import Forked, ForkServer
 from tests.scenarios.tables import SqliteTables, Tables
 
-__all__ = ["FORKS", "Arrangement", "Embedded", "Piece", "Sections", "environment"]
+__all__ = ["FORKS", "LOGS", "Arrangement", "Embedded", "Piece", "Sections", "environment"]
 
 Sections = Mapping[str, Mapping[str, Any]]
 
 #: Each of our processes is forked from one that has imported the product: three starts for the price of one.
 FORKS = ForkServer()
+#: What the processes of this run wrote to.
+LOGS: set[Path] = set()
 
 
 def environment(**sections: Mapping[str, Any]) -> dict[str, str]:
@@ -63,6 +65,7 @@ class Piece:
 
     def launch(self, shared: Mapping[str, str], directory: Path) -> None:
         """Start it with the settings of its server and its own."""
+        LOGS.add(self.log)
         own = {**self._settings, **({"STACK_CLOCK": str(self._clock)} if self._clock else {})}
         self.process = FORKS.fork(
             self._arguments, environment={**shared, **own}, directory=directory, log=self.log

@@ -17,6 +17,7 @@ __all__ = [
     "ISSUED",
     "NIL",
     "PASSWORD",
+    "SAID",
     "Answer",
     "Chat",
     "Person",
@@ -34,6 +35,10 @@ NIL = "00000000-0000-4000-8000-000000000000"
 PASSWORD = "Violet-Kettle-42-Rain"
 #: Every token that a person of this run was given.
 ISSUED: set[str] = set()
+#: What people of this run wrote, as far as it is long enough to be nothing else, and the first of it.
+SAID: set[str] = set()
+_SAID_AT_MOST = 300
+_A_TEXT = 12
 
 Frame = dict[str, Any]
 
@@ -195,6 +200,8 @@ async def send(a: Person, conversation_id: str, text: str, key: str | None = Non
     body = {"conversation_id": conversation_id, "content": text, "message_type": "text", **fields}
     if key is not None:
         body["client_message_id"] = key
+    if len(text) >= _A_TEXT and len(SAID) < _SAID_AT_MOST:
+        SAID.add(text)
     return await a.post("/v1/messages", body)
 
 

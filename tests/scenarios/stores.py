@@ -19,7 +19,7 @@ from stack.valkey import Valkey
 from tests.scenarios.pieces import environment
 from tests.scenarios.profiles import PROFILE
 
-__all__ = ["KEYS", "Stores", "migrate", "new_stores"]
+__all__ = ["KEYS", "Stores", "cassandra", "migrate", "new_stores"]
 
 #: Of all servers of this run.
 KEYS = Keys()
