@@ -4,6 +4,7 @@ from tests.processes import modes_of_others as others
 from tests.processes import modes_of_stores as stores
 from tests.processes.world import Fact, Mode, Step, World, dependency
 from tests.scenarios.patience import eventually
+from tests.scenarios.profiles import PROFILE
 
 __all__ = ["MODES"]
 
@@ -106,3 +107,7 @@ MODES = {
     ),
     "TURN dies": _of("turn", "Degraded", others.turn_dies, others.turn_returns, others.without_turn),
 }
+if PROFILE.has_cassandra:
+    MODES["Cassandra hangs"] = _of(
+        "timeline", "TimelineDown", stores.cassandra_hangs, stores.cassandra_goes_on, stores.without_cassandra
+    )

@@ -9,8 +9,11 @@ from tests.processes.world import World, unavailable, works
 from tests.scenarios.files import begin, complete, download, file, put
 from tests.scenarios.patience import eventually
 from tests.scenarios.steps import request, send
+from tests.scenarios.stores import cassandra
 
 __all__ = [
+    "cassandra_goes_on",
+    "cassandra_hangs",
     "database_dies",
     "database_goes_on",
     "database_hangs",
@@ -29,6 +32,7 @@ __all__ = [
     "refuses_what_can_wait",
     "with_database",
     "with_objects",
+    "without_cassandra",
     "without_connections",
     "without_database",
     "without_objects",
@@ -206,3 +210,25 @@ async def without_redis(world: World) -> None:
     (await world.ann.post("/v1/ws/tickets")).ok(201)
     await file(world.ann, b"1234")
     assert await world.ready(200, "degraded", "redis")
+
+
+async def cassandra_hangs(_: World) -> None:
+    cassandra().pause()
+
+
+async def cassandra_goes_on(_: World) -> None:
+    cassandra().resume()
+
+
+async def without_cassandra(world: World) -> None:
+    async def refused() -> bool:
+        answer = await send(world.ann, world.chat, "refused")
+        answer.is_error(503, "TIMELINE_UNAVAILABLE")
+        return bool(answer.headers["retry-after"] == "2")
+
+    await eventually(refused)
+    again = await world.ann.login()
+    (await again.post("/v1/auth/logout", {})).ok()
+    (await world.ann.get("/v1/users/me/friends")).ok()
+    await file(world.ann, b"1234")
+    assert await world.ready(200, "degraded", "timeline")

@@ -19,7 +19,7 @@ from tests.processes.cable import Cable
 from tests.processes.pair import Pair
 from tests.push_service import PushService
 from tests.scenarios.profiles import PROFILE
-from tests.scenarios.stores import Stores, new_stores
+from tests.scenarios.stores import Stores
 from tests.scenarios.test_10_calls_sfu import LiveKit, sfu
 
 __all__ = ["Surroundings", "surroundings"]
@@ -71,7 +71,7 @@ class Surroundings:
     def pair(self) -> Pair:
         """The processes, which reach everything by the lines."""
         database = self.postgres.create_database()
-        keyspace = new_stores().keyspace if PROFILE.has_cassandra else None
+        keyspace = f"of_{secrets.token_hex(6)}" if PROFILE.has_cassandra else None
         stores = Stores(
             self.postgres, database, self.redis, self.seaweed, f"b-{secrets.token_hex(4)}", keyspace
         )
