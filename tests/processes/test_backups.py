@@ -52,7 +52,7 @@ async def test_one_of_them_makes_each_backup_and_it_restores(tmp_path: Path) -> 
         assert newest[0] == newest[1] > 0, "both know of it"
         passphrase = tmp_path / "passphrase"
         passphrase.write_text("a passphrase of tests\n")
-        command = ["restore", "--in", found[0], "--passphrase-file", passphrase, "--json"]
+        command: list[str | Path] = ["restore", "--in", found[0], "--passphrase-file", passphrase, "--json"]
         verified = await secureconnect(*command, "--verify", cwd=tmp_path)
         assert verified.code == 0, verified.err
         assert verified.json["objects"] == 1
