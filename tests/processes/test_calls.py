@@ -47,7 +47,7 @@ async def test_signaling_between_processes(pair: Pair) -> None:
         for number in range(10):
             said = {"candidate": str(number)}
             sent = await sa.command("ice_candidate", target_id=ben.user_id, candidate=said)
-            assert sent["type"] == "ack"
+            assert sent["type"] == "ack", sent
         assert (await sb.command("offer", sdp="v=0"))["type"] == "ack"
         await sa.frame(type="offer", sender_id=ben.user_id)
         await sc.frame(type="offer", sender_id=ben.user_id)

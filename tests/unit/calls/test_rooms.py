@@ -1,6 +1,6 @@
 """Signaling between two processes over one bus: relays, places, replacement, and a bus in doubt (V26)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -40,10 +40,15 @@ class Stored:
     def __init__(self) -> None:
         self.there: dict[str, str] = {}
         self.version = 1
+        #: What happens while the places are read, one after the other.
+        self.meanwhile: list[Callable[[], Awaitable[object]]] = []
 
     async def places(self, call_id: str) -> Mapping[str, str]:
         assert call_id == _CALL
-        return dict(self.there)
+        found = dict(self.there)
+        if self.meanwhile:
+            await self.meanwhile.pop(0)()
+        return found
 
     async def versions(self, call_ids: Collection[str]) -> Mapping[str, int]:
         return dict.fromkeys(call_ids, self.version)
@@ -168,6 +173,27 @@ async def test_a_bus_in_doubt_refuses_what_is_for_others_alone() -> None:
     with pytest.raises(ApiError) as refused:
         house.first.relay(session(a), "t", said(3))
     assert refused.value.code is ErrorCode.NOT_FOUND
+    assert list(await house.first.stale()) == []
+
+
+async def test_who_joins_while_the_places_are_read_is_there() -> None:
+    """What a hint says is not overwritten by what was read before it."""
+    house = await House().open()
+    a = await house.seat(house.first, Device("a"))
+    b = Device("b")
+    house.stored.meanwhile = [lambda: house.seat(house.second, b)]
+    await house.first.refresh(_CALL, house.stored.version)
+    house.first.relay(session(a), "b", said(1))
+    assert b.heard == [{"n": 1}]
+
+    house.first.noted(_CALL, house.stored.version)
+    house.stored.version += 1
+    others = [Device(f"c{number}") for number in range(20)]
+    house.stored.meanwhile = [lambda each=each: house.seat(house.second, each) for each in others]  # type: ignore[misc]
+    await house.first.refresh(_CALL, house.stored.version)
+    assert list(await house.first.stale()) == [_CALL]  # it is read again at the next turn
+    house.stored.meanwhile = []
+    await house.first.refresh(_CALL, house.stored.version)
     assert list(await house.first.stale()) == []
 
 

@@ -29,17 +29,19 @@ if TYPE_CHECKING:
 __all__ = ["Rooms"]
 
 _REMEMBERED = 4096  # ended sessions
+_READS = 5  # of the places of a call, before it is left to the next turn
 
 
 class _Room:
     """One call: its sockets by connection id, who takes part here, and who on which other process."""
 
-    __slots__ = ("elsewhere", "here", "sessions", "unsubscribe", "version")
+    __slots__ = ("elsewhere", "here", "moves", "sessions", "unsubscribe", "version")
 
     def __init__(self) -> None:
         self.sessions: dict[str, SignalSession] = {}
         self.here: dict[str, SignalSession] = {}
         self.elsewhere: dict[str, str] = {}
+        self.moves = 0  # hints about `elsewhere` so far
         self.unsubscribe: Unsubscribe | None = None
         self.version = 0
 
@@ -125,9 +127,8 @@ class Rooms:
             return
         room.unsubscribe = unsubscribe
         # Read after the subscription, so that nothing falls between.
-        for user_id, process_id in (await self._roster.places(call_id)).items():
-            if process_id != self.process_id:
-                room.elsewhere.setdefault(user_id, process_id)
+        if not await self._read_places(call_id, room):
+            room.version = -1
 
     def place(self, session: "SignalSession") -> None:
         """The user takes part through this socket from now on, and through no other."""
@@ -238,15 +239,25 @@ class Rooms:
         room = self._rooms.get(call_id)
         if room is None:
             return
-        places = await self._roster.places(call_id)
-        room.elsewhere = {user: process for user, process in places.items() if process != self.process_id}
-        self.noted(call_id, version)
+        if await self._read_places(call_id, room):
+            self.noted(call_id, version)
 
     async def stale(self) -> Collection[str]:
         """Calls with a socket here that were changed, or are gone, without their sockets being told."""
         known = self.versions()
         stored = await self._roster.versions(list(known)) if known else {}
         return [call_id for call_id, version in known.items() if stored.get(call_id) != version]
+
+    async def _read_places(self, call_id: str, room: _Room) -> bool:
+        """Read who takes part elsewhere; False when it changed all the while. What a hint says during a read
+        may be newer than what is read, and is not said twice."""
+        for _ in range(_READS):
+            moves = room.moves
+            places = await self._roster.places(call_id)
+            if room.moves == moves:
+                room.elsewhere = {user: where for user, where in places.items() if where != self.process_id}
+                return True
+        return False
 
     # Hints
 
@@ -283,6 +294,7 @@ class Rooms:
         room = self._rooms.get(hint.call_id)
         if room is None:
             return
+        room.moves += 1
         if not hint.here:
             if room.elsewhere.get(hint.user_id) == hint.origin:
                 del room.elsewhere[hint.user_id]
