@@ -10,6 +10,7 @@ from secureconnect.edge.http.front import Page as PageRoute
 from secureconnect.edge.http.paging import Cursor, Limit, Listed, Paging
 from secureconnect.edge.http.routing import Access as Who
 from secureconnect.edge.http.routing import Call, Done, Reply, Route, done
+from secureconnect.edge.http.upgrades import socket_route
 from secureconnect.edge.realtime.base import CallDoor, Memberships
 from secureconnect.edge.validation import Opaque, Uuid
 from secureconnect.features.sessions.api import Tokens
@@ -90,22 +91,6 @@ class ChatQuery(Struct):
     ticket: Annotated[Opaque, Meta(min_length=1, max_length=128)] | None = None
 
 
-# Without an upgrade there is one answer; the others refuse upgrades.
-_UPGRADE_ERRORS = (
-    ErrorCode.UPGRADE_REQUIRED,
-    ErrorCode.UNAUTHORIZED,
-    ErrorCode.TOKEN_EXPIRED,
-    ErrorCode.TOKEN_REVOKED,
-    ErrorCode.FORBIDDEN,
-    ErrorCode.INSUFFICIENT_SCOPE,
-    ErrorCode.ORIGIN_NOT_ALLOWED,
-    ErrorCode.NOT_FOUND,
-    ErrorCode.RATE_LIMIT_EXCEEDED,
-    ErrorCode.USER_CONNECTION_LIMIT,
-    ErrorCode.TOO_MANY_CONNECTIONS,
-)
-
-
 def routes(
     service: SessionService,
     tickets: Tickets,
@@ -177,9 +162,6 @@ def routes(
         kid, until = await service.rotate_keys(call.caller, call.context)
         return Reply(RotatedKey(kid, rfc3339(until)))
 
-    async def chat_without_upgrade(_: Call[None, None]) -> Reply:
-        raise ApiError(ErrorCode.UPGRADE_REQUIRED, "Open a WebSocket here.")
-
     return [
         Route(
             method="POST",
@@ -245,17 +227,8 @@ def routes(
             errors=(ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.CALL_ENDED),
             replayable=False,
         ),
-        Route(
-            method="GET",
-            path="/v1/ws/chat",
-            handler=chat_without_upgrade,
-            summary="The chat socket; without an upgrade there is nothing to read",
-            tag="sockets",
-            access=Who.PUBLIC,
-            row=None,
-            query=ChatQuery,
-            returns={},
-            errors=_UPGRADE_ERRORS,
+        socket_route(
+            "/v1/ws/chat", "The chat socket; without an upgrade there is nothing to read", ChatQuery
         ),
         Route(
             method="POST",

@@ -6,9 +6,10 @@ from msgspec import Meta, Struct
 
 from secureconnect.edge.http.routing import Access, Reply, Route
 from secureconnect.edge.http.routing import Call as Request
+from secureconnect.edge.http.upgrades import socket_route
 from secureconnect.edge.validation import Opaque, Uuid
 from secureconnect.features.calls.service import SfuNews
-from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.errors import ErrorCode
 
 __all__ = ["socket_routes"]
 
@@ -24,23 +25,6 @@ class SignalingQuery(Struct):
     ticket: Annotated[Opaque, Meta(min_length=1, max_length=128)] | None = None
 
 
-# Without an upgrade there is one answer; the others refuse upgrades.
-_UPGRADE_ERRORS = (
-    ErrorCode.UPGRADE_REQUIRED,
-    ErrorCode.UNAUTHORIZED,
-    ErrorCode.TOKEN_EXPIRED,
-    ErrorCode.TOKEN_REVOKED,
-    ErrorCode.FORBIDDEN,
-    ErrorCode.INSUFFICIENT_SCOPE,
-    ErrorCode.ORIGIN_NOT_ALLOWED,
-    ErrorCode.NOT_FOUND,
-    ErrorCode.CALL_ENDED,
-    ErrorCode.RATE_LIMIT_EXCEEDED,
-    ErrorCode.USER_CONNECTION_LIMIT,
-    ErrorCode.TOO_MANY_CONNECTIONS,
-)
-
-
 def socket_routes(news: SfuNews) -> list[Route]:
     """What is not for people."""
 
@@ -48,9 +32,6 @@ def socket_routes(news: SfuNews) -> list[Route]:
         authorization = request.headers.get(b"authorization", b"").decode("latin-1")
         await news.heard(request.raw, authorization)
         return Reply(Nothing())
-
-    async def signaling(_: Request[None, SignalingQuery]) -> Reply:
-        raise ApiError(ErrorCode.UPGRADE_REQUIRED, "This path takes WebSocket upgrades.")
 
     return [
         Route(
@@ -66,16 +47,10 @@ def socket_routes(news: SfuNews) -> list[Route]:
             errors=(ErrorCode.UNAUTHORIZED,),
             replayable=False,
         ),
-        Route(
-            method="GET",
-            path="/v1/ws/signaling",
-            handler=signaling,
-            summary="The signaling socket of a call; needs a WebSocket upgrade",
-            tag="sockets",
-            access=Access.PUBLIC,
-            row=None,
-            query=SignalingQuery,
-            returns={},
-            errors=_UPGRADE_ERRORS,
+        socket_route(
+            "/v1/ws/signaling",
+            "The signaling socket of a call; needs a WebSocket upgrade",
+            SignalingQuery,
+            ErrorCode.CALL_ENDED,
         ),
     ]
