@@ -7,7 +7,7 @@ from tests.scenarios.steps import Person
 
 __all__ = ["audited"]
 
-_PATIENCE = 5.0
+_PATIENCE = 10.0
 
 
 async def audited(admin: Person, event: str, **fields: Any) -> Any:
