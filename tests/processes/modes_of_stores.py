@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.processes.surroundings import POOL, Surroundings
 from tests.processes.world import World, unavailable, works
-from tests.scenarios.files import begin, complete, download, file, put
+from tests.scenarios.files import begin, complete, download, file, put, readable
 from tests.scenarios.patience import eventually
 from tests.scenarios.steps import request, send
 from tests.scenarios.stores import cassandra
@@ -185,6 +185,8 @@ async def without_objects(world: World) -> None:
 async def with_objects(world: World) -> None:
     upload = world.notes["waiting"]
     await eventually(lambda: works(download(world.ann, world.file_id)))
+    url = (await download(world.ann, world.file_id)).ok()["download_url"]
+    await eventually(lambda: readable(url, b"kept"))
     assert (await put(upload["upload_url"], b"12345", upload["headers"])).status == 200
     (await complete(world.ann, upload["file_id"])).ok()
 

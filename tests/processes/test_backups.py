@@ -11,6 +11,7 @@ from tests.scenarios.commands import secureconnect
 from tests.scenarios.files import file
 from tests.scenarios.patience import eventually
 from tests.scenarios.steps import direct, register, send, stranger
+from tests.scenarios.stores import KEYS
 
 pytestmark = [
     pytest.mark.faults,
@@ -56,11 +57,11 @@ async def test_one_of_them_makes_each_backup_and_it_restores(tmp_path: Path) -> 
         verified = await secureconnect(*command, "--verify", cwd=tmp_path)
         assert verified.code == 0, verified.err
         assert verified.json["objects"] == 1
-        restored = await secureconnect(*command, "--data-dir", tmp_path / "restored", cwd=tmp_path)
+        key = {"master_key": KEYS.master}  # which settings give, and no backup holds
+        place: list[str | Path] = ["--data-dir", tmp_path / "restored"]
+        restored = await secureconnect(*command, *place, cwd=tmp_path, secrets=key)
         assert restored.code == 0, restored.err
-        deep = await secureconnect(
-            "doctor", "--deep", "--json", "--data-dir", tmp_path / "restored", cwd=tmp_path
-        )
+        deep = await secureconnect("doctor", "--deep", "--json", *place, cwd=tmp_path, secrets=key)
         broken = [check for check in deep.json["checks"] if check["status"] == "fail"]
         assert broken == []
         print(f"{found[0].stat().st_size} bytes, {verified.json['rows']} rows, {acked} events acknowledged")

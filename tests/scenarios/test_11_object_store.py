@@ -11,8 +11,19 @@ import pytest
 
 from stack.seaweed import Seaweed, seaweed
 from tests.scenarios.conftest import Register
-from tests.scenarios.files import begin, complete, download, fetch, file, picture, put, thumbnail
+from tests.scenarios.files import (
+    begin,
+    complete,
+    download,
+    fetch,
+    file,
+    picture,
+    put,
+    readable,
+    thumbnail,
+)
 from tests.scenarios.metrics import metric
+from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server
 from tests.scenarios.steps import Person, direct, request, send
 
@@ -190,7 +201,7 @@ async def test_x4_the_object_store_stops_and_comes_back(place: Place, reg: Regis
             if answer.status == 200:
                 break
             await asyncio.sleep(0.05)
-    assert (await fetch(answer.ok()["download_url"])).raw == b"kept"
+    await eventually(lambda: readable(answer.ok()["download_url"], b"kept"))
     assert (await put(waiting["upload_url"], b"12345", waiting["headers"])).status == 200
     (await complete(a, waiting["file_id"])).ok()
     ready = await request(place.server.url_of("storage"), "GET", "/readyz")
