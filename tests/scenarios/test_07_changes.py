@@ -7,6 +7,7 @@ import pytest
 from tests.scenarios.audit import audited
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.patience import eventually
+from tests.scenarios.profiles import PROFILE, Profile
 from tests.scenarios.steps import NIL, Person, events, group, send, ws
 
 THUMB, HEART = "👍", "❤️"
@@ -78,7 +79,8 @@ async def test_m8_a_sender_edits(reg: Register) -> None:
 
 async def test_m8_windows_and_limits(reg: Register, serve: Serve) -> None:
     """Too late to edit or delete, too many edits, too many pins: refused, and nothing changes."""
-    messaging = {"edit_window": 1, "delete_window": 1, "max_edits": 2}
+    window = 1 if PROFILE is Profile.EMBEDDED else 4  # seconds; two edits have to fit in
+    messaging = {"edit_window": window, "delete_window": window, "max_edits": 2}
     async with serve(messaging=messaging, conversations={"max_pins": 2}) as server:
         a, b = await reg("a", "b", url=server.url)
         g = (await group(a, [b]))["conversation_id"]
