@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from tests.scenarios.profiles import PROFILE, Profile
 from tests.scenarios.steps import Answer, Person
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "put",
     "quota",
     "readable",
+    "store_refuses",
     "thumbnail",
     "until_status",
 ]
@@ -58,6 +60,16 @@ async def readable(url: str, data: bytes) -> bool:
     """Whether the store gives these bytes; one that has just started answers before it finds them."""
     async with httpx.AsyncClient(timeout=60, verify=False) as client:
         return (await client.get(url)).content == data
+
+
+def store_refuses(answer: Answer, status: int, code: str | None = None) -> None:
+    """A store says no: our own as documented, another one in its own words."""
+    if PROFILE is not Profile.EMBEDDED:
+        assert 400 <= answer.status < 500, answer.raw
+        return
+    assert answer.status == status, answer.raw
+    if code is not None:
+        assert answer.error["code"] == code
 
 
 async def complete(a: Person, file_id: str, **fields: Any) -> Answer:

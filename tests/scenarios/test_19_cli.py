@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.scenarios.audit import audited
 from tests.scenarios.commands import Outcome, make_admin, secureconnect
 from tests.scenarios.conftest import Register, Serve
@@ -89,6 +91,7 @@ async def test_k3_createadmin(server: Server, reg: Register) -> None:
     assert "Traceback" not in refused.err
 
 
+@pytest.mark.only_on("embedded", reason="it is about the data directory of one process")
 async def test_k9_one_process_per_directory(serve: Serve, reg: Register) -> None:
     """A second start on the same directory ends with 1; the first goes on."""
     async with serve() as first:
