@@ -215,5 +215,23 @@ async def test_work_of_another_process_is_announced_and_looked_for(desk: Desk) -
     assert [work.kind for work in await desk.attempts(1)] == ["mail"]
 
 
+async def test_another_role_is_told_of_what_it_runs(desk: Desk) -> None:
+    """Every role has all handlers, and runs its own kinds."""
+    told: list[str] = []
+    writer = RelationalOutbox(
+        desk.database, desk.clock, desk.gauges, alone=False, poll=3600, elsewhere=told.append
+    )
+
+    async def never(_: Work) -> None:
+        raise AssertionError
+
+    writer.handle("mail", never)
+    await writer.start(["push"])
+    await desk.database.write(lambda tx: writer.enqueue_in(tx, Job("mail", {"to": "ann"})))
+    await until(lambda: _true(bool(told)))
+    await writer.stop()
+    assert told == ["mail"]
+
+
 async def _true(value: bool) -> bool:
     return value

@@ -43,7 +43,7 @@ class RelationalOutbox:
         poll: seconds after which lanes look although nobody woke them.
         grace: seconds that running attempts get when the outbox stops.
         chance: random numbers in 0…1, for jitter.
-        elsewhere: told of work of a kind that has no handler in this process, so that another one looks.
+        elsewhere: told of work of a kind that this process does not run, so that another one looks.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class RelationalOutbox:
         elsewhere: Callable[[Kind], None] | None = None,
     ) -> None:
         self._elsewhere = elsewhere
+        self._kinds: Collection[Kind] = KINDS  # those that run here
         self._database = database
         self._clock = clock
         self._metrics = metrics
@@ -124,7 +125,8 @@ class RelationalOutbox:
         return Statement(tables.RIDING, (rest, new_time_id(), job.kind, due_at, expires_at, due_at))
 
     def wake(self, kind: Kind) -> None:
-        if lane := self._lanes.get(kind):
+        lane = self._lanes.get(kind)
+        if lane is not None and kind in self._kinds:
             lane.wake()
         elif self._elsewhere is not None:
             self._elsewhere(kind)
@@ -176,6 +178,7 @@ class RelationalOutbox:
 
     async def start(self, kinds: Collection[Kind] = KINDS) -> None:
         """Run jobs of these kinds from now on; other processes run the others."""
+        self._kinds = kinds
         if self._alone:
             now = self._clock.now()
             await self._database.write(lambda tx: tables.release_all(tx, now))
