@@ -1,6 +1,9 @@
 """What is written down and counted of calls: each audit event and each metric, by name."""
 
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from tests.push_service import Browser, PushService
 from tests.scenarios.audit import audited
@@ -43,9 +46,16 @@ async def _recover(a: Person, b: Person, call_id: str) -> None:
         (await leave(b, call_id)).ok()
 
 
-async def test_every_event_of_a_call_is_audited(serve: Serve, reg: Register) -> None:
+@pytest.fixture
+def push() -> Iterator[PushService]:
+    made = PushService()
+    yield made
+    made.close()
+    assert made.faults == []
+
+
+async def test_every_event_of_a_call_is_audited(serve: Serve, reg: Register, push: PushService) -> None:
     """Initiated, joined, declined, recorded, lost and back, left, ended, missed, denied, not pushed."""
-    push = PushService()
     async with serve(push={"allow_private_endpoints": True}) as server:
         records = Records(await make_admin(server))
         a, b, c, d = await reg("a", "b", "c", "d", url=server.url)
@@ -82,8 +92,6 @@ async def test_every_event_of_a_call_is_audited(serve: Serve, reg: Register) -> 
         await records.of("call_missed", missed, a, status="missed", reason="cancelled", duration="0")
         failed = await records.of("call_push_failed", c.user_id, None, provider="webpush")
         assert failed["result"] == "failure"
-    push.close()
-    assert push.faults == []
     assert records.seen == {event for event in documented() if event.startswith("call_")}
 
 
