@@ -11,6 +11,7 @@ from tests.scenarios.commands import make_admin
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.metrics import metric
 from tests.scenarios.patience import eventually
+from tests.scenarios.pushes import delivery
 from tests.scenarios.server import Server
 from tests.scenarios.signaling import call, initiate, join, leave, shown, signal, state
 from tests.scenarios.steps import Person, direct, group
@@ -59,9 +60,10 @@ async def test_every_event_of_a_call_is_audited(serve: Serve, reg: Register, pus
     async with serve(push={"allow_private_endpoints": True}) as server:
         records = Records(await make_admin(server))
         a, b, c, d = await reg("a", "b", "c", "d", url=server.url)
-        g = (await group(a, [b, c], settings={"recording_enabled": True}))["conversation_id"]
         device = {"token": f"{push.url}/s/1", "type": "webpush", "keys": Browser().keys}
         (await c.post("/v1/push/tokens", device)).ok()
+        g = (await group(a, [b, c], settings={"recording_enabled": True}))["conversation_id"]
+        await delivery(c, "conversation", "sent")
         push.answer(410)
         call_id = await call(a, g, [b, c])
         placed = await records.of(
