@@ -131,6 +131,11 @@ class MeshCall:
                 if frame.type == "call_ended":
                     self._reason = str(frame.fields.get("end_reason"))
                 await media.take(frame.fields)
+        except ApiFailure as refusal:
+            if refusal.code != "CALL_ENDED":
+                raise
+            # It ended while the socket was away, so that no frame said why.
+            self._reason = (await self._client.calls.get(self.call_id)).end_reason
         finally:
             self._over.set()
 
