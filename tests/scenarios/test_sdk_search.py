@@ -4,23 +4,30 @@ from datetime import timedelta
 
 import pytest
 
-from secureconnect.client import Forbidden, InvalidRequest, walk
+from secureconnect.client import Client, Forbidden, InvalidRequest, Message, walk
 from tests.scenarios.patience import eventually
 from tests.scenarios.sdk import me, person
 from tests.scenarios.server import Server
+
+
+async def found_by(client: Client, count: int, message: Message) -> Message:
+    """Wait until so many are found: what two processes take at the same moment comes in either order."""
+
+    async def found() -> bool:
+        return len((await client.messages.search("GRUSSE", limit=50)).items) == count
+
+    await eventually(found)
+    return message
 
 
 async def test_every_way_to_search(server: Server) -> None:
     async with person(server.url, "a") as ann, person(server.url, "b") as bob, person(server.url, "c") as cem:
         a, b = await me(ann), await me(bob)
         g = (await ann.conversations.create_group("G", [b])).conversation_id
-        sent = [await ann.messages.send(g, f"Grüße {number}") for number in range(5)]
-        link = await bob.messages.send(g, "grüße https://example.test")
-
-        async def indexed() -> bool:
-            return len((await bob.messages.search("GRUSSE", limit=50)).items) == 6
-
-        await eventually(indexed)
+        sent = [
+            await found_by(bob, count + 1, await ann.messages.send(g, f"Grüße {count}")) for count in range(5)
+        ]
+        link = await found_by(ann, 6, await bob.messages.send(g, "grüße https://example.test"))
         found = [one.message_id async for one in walk(bob.messages.search, "GRUSSE", limit=2)]
         assert found == [link.message_id, *(one.message_id for one in reversed(sent))]
         (only,) = (await ann.messages.search("grusse", conversation_id=g, sender_id=b)).items
