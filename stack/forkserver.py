@@ -38,8 +38,10 @@ def main(descriptor: int) -> None:
         end.setblocking(False)
     signal.set_wakeup_fd(woken.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    # Ctrl-C at a terminal is for whoever supervises.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What is meant for a whole group is for whoever supervises; this ends with its socket, and takes what it
+    # forked along.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     selector = selectors.DefaultSelector()
     selector.register(asking, selectors.EVENT_READ)
     selector.register(waking, selectors.EVENT_READ)
@@ -94,8 +96,9 @@ def _report(asking: socket.socket, children: set[int]) -> None:
 def _become(wanted: dict[str, Any]) -> None:
     """Be a process of SecureConnect as the shell would have started it."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     os.chdir(wanted["directory"])
     os.environ.clear()
