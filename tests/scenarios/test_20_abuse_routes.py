@@ -2,6 +2,7 @@
 
 from tests.scenarios.conftest import Register
 from tests.scenarios.openapi import served
+from tests.scenarios.profiles import PROFILE, Profile
 from tests.scenarios.routes import CASES, REFUSED
 from tests.scenarios.routes.world import World
 from tests.scenarios.server import Server
@@ -13,7 +14,9 @@ async def test_z0_every_route_keeps_its_promise(server: Server, admin: Person, r
     a, b, c = await reg("a", "b", "c")
     w = World(a, b, c, admin, (await group(a, [b]))["conversation_id"])
     document = await served(server)
-    assert {operation.name for operation in document.operations} == set(CASES)
+    # An object store elsewhere has URLs of its own.
+    cases = {name for name in CASES if PROFILE is Profile.EMBEDDED or "/v1/storage/objects/" not in name}
+    assert {operation.name for operation in document.operations} == cases
     faults = []
     for operation in document.operations:
         answer = await CASES[operation.name](w)
