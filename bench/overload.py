@@ -2,7 +2,7 @@
 
     python -m bench.overload [--seconds N]
 
-One server on one core, its clients on the other. First what it can do: 64 connections that ask again as soon
+One server on one core, its clients on the other. First what it can do: 256 connections that ask again as soon
 as they are answered. Then twice that rate, at fixed times, over 2,000 connections; then half of it. Every
 other request is a durable send, the others read. Beside the goodput under overload: the share of it in the
 maximum of the same run, by time and by the CPU time that the server got, which differ on a machine that is
@@ -23,7 +23,7 @@ from bench.requesters import request_bytes
 from bench.verdict import Verdict
 
 _CONNECTIONS = 2_000
-_CLOSED = 64
+_CLOSED = 256
 
 
 def _requests(product: Product) -> list[str]:

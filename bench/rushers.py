@@ -32,12 +32,12 @@ class _Rush:
 
     def __init__(self, port: int, requests: list[bytes], connections: int) -> None:
         self._requests = itertools.cycle(requests)
-        self._peers = {peer.fileno(): peer for peer in (connect_raw(port) for _ in range(connections))}
+        self._port = port
+        self._peers: dict[int, socket.socket] = {}
         self._epoll = select.epoll()
-        for number, peer in self._peers.items():
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._epoll.register(number, select.EPOLLIN)
-        self._free = list(self._peers)
+        self._free: list[int] = []
+        for _ in range(connections):
+            self._connect()
         self._due: dict[int, float] = {}
         self._partial: dict[int, bytes] = {}
         self.good: list[float] = []
@@ -80,6 +80,13 @@ class _Rush:
         for peer in self._peers.values():
             peer.close()
 
+    def _connect(self) -> None:
+        peer = connect_raw(self._port)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._peers[peer.fileno()] = peer
+        self._epoll.register(peer.fileno(), select.EPOLLIN)
+        self._free.append(peer.fileno())
+
     def _send(self, number: int, due: float) -> None:
         self._due[number] = due
         self._peers[number].sendall(next(self._requests))
@@ -88,7 +95,8 @@ class _Rush:
         for number, _ in self._epoll.poll(timeout):
             data = self._peers[number].recv(262_144)
             if not data:
-                raise RuntimeError("the server closed a connection")
+                self._closed(number)
+                continue
             answer = self._partial.pop(number, b"") + data
             status = _status(answer)
             if status is None:
@@ -102,6 +110,15 @@ class _Rush:
                 self.shed.append(took)
             else:
                 self.others[status] = self.others.get(status, 0) + 1
+
+    def _closed(self, number: int) -> None:
+        """Nobody used it for seconds: then a server may close it, and a client connects anew."""
+        if number in self._due:
+            raise RuntimeError("the server closed a connection instead of answering")
+        self._free.remove(number)
+        self._epoll.unregister(number)
+        self._peers.pop(number).close()
+        self._connect()
 
 
 def _status(answer: bytes) -> str | None:

@@ -18,6 +18,7 @@ from secureconnect.app.documents import document_pages
 from secureconnect.app.edges import Drain, unreadable
 from secureconnect.app.listening import (
     DRAIN,
+    accepting,
     collect_rarely,
     configure_logs,
     http_server,
@@ -244,7 +245,7 @@ async def _run(
         shown_together(worker, metrics),
         metrics_port(listen, parts.vitals),
     ):
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        serving = asyncio.create_task(server.serve(sockets=accepting(listener)))
         host, port = listener.getsockname()[:2]
         for warning in warnings(settings):
             log.warning(warning)

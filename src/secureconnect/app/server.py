@@ -22,6 +22,7 @@ from secureconnect.app.jobs import Jobs
 from secureconnect.app.listening import (
     DRAIN,
     HttpServer,
+    accepting,
     collect_rarely,
     configure_logs,
     http_server,
@@ -195,7 +196,7 @@ def _doors(
 @contextlib.asynccontextmanager
 async def _serving(server: HttpServer, listener: socket.socket) -> AsyncIterator["asyncio.Task[None]"]:
     """Listen; what is left of it at the end ends too."""
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    task = asyncio.create_task(server.serve(sockets=accepting(listener)))
     try:
         yield task
     finally:
