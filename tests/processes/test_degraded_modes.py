@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 #: Seconds that recovery may take.
 RECOVERY = 5.0
 #: What every run tries; the others, which take as long each, are for the long one.
-SHORT = ("the database hangs", "the object store dies", "the pool is used up")
+SHORT = ("the database hangs", "the object store dies")
 
 Started = tuple[Surroundings, Pair]
 
