@@ -154,7 +154,8 @@ def same_statements(chat: Chat) -> Callable[[sqlite3.Connection], None]:
             head = "SELECT last_seq, guard FROM timeline_heads WHERE conversation_id = ?"
             seq = run(head, (conversation,)).fetchall()[0][0] + 1
             run(
-                "INSERT INTO send_dedup VALUES (?, ?, ?, ?, ?, 0)",
+                "INSERT INTO send_dedup (conversation_id, sender_id, client_message_id, message_id, seq,"
+                " created_at) VALUES (?, ?, ?, ?, ?, 0)",
                 (conversation, user, client_id, message, seq),
             )
             run(
@@ -163,11 +164,14 @@ def same_statements(chat: Chat) -> Callable[[sqlite3.Connection], None]:
                 (seq, 0, conversation),
             )
             run(
-                "INSERT INTO timeline_events VALUES (?, ?, ?, 'message_created', ?, 0, x'')",
+                "INSERT INTO timeline_events (conversation_id, seq, event_id, kind, actor_id, sent_at, data)"
+                " VALUES (?, ?, ?, 'message_created', ?, 0, x'')",
                 (conversation, seq, message, user),
             )
             run(
-                "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, 0, 'text', '{}', NULL, 0)",
+                "INSERT INTO messages (message_id, conversation_id, seq, sender_id, client_message_id,"
+                " content, is_encrypted, message_type, metadata, sent_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, 0, 'text', '{}', 0)",
                 (message, conversation, seq, user, client_id, _TEXT),
             )
             run(_READ_MARK, (seq, conversation, user))
