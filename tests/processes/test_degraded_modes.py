@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 
 #: Seconds that recovery may take.
 RECOVERY = 5.0
-#: What every run tries; the others, which take as long each, are for the long one.
-SHORT = ("the database hangs", "the object store dies")
+#: What every run tries; the others are for the long one.
+SHORT = ("the database hangs",)
 
 Started = tuple[Surroundings, Pair]
 
