@@ -45,6 +45,17 @@ async def run(load: Load, turns: list[list[Fault]], kinds: dict[str, Ways]) -> d
     return away
 
 
+async def suffered(place: Server, chance: random.Random, kinds: dict[str, Ways], count: int) -> None:
+    """So many faults under load; afterwards the stores hold what was acknowledged, in one order."""
+    turns = planned(chance, kinds, count)
+    async with Load.on(place.url, chance) as load:
+        away = await run(load, turns, kinds)
+    stored = read_stored(place.tables)
+    check_log(stored)
+    check_membership(stored)
+    print(told(load, turns, away))
+
+
 def told(load: Load, turns: list[list[Fault]], away: dict[str, float]) -> str:
     happened = [fault for turn in turns for fault in turn]
     kinds = Counter(fault.kind for fault in happened)
@@ -124,14 +135,7 @@ async def step(place: Server, fault: Fault) -> None:
 async def test_random_faults_on_five_roles(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     async with cluster(tmp_path, wired=True, auth=LASTING) as place:
-        kinds = of_a_cluster(place)
-        turns = planned(chance, kinds, faults(6))
-        async with Load.on(place.url, chance) as load:
-            away = await run(load, turns, kinds)
-        stored = read_stored(place.tables)
-        check_log(stored)
-        check_membership(stored)
-        print(told(load, turns, away))
+        await suffered(place, chance, of_a_cluster(place), faults(6))
 
 
 def of_one_process(place: Server, disk: FileSizeLimit) -> dict[str, Ways]:
@@ -169,13 +173,6 @@ async def test_random_faults_on_one_process(tmp_path: Path) -> None:
             for piece in place.pieces:
                 piece.set_ahead(0)
             await place.start()
-            kinds = of_one_process(place, disk)
-            turns = planned(chance, kinds, faults(5))
-            async with Load.on(place.url, chance) as load:
-                away = await run(load, turns, kinds)
-            stored = read_stored(place.tables)
-            check_log(stored)
-            check_membership(stored)
-            print(told(load, turns, away))
+            await suffered(place, chance, of_one_process(place, disk), faults(5))
         finally:
             await asyncio.to_thread(place.clean)
