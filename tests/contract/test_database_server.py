@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only
 
 from secureconnect.infra.database.base import ServerTx, WriteTx
@@ -112,6 +113,27 @@ async def test_who_locks_first_when_repeated_gets_a_turn(url: str, recorder: Rec
 
         await asyncio.gather(*(database.write(increment) for _ in range(25) for database in pools))
         assert await pools[0].read(get("counter")) == 75
+
+
+async def test_keys_that_are_counted_collide_with_nobody(url: str, recorder: Recorder) -> None:
+    """Who wrote the next number while another committed it looks again, in a snapshot that shows it."""
+    async with opened(url, recorder) as first, opened(url, recorder) as second:
+        await first.write(lambda tx: numbers.create(tx.conn))
+
+        await first.write(put("counter", 0))
+        await first.write(lambda tx: tx.run("CREATE TABLE taken (value BIGINT PRIMARY KEY)"))
+
+        def number(tx: WriteTx) -> None:
+            value = (get("counter")(tx.conn) or 0) + 1
+            tx.run("SELECT pg_sleep(0.01)")
+            tx.run("INSERT INTO taken (value) VALUES (?)", (value,))
+            tx.run("UPDATE numbers SET value = ? WHERE name = 'counter'", (value,))
+
+        for _ in range(10):
+            await asyncio.gather(first.write(number), second.write(number))
+        assert await first.read(get("counter")) == 20
+        with pytest.raises(IntegrityError):
+            await first.write(put("counter", 0))
 
 
 async def test_retries_end(url: str, recorder: Recorder) -> None:

@@ -17,7 +17,14 @@ from secureconnect.infra.database.after_commit import Call, run_calls
 from secureconnect.infra.database.base import ServerTx, WriteTx
 from secureconnect.infra.database.metrics import Connections, ServerMetrics
 from secureconnect.infra.database.postgres_connection import Link, Opener
-from secureconnect.infra.database.postgres_errors import Verdict, kind_of, told, unavailable, verdict
+from secureconnect.infra.database.postgres_errors import (
+    Verdict,
+    is_collision,
+    kind_of,
+    told,
+    unavailable,
+    verdict,
+)
 from secureconnect.infra.database.postgres_pool import Pool
 from secureconnect.infra.database.postgres_turns import Turns
 from secureconnect.infra.database.postgres_url import ServerUrl
@@ -33,6 +40,8 @@ T = TypeVar("T")
 
 #: How often a unit of work runs again before its caller is told 503 (docs/reference/data.md §1).
 RETRIES: Final = 5
+#: How often one that wrote a key that exists: it may be there since after we looked.
+_COLLISIONS: Final = 2
 _PAUSE = 0.005  # seconds before the first repetition, at most; doubles with each
 _CLOSING = 10.0
 #: Seconds within which a server that is well says so.
@@ -269,10 +278,10 @@ class PostgresDatabase:
             run_calls(calls)
             return result
 
-        return await self._attempts(attempt)
+        return await self._attempts(attempt, _COLLISIONS if mode is self._modes.write else 0)
 
-    async def _attempts(self, attempt: Callable[[int], Coroutine[Any, Any, T]]) -> T:
-        """Run `attempt` until it succeeds or fails for good."""
+    async def _attempts(self, attempt: Callable[[int], Coroutine[Any, Any, T]], collisions: int = 0) -> T:
+        """Run `attempt` until it succeeds or fails for good, `collisions` times though a key exists."""
         number = 0
         while True:
             await self._watch.admit()
@@ -283,6 +292,8 @@ class PostgresDatabase:
                 raise unavailable("The database was lost while it committed.") from error
             except Exception as error:
                 found = verdict(error)
+                if number < collisions and is_collision(error):
+                    found = Verdict.RETRY
                 if found is Verdict.PASS:
                     raise
                 if self._metrics is not None and found is not Verdict.ABORTED:

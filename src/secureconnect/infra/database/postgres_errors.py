@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from secureconnect.kit.errors import ApiError, ErrorCode
 
-__all__ = ["Verdict", "integrity", "kind_of", "scrub", "told", "unavailable", "verdict"]
+__all__ = ["Verdict", "integrity", "is_collision", "kind_of", "scrub", "told", "unavailable", "verdict"]
 
 
 class Verdict(Enum):
@@ -84,6 +84,12 @@ def kind_of(error: BaseException) -> str:
         return "timeout"
     found = verdict(error)
     return {Verdict.RETRY: "serialization", Verdict.LOST: "connection"}.get(found, "other")
+
+
+def is_collision(error: BaseException) -> bool:
+    """Whether a key was written that exists. Serializable transactions meet this also when whoever was faster
+    committed after their look (https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html)."""
+    return getattr(_driver_error(error), "sqlstate", None) == _NOT_UNIQUE
 
 
 def scrub(error: BaseException) -> None:
