@@ -8,6 +8,7 @@ from secureconnect.infra.timeline.base import (
     Appended,
     NewEvent,
     NewMessage,
+    Quote,
     StoredEvent,
     StoredMessage,
     Timeline,
@@ -27,6 +28,7 @@ def send(
     content: str = "hello",
     metadata: dict[str, str] | None = None,
     e2ee: bytes | None = None,
+    quote: Quote | None = None,
 ) -> NewEvent:
     """A message."""
     return NewEvent(
@@ -43,6 +45,7 @@ def send(
             message_type="text",
             metadata=metadata or {},
             e2ee=e2ee,
+            quote=quote,
         ),
     )
 

@@ -17,7 +17,7 @@ from secureconnect.infra.timeline.cassandra_head import HeadRow
 from secureconnect.infra.timeline.cassandra_intents import Plan
 from secureconnect.infra.timeline.cassandra_link import Cql, Link
 from secureconnect.infra.timeline.cassandra_redo import stamp
-from secureconnect.infra.timeline.cassandra_rows import Bare, Overlay, bare_at, complete, place_of
+from secureconnect.infra.timeline.cassandra_rows import Bare, Overlay, bare_at, complete, place_of, quotes_of
 from secureconnect.infra.timeline.cassandra_schema import bucket_of, slot_of
 
 __all__ = ["HOUR", "Draft", "is_plain"]
@@ -288,6 +288,10 @@ class Draft:
             await self.count_reply(link, root_id, 1)
         if quote is None and not message.attachments:
             return stored
+        if reply_to is not None:
+            # It may have been edited or deleted since the sender saw it, in an event before this one.
+            bare = self.overlay.messages[event.event_id]
+            quote = (await quotes_of(link, [bare], self.overlay)).get(reply_to)
         return msgspec.structs.replace(stored, attachments=message.attachments, quote=quote)
 
 

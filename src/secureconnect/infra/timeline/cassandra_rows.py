@@ -19,6 +19,7 @@ __all__ = [
     "grouped",
     "messages_at",
     "place_of",
+    "quotes_of",
     "reactions_of",
     "select",
 ]
@@ -182,7 +183,7 @@ async def complete(
         [one.message.message_id for one in found if one.message.reaction_count],
         over.reactions,
     )
-    quotes = await _quotes(link, found, over)
+    quotes = await quotes_of(link, found, over)
     return [_complete(one.message, attached, reacted, quotes, viewer_id) for one in found]
 
 
@@ -212,7 +213,8 @@ async def _each(
     return {**dict(zip(missing, values, strict=True)), **over}
 
 
-async def _quotes(link: Link, found: Sequence[Bare], over: Overlay) -> dict[str, Quote]:
+async def quotes_of(link: Link, found: Sequence[Bare], over: Overlay) -> dict[str, Quote]:
+    """What the messages say now that these answer, by id."""
     wanted: dict[str, set[int]] = {}
     quoted: list[StoredMessage] = []
     for message, seq in found:

@@ -6,13 +6,21 @@ of the others its seq, and writes everything. What rides along follows, each kin
 trip. What was left out is told by its absence; whoever asks for it decides why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from secureconnect.infra.database.base import ServerTx
-from secureconnect.infra.timeline.base import NewEvent, NewMessage, Statement, StoredEvent, StoredMessage
+from secureconnect.infra.timeline.base import (
+    NewEvent,
+    NewMessage,
+    Quote,
+    Statement,
+    StoredEvent,
+    StoredMessage,
+)
+from secureconnect.infra.timeline.relational_details import QUOTED, quote_from
 from secureconnect.infra.timeline.relational_rows import metadata_text
 
 __all__ = ["Send", "append_all", "is_batchable"]
@@ -85,6 +93,8 @@ _ATTACH = (
     " is_encrypted, uploaded_at, has_thumbnail, available) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _REPLY = "INSERT INTO thread_index (thread_root_id, seq, message_id, sender_id) VALUES (?, ?, ?, ?)"
+# A second statement, so that it sees what was committed before the heads were locked.
+_QUOTES = f"{QUOTED} WHERE message_id = ANY(CAST($1 AS VARCHAR[]))"
 _COUNT_REPLY = "UPDATE messages SET reply_count = reply_count + 1 WHERE message_id = ?"
 
 
@@ -111,8 +121,10 @@ def append_all(sends: Sequence[Send], tx: ServerTx) -> list[StoredEvent | None]:
     columns = [list(column) for column in zip(*rows, strict=True)]
     found: list[StoredEvent | None] = [None] * len(sends)
     riding: dict[str, list[tuple[Any, ...]]] = {}
-    for place, seq in tx.run(_APPEND, (list(range(len(sends))), *columns)):
-        found[place] = _stored(sends[place].event, seq)
+    placed = tx.run(_APPEND, (list(range(len(sends))), *columns))
+    quotes = _quotes([sends[place].event for place, _ in placed], tx)
+    for place, seq in placed:
+        found[place] = _stored(sends[place].event, seq, quotes)
     for send, stored in zip(sends, found, strict=True):
         if stored is None:
             continue
@@ -186,7 +198,17 @@ def _parts(event: NewEvent, seq: int) -> list[tuple[str, tuple[Any, ...]]]:
     return found
 
 
-def _stored(event: NewEvent, seq: int) -> StoredEvent:
+def _quotes(events: Iterable[NewEvent], tx: ServerTx) -> dict[str, Quote]:
+    """What the messages answered say now: since their senders saw them, they may have been changed by events
+    before these."""
+    messages = [event.message for event in events if event.message is not None]
+    answered = sorted({message.quote.message_id for message in messages if message.quote is not None})
+    if not answered:
+        return {}
+    return {row[0]: quote_from(row) for row in tx.run(_QUOTES, (answered,))}
+
+
+def _stored(event: NewEvent, seq: int, quotes: Mapping[str, Quote]) -> StoredEvent:
     message, data = event.message, event.data
     assert message is not None
     assert not callable(data)
@@ -198,12 +220,14 @@ def _stored(event: NewEvent, seq: int) -> StoredEvent:
         event.actor_id,
         event.sent_at,
         data,
-        _stored_message(event, message, seq),
+        _stored_message(event, message, seq, quotes),
     )
 
 
-def _stored_message(event: NewEvent, message: NewMessage, seq: int) -> StoredMessage:
-    quote = message.quote
+def _stored_message(
+    event: NewEvent, message: NewMessage, seq: int, quotes: Mapping[str, Quote]
+) -> StoredMessage:
+    reply_to = None if message.quote is None else message.quote.message_id
     return StoredMessage(
         event.event_id,
         event.conversation_id,
@@ -217,7 +241,7 @@ def _stored_message(event: NewEvent, message: NewMessage, seq: int) -> StoredMes
         message.e2ee,
         event.sent_at,
         sender_name=message.sender_name,
-        reply_to_message_id=quote.message_id if quote is not None else None,
+        reply_to_message_id=reply_to,
         thread_root_id=message.thread_root_id,
         mentions=message.mentions,
         mention_all=message.mention_all,
@@ -227,5 +251,5 @@ def _stored_message(event: NewEvent, message: NewMessage, seq: int) -> StoredMes
         attachment_count=len(message.attachments),
         expires_at=message.expires_at,
         attachments=message.attachments,
-        quote=quote,
+        quote=None if reply_to is None else quotes.get(reply_to),
     )

@@ -24,6 +24,7 @@ from secureconnect.infra.timeline.base import (
     StoredMessage,
 )
 from secureconnect.infra.timeline.relational_changes import attach
+from secureconnect.infra.timeline.relational_details import QUOTED, quote_from
 from secureconnect.infra.timeline.relational_read import event_at, message_by_id
 from secureconnect.infra.timeline.relational_rows import metadata_text
 
@@ -58,6 +59,7 @@ _RICH = (
 )
 _ABOUT = "UPDATE timeline_events SET target_id = ? WHERE conversation_id = ? AND seq = ?"
 _REPLY = "INSERT INTO thread_index (thread_root_id, seq, message_id, sender_id) VALUES (?, ?, ?, ?)"
+_QUOTE = f"{QUOTED} WHERE message_id = ?"
 _COUNT_REPLY = "UPDATE messages SET reply_count = reply_count + 1 WHERE message_id = ?"
 _REMEMBER = (
     "INSERT INTO send_dedup (conversation_id, sender_id, client_message_id, message_id, seq, created_at)"
@@ -191,12 +193,13 @@ def _store_message(tx: WriteTx, event: NewEvent, message: NewMessage, seq: int) 
         tx.run(_MESSAGE, plain)
         return stored
     quote, mentions, root_id = message.quote, message.mentions, message.thread_root_id
+    reply_to = quote.message_id if quote is not None else None
     tx.run(
         _RICH,
         (
             *plain,
             message.sender_name,
-            quote.message_id if quote is not None else None,
+            reply_to,
             root_id,
             msgspec.json.encode(mentions).decode() if mentions else None,
             message.mention_all,
@@ -212,10 +215,14 @@ def _store_message(tx: WriteTx, event: NewEvent, message: NewMessage, seq: int) 
     if root_id is not None:
         tx.run(_REPLY, (root_id, seq, message_id, message.sender_id))
         tx.run(_COUNT_REPLY, (root_id,))
+    if quote is not None:
+        # It may have been edited or deleted since the sender saw it, in an event before this one.
+        quoted = tx.run(_QUOTE, (quote.message_id,))
+        quote = quote_from(quoted[0]) if quoted else None
     return msgspec.structs.replace(
         stored,
         sender_name=message.sender_name,
-        reply_to_message_id=quote.message_id if quote is not None else None,
+        reply_to_message_id=reply_to,
         thread_root_id=root_id,
         mentions=mentions,
         mention_all=message.mention_all,

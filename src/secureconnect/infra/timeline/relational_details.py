@@ -5,6 +5,7 @@ Read only for messages whose own row says that there is something, so plain mess
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, TextClause, bindparam, select, text
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, TextClause, bindparam, select, text
 from secureconnect.infra.timeline import tables
 from secureconnect.infra.timeline.base import PREVIEW, AttachedFile, Quote, StoredMessage, StoredReaction
 
-__all__ = ["attachments_of", "reactions_of", "with_details"]
+__all__ = ["QUOTED", "attachments_of", "quote_from", "reactions_of", "with_details"]
 
 _SHOWN = 10  # users named per emoji
 _CHUNK = 200
@@ -41,6 +42,8 @@ _MINE = select(_r.message_id, _r.emoji).where(
 _QUOTES = select(_m.message_id, _m.sender_id, _m.content, _m.is_encrypted, _m.deleted_at, _m.seq).where(
     _m.message_id.in_(bindparam("ids", expanding=True))
 )
+#: What `quote_from` takes, for plain SQL; the condition is missing.
+QUOTED = "SELECT message_id, sender_id, content, is_encrypted, deleted_at, seq FROM messages"
 
 
 @cache
@@ -82,6 +85,13 @@ def with_details(
     ]
 
 
+def quote_from(row: Sequence[Any]) -> Quote:
+    """What is quoted of a message, from its columns as `QUOTED` selects them."""
+    message_id, sender_id, content, is_encrypted, deleted_at, seq = row
+    preview = "" if deleted_at is not None or is_encrypted else content[:PREVIEW]
+    return Quote(message_id, sender_id, preview, seq)
+
+
 def attachments_of(conn: Connection, message_ids: Sequence[str]) -> dict[str, tuple[AttachedFile, ...]]:
     """The files of each message, in the order in which they were attached."""
     found: dict[str, list[AttachedFile]] = {}
@@ -115,10 +125,7 @@ def reactions_of(
 def _quotes(conn: Connection, message_ids: set[str]) -> dict[str, Quote]:
     found: dict[str, Quote] = {}
     for ids in _chunks(sorted(message_ids)):
-        rows = conn.execute(_QUOTES, {"ids": ids})
-        for message_id, sender_id, content, is_encrypted, deleted_at, seq in rows:
-            preview = "" if deleted_at is not None or is_encrypted else content[:PREVIEW]
-            found[message_id] = Quote(message_id, sender_id, preview, seq)
+        found.update((row[0], quote_from(row)) for row in conn.execute(_QUOTES, {"ids": ids}))
     return found
 
 

@@ -78,7 +78,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     """The message that an event of `MESSAGE_KINDS` brings. Its id is the event's id, its sender the actor.
 
     `sender_name` is given for senders that are no users. `quote` is what the caller saw of the message that
-    this one answers; its preview is read anew at each later read. `mentions` are members.
+    this one answers; its preview is read anew by the append and by each later read. `mentions` are members.
     """
 
     sender_id: str | None
