@@ -138,7 +138,7 @@ class Link:
         self._metrics = metrics
         self._session: Any = None
         self._driver: Any = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
         self._unanswered_until = 0.0  # when the driver has ended the last request that nobody waits for
@@ -215,6 +215,8 @@ class Link:
     async def close(self) -> None:
         """Give the connections up."""
         self._leaving.set()
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
         self._give_up(rest=max(0.0, self._unanswered_until - time.perf_counter()))
         await asyncio.gather(*self._closing)
 
@@ -321,38 +323,50 @@ class Link:
             return False
 
     async def _open(self) -> None:
-        async with self._opening:
-            if self._session is not None:
-                return
-            if time.perf_counter() < self._not_before:
+        """Connect once for all that wait, even when none of them waits any more: the driver ends a session
+        whose connecting is given up in this thread and never returns from that."""
+        if self._session is not None:
+            return
+        if self._opening is None:
+            if time.perf_counter() < self._not_before or self._leaving.is_set():
                 raise unavailable()
-            cluster = self._cluster
-            opened = acsylla.create_cluster(
-                list(cluster.hosts),
-                port=cluster.port,
-                username=cluster.username or None,
-                password=cluster.password or None,
-                connect_timeout=min(cluster.timeout, 5.0),
-                request_timeout=cluster.timeout,
-                log_level="critical",
-                consistency="LOCAL_QUORUM",
-                serial_consistency="LOCAL_SERIAL",
-                load_balance_dc_aware=cluster.local_dc or None,
-                constant_reconnect_delay_ms=_RECONNECT_MS,
-                retry_policy="fallthrough",
-                speculative_execution_policy=acsylla.SpeculativeExecutionPolicy(_SPECULATE_MS, 1),
-                application_name="secureconnect",
-            )
-            try:
-                self._session = await opened.create_session(cluster.keyspace or None)
-                self._driver = opened
-                self._answered = time.perf_counter()
-            except _ILL as error:
-                _let_go(opened)
-                self._not_before = time.perf_counter() + _PAUSE_OF_CONNECTING
-                if self._metrics is not None:
-                    self._metrics.cassandra_failed("connect", _reason(error))
-                raise unavailable() from error
+            self._opening = asyncio.create_task(self._connect())
+            self._opening.add_done_callback(self._opened)
+        await asyncio.shield(self._opening)
+
+    def _opened(self, opening: "asyncio.Task[None]") -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # whoever waits for it is told
+
+    async def _connect(self) -> None:
+        cluster = self._cluster
+        opened = acsylla.create_cluster(
+            list(cluster.hosts),
+            port=cluster.port,
+            username=cluster.username or None,
+            password=cluster.password or None,
+            connect_timeout=min(cluster.timeout, 5.0),
+            request_timeout=cluster.timeout,
+            log_level="critical",
+            consistency="LOCAL_QUORUM",
+            serial_consistency="LOCAL_SERIAL",
+            load_balance_dc_aware=cluster.local_dc or None,
+            constant_reconnect_delay_ms=_RECONNECT_MS,
+            retry_policy="fallthrough",
+            speculative_execution_policy=acsylla.SpeculativeExecutionPolicy(_SPECULATE_MS, 1),
+            application_name="secureconnect",
+        )
+        try:
+            self._session = await opened.create_session(cluster.keyspace or None)
+            self._driver = opened
+            self._answered = time.perf_counter()
+        except _ILL as error:
+            _let_go(opened)
+            self._not_before = time.perf_counter() + _PAUSE_OF_CONNECTING
+            if self._metrics is not None:
+                self._metrics.cassandra_failed("connect", _reason(error))
+            raise unavailable() from error
 
 
 def _bound(cql: Cql, prepared: Any, params: Sequence[Any]) -> Any:
