@@ -259,7 +259,7 @@ class Chat:
         await self.raw(json.dumps({"type": type, "ref": ref, **fields}))
         return await self.frame(ref=ref)
 
-    async def frame(self, *, timeout: float = 5, after: int = 0, **wanted: Any) -> Frame:
+    async def frame(self, *, timeout: float = 20, after: int = 0, **wanted: Any) -> Frame:
         """The first frame from index `after` whose fields equal `wanted`; waits for it."""
         found: Frame | None = None
         position = after

@@ -14,6 +14,8 @@ from tests.scenarios.files import begin, complete, put
 from tests.scenarios.server import Server
 from tests.scenarios.steps import Chat, Person, direct, group, request, send, whole_log, ws
 
+pytestmark = pytest.mark.only_on("embedded", reason="it is about the data directory of one process")
+
 TEXT = "x" * 3000
 
 with tempfile.TemporaryDirectory() as _probe:
