@@ -46,6 +46,8 @@ async function goIn({ call_id: callId, ice_servers: iceServers }) {
 function connect(userId, offering = true) {
   const settings = { iceServers: state.iceServers, iceTransportPolicy: state.relayOnly ? "relay" : "all" };
   const peer = { link: new RTCPeerConnection(settings), polite: state.userId < userId, offering: false, streams: [] };
+  // Whether our offer was refused, because they do not listen yet; whether they came since we began to offer.
+  Object.assign(peer, { refused: false, came: false });
   const { link } = peer;
   state.peers.set(userId, peer);
   link.onicecandidate = ({ candidate }) => {
@@ -57,10 +59,15 @@ function connect(userId, offering = true) {
     if (track.kind === "video") show(stream);
   };
   peer.negotiate = async () => {
+    if (peer.refused) return;
     try {
       peer.offering = true;
+      peer.came = false;
       await link.setLocalDescription();
-      await tell("offer", { target_id: userId, sdp: link.localDescription.sdp });
+      if (await tell("offer", { target_id: userId, sdp: link.localDescription.sdp })) return;
+      // Theirs must not give way to an offer that nobody got. Taking it back asks for the next negotiation.
+      peer.refused = !peer.came;
+      if (link.signalingState === "have-local-offer") await link.setLocalDescription({ type: "rollback" });
     } finally {
       peer.offering = false;
     }
@@ -92,6 +99,7 @@ async function heard(frame) {
   else if (type === "mute_audio") state.mutes[from] = frame.muted;
   else if (type === "screen_share_started") state.sharers[from] = true;
   else if (type === "screen_share_stopped") delete state.sharers[from];
+  else if (type === "join") await came(state.peers.get(from));
   else if (type === "leave") {
     state.left[from] = frame.reason;
     state.peers.get(from)?.link.close();
@@ -99,11 +107,21 @@ async function heard(frame) {
   } else if (type === "call_ended") state.ended = frame.end_reason;
 }
 
+/** Somebody who did not listen yet does so now. */
+async function came(peer) {
+  if (!peer) return;
+  peer.came = true;
+  if (!peer.refused) return;
+  peer.refused = false;
+  await peer.negotiate();
+}
+
 /** "Perfect negotiation": of two offers at once, the polite side takes back its own. */
 async function offered(from, sdp) {
   const peer = state.peers.get(from) ?? connect(from, false);
   const colliding = peer.offering || peer.link.signalingState !== "stable";
   if (colliding && !peer.polite) return;
+  peer.refused = false;
   await peer.link.setRemoteDescription({ type: "offer", sdp });
   // What the offer had no place for, a shared screen, is asked for as soon as it is answered.
   peer.link.onnegotiationneeded = peer.negotiate;

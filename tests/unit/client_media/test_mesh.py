@@ -23,14 +23,24 @@ class Room:
         self._queues: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
+        self.deaf: set[str] = set()
+        self.refused = asyncio.Event()
+        self.late_refusals = asyncio.Event()
+        self.late_refusals.set()
 
     def enter(self, user_id: str, tone: Tone | None = None) -> MeshMedia:
         queue = self._queues[user_id] = asyncio.Queue()
 
-        async def send(kind: str, fields: Mapping[str, Any]) -> None:
+        async def send(kind: str, fields: Mapping[str, Any]) -> bool:
             self.kinds.append((kind, user_id))
             told = {"type": kind, "sender_id": user_id, **fields}
-            await self._queues[str(told.pop("target_id"))].put(told)
+            target = str(told.pop("target_id"))
+            if target in self.deaf:
+                self.refused.set()
+                await self.late_refusals.wait()
+                return False
+            await self._queues[target].put(told)
+            return True
 
         def heard(track: RemoteTrack) -> None:
             self.heard[user_id, track.user_id] = track
@@ -44,12 +54,24 @@ class Room:
     async def _take(self, media: MeshMedia, queue: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
             await media.take(await queue.get())
+            queue.task_done()
+
+    async def taken(self, user_id: str) -> None:
+        """Wait until they have looked at all that was sent to them."""
+        await self._queues[user_id].join()
+
+    async def listens(self, user_id: str) -> None:
+        """The server tells the others when somebody is there, and no frame of theirs comes before."""
+        self.deaf.discard(user_id)
+        for other in self.people.keys() - {user_id}:
+            await self._queues[other].put({"type": "join", "sender_id": user_id})
 
     async def hears(self, listener: str, speaker: str) -> float:
-        while (listener, speaker) not in self.heard:
-            self._news.clear()
-            await self._news.wait()
-        return await hertz(self.heard[listener, speaker].track)
+        async with asyncio.timeout(PATIENCE):
+            while (listener, speaker) not in self.heard:
+                self._news.clear()
+                await self._news.wait()
+            return await hertz(self.heard[listener, speaker].track)
 
     async def close(self) -> None:
         for media in self.people.values():
@@ -65,8 +87,8 @@ async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Room]:
     # Nothing leaves this machine.
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda **_: ["127.0.0.1"])
     made = Room()
+    yield made
     async with asyncio.timeout(PATIENCE):
-        yield made
         await made.close()
 
 
@@ -91,6 +113,45 @@ async def test_both_offer_at_once(room: Room) -> None:
     assert abs(await room.hears("ann", "ben") - 700) < 20
     assert [kind for kind, _ in room.kinds].count("answer") == 1
     assert ("answer", "ann") in room.kinds
+
+
+@pytest.mark.parametrize("early", ["ann", "ben"])
+async def test_both_offer_but_one_did_not_listen_yet(room: Room, early: str) -> None:
+    """Two join at once: each finds the other in the call, but the first offer was refused."""
+    late = "ben" if early == "ann" else "ann"
+    people = {name: room.enter(name, Tone(hertz)) for name, hertz in (("ann", 400), ("ben", 700))}
+    room.deaf.add(late)
+    await people[early].offer(late)
+    await room.listens(late)
+    await people[late].offer(early)
+    assert abs(await room.hears("ann", "ben") - 700) < 20
+    assert abs(await room.hears("ben", "ann") - 400) < 20
+
+
+@pytest.mark.parametrize("early", ["ann", "ben"])
+async def test_an_offer_to_somebody_who_listens_later(room: Room, early: str) -> None:
+    """Two join at once, and the one that does not listen yet does not know of the other."""
+    late = "ben" if early == "ann" else "ann"
+    people = {name: room.enter(name, Tone(hertz)) for name, hertz in (("ann", 400), ("ben", 700))}
+    room.deaf.add(late)
+    await people[early].offer(late)
+    await room.listens(late)
+    assert abs(await room.hears("ann", "ben") - 700) < 20
+
+
+async def test_a_refusal_that_is_seen_after_the_others_news(room: Room) -> None:
+    """The answer to a command and frames of others are taken by different tasks, in any order."""
+    ann, ben = room.enter("ann", Tone(400)), room.enter("ben", Tone(700))
+    room.deaf.add("ann")
+    room.late_refusals = asyncio.Event()
+    offering = asyncio.create_task(ben.offer("ann"))
+    await room.refused.wait()
+    await room.listens("ann")
+    await ann.offer("ben")
+    await room.taken("ben")
+    room.late_refusals.set()
+    await offering
+    assert abs(await room.hears("ben", "ann") - 400) < 20
 
 
 async def test_somebody_who_only_listens(room: Room) -> None:

@@ -113,15 +113,16 @@ class MeshCall:
         """Tell the others that our sound is off, or on again. What the tracks give is not changed."""
         await self._line.send("mute_audio", muted=muted)
 
-    async def _send(self, kind: str, fields: Mapping[str, Any]) -> None:
+    async def _send(self, kind: str, fields: Mapping[str, Any]) -> bool:
         try:
             await self._line.send(kind, **fields)
         except ApiFailure as refusal:
-            # Who does not listen yet will offer by itself; who is gone needs nothing.
             if refusal.code != "NOT_FOUND":
                 raise
+            return False
         except ConnectionLost:
-            return  # the other side asks again once we are back
+            pass  # it may have arrived
+        return True
 
     async def _listen(self, media: MeshMedia) -> None:
         try:

@@ -20,7 +20,8 @@ from aiortc.sdp import candidate_from_sdp
 
 __all__ = ["MeshMedia", "RemoteTrack", "Send"]
 
-Send = Callable[[str, Mapping[str, Any]], Awaitable[object]]
+#: Sends a command; False when the one that it is for does not listen.
+Send = Callable[[str, Mapping[str, Any]], Awaitable[bool]]
 
 
 class RemoteTrack(NamedTuple):
@@ -38,7 +39,7 @@ class MeshMedia:
 
     Args:
         user_id: who we are.
-        send: sends a signaling command: its type and fields.
+        send: sends a signaling command, its type and fields; false when its target does not listen (yet).
         ice_servers: as the server gives them.
         tracks: what everybody hears and sees of us.
         heard: told about every track of somebody else.
@@ -74,6 +75,9 @@ class MeshMedia:
         self._tracks = tuple(tracks)
         self._heard = heard
         self._peers: dict[str, RTCPeerConnection] = {}
+        # Who did not listen when we offered, and who has come since we began to offer to them.
+        self._awaited: set[str] = set()
+        self._came: set[str] = set()
         self._changed = asyncio.Event()
 
     @property
@@ -91,12 +95,23 @@ class MeshMedia:
             await self._changed.wait()
 
     async def offer(self, user_id: str) -> None:
-        """Begin with somebody who is in the call."""
-        peer = await self._fresh(user_id)
-        if not self._tracks:
-            peer.addTransceiver("audio", direction="recvonly")
-        await peer.setLocalDescription(await peer.createOffer())
-        await self._send("offer", {"target_id": user_id, "sdp": peer.localDescription.sdp})
+        """Begin with somebody who is in the call; if they do not listen yet, as soon as they do."""
+        self._awaited.discard(user_id)
+        while True:
+            self._came.discard(user_id)
+            peer = await self._fresh(user_id)
+            if not self._tracks:
+                peer.addTransceiver("audio", direction="recvonly")
+            await peer.setLocalDescription(await peer.createOffer())
+            if await self._send("offer", {"target_id": user_id, "sdp": peer.localDescription.sdp}):
+                return
+            if self._peers.get(user_id) is not peer:
+                return  # meanwhile they offered, or are gone
+            # Theirs must not give way to an offer that nobody got.
+            await self._drop(user_id)
+            if user_id not in self._came:
+                self._awaited.add(user_id)
+                return
 
     async def take(self, frame: Mapping[str, Any]) -> None:
         """A frame of the signaling socket; what is not about media is ignored."""
@@ -112,7 +127,12 @@ class MeshMedia:
                         await peer.setRemoteDescription(RTCSessionDescription(str(frame["sdp"]), "answer"))
             case "ice_candidate":
                 await self._candidate(user_id, frame["candidate"])
+            case "join":
+                self._came.add(user_id)
+                if user_id in self._awaited:
+                    await self.offer(user_id)
             case "leave":
+                self._awaited.discard(user_id)
                 await self._drop(user_id)
             case _:
                 pass
@@ -129,6 +149,7 @@ class MeshMedia:
 
     async def hang_up(self) -> None:
         """End every connection. The tracks stay as they are."""
+        self._awaited.clear()
         peers, self._peers = self._peers, {}
         await asyncio.gather(*(peer.close() for peer in peers.values()))
 
