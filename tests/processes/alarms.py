@@ -35,6 +35,13 @@ class Alarms:
             for labels in found
         }
 
+    async def watches(self) -> bool:
+        """Whether every target was seen: what a counter showed at first counts as no increase."""
+        async with httpx.AsyncClient(verify=False) as client:
+            answer = (await client.get(f"{self.prometheus.url}/api/v1/targets?state=active")).json()
+        targets = answer["data"]["activeTargets"]
+        return bool(targets) and all(target["health"] == "up" for target in targets)
+
     async def fires(self, name: str, about: str = "", seconds: float = 30) -> None:
         """Return once this alert fires; `about` is empty for whatever it is about."""
         await eventually(lambda: self._is(name, about, wanted=True), seconds)

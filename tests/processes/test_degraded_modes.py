@@ -48,6 +48,7 @@ async def test_a_degraded_mode(started: Started, name: str) -> None:
     pids = [piece.process.pid for piece in pair.pieces if piece.process is not None]
     async with World.made(around, pair) as world:
         await world.talk("before")
+        await eventually(around.alarms.watches)
         await mode.begin(world)
         try:
             await eventually(lambda: mode.shows(world), 30)
