@@ -17,9 +17,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from tests.scenarios.conftest import Register, Serve
 from tests.scenarios.files import file
 from tests.scenarios.server import free_port
-from tests.scenarios.steps import direct, send, ws
+from tests.scenarios.steps import direct, request, send, ws
 
-pytestmark = pytest.mark.only_on("embedded", reason="it reads the log of one process")
+one_process = pytest.mark.only_on("embedded", reason="it reads the log of one process")
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -56,6 +56,10 @@ def collector(port: int = 0) -> Iterator[tuple[str, list[Any]]]:
         thread.join()
 
 
+def named(spans: list[Any], name: str) -> list[Any]:
+    return [span for span in spans if span.name == name]
+
+
 async def until(there: Callable[[], Any], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not there():
@@ -67,6 +71,7 @@ def attributes(span: Any) -> dict[str, Any]:
     return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in span.attributes}
 
 
+@one_process
 async def test_o6_a_trace_goes_on(serve: Serve, reg: Register) -> None:
     with collector() as (url, spans):
         async with serve(observability={"otlp_endpoint": url, "trace_sample_ratio": 1}) as server:
@@ -94,7 +99,18 @@ async def test_o6_a_trace_goes_on(serve: Serve, reg: Register) -> None:
             (line,) = [each for each in lines if each.get("request_id") == "of-the-trace"]
             assert (line["trace_id"], line["span_id"]) == (TRACE, root.span_id.hex())
 
-            await until(lambda: any(span.name == "ws.command message_send" for span in spans))
+            await until(lambda: named(spans, "ws.command message_send"))
+            (command,) = named(spans, "ws.command message_send")
+            (upgrade,) = named(spans, "GET /v1/ws/chat")
+            assert [link.span_id for link in command.links] == [upgrade.span_id]
+            (await request(server.url, "POST", "/v1/auth/password-reset/request", {"email": a.email})).ok()
+            await until(
+                lambda: named(spans, "outbox mail") and named(spans, "POST /v1/auth/password-reset/request")
+            )
+            (asked,) = named(spans, "POST /v1/auth/password-reset/request")
+            assert asked.span_id in {
+                link.span_id for job in named(spans, "outbox mail") for link in job.links
+            }
             await until(lambda: any(span.name.startswith("object_store.") for span in spans))
             assert any(span.name.startswith("insert users") for span in spans)
             told = "".join(map(str, spans))
@@ -102,6 +118,31 @@ async def test_o6_a_trace_goes_on(serve: Serve, reg: Register) -> None:
                 assert private not in told
 
 
+@pytest.mark.only_on("postgres", "cassandra", reason="there is no gateway")
+async def test_o6_from_the_gateway_to_the_store_and_the_bus(serve: Serve, reg: Register) -> None:
+    """One trace through both processes; what the role publishes on the way is in it."""
+    with collector() as (url, spans):
+        async with serve(observability={"otlp_endpoint": url, "trace_sample_ratio": 1}) as server:
+            a, b = await reg("a", "b", url=server.url)
+            conversation = (await direct(a, b))["conversation_id"]
+            given = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+            body = {"conversation_id": conversation, "content": "secret words"}
+            (await a.post("/v1/messages", body, headers=given)).ok(201)
+            (await a.post(f"/v1/conversations/{conversation}/read", {"seq": 2}, headers=given)).ok()
+
+            def mine(name: str) -> dict[bytes, Any]:
+                found = named(spans, name)
+                return {span.span_id: span for span in found if span.trace_id.hex() == TRACE}
+
+            await until(lambda: len(mine("POST /v1/messages")) == 2 and mine("bus.publish"))
+            await until(lambda: mine("proxy chat") and mine("timeline.append"))
+            (append,) = mine("timeline.append").values()
+            behind = mine("POST /v1/messages")[append.parent_span_id]
+            hop = mine("proxy chat")[behind.parent_span_id]
+            assert mine("POST /v1/messages")[hop.parent_span_id].parent_span_id.hex() == PARENT
+
+
+@one_process
 async def test_a_caller_that_keeps_nothing_is_followed(serve: Serve, reg: Register) -> None:
     """Its decision holds, whatever our share is; and so does ours."""
     with collector() as (url, spans):
@@ -114,6 +155,7 @@ async def test_a_caller_that_keeps_nothing_is_followed(serve: Serve, reg: Regist
             assert len([span for span in spans if span.kind == 2]) == 1
 
 
+@one_process
 async def test_x16_a_collector_that_is_away(serve: Serve, reg: Register) -> None:
     """Requests do not mind; one line at its end and one at its return."""
     port = free_port()

@@ -18,6 +18,7 @@ from secureconnect.gateway.instances import Instance, Role
 from secureconnect.gateway.table import Place, RoutingTable
 from secureconnect.gateway.turns import Full, Turns
 from secureconnect.gateway.upstream import Broken, Connection, Late
+from secureconnect.infra.telemetry import tracing
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError, ErrorCode
 
@@ -188,7 +189,8 @@ class Gateway(Front):
                 self._errors.proxy_error(place.role, "open")
                 raise ApiError(ErrorCode.SERVICE_UNAVAILABLE, _AWAY, retry_after=2)
             try:
-                reply = await self._try(exchange, upstream, instance, body, safe=safe)
+                with tracing.span(tracing.start(f"proxy {place.role}", "client", tracing.current())):
+                    reply = await self._try(exchange, upstream, instance, body, safe=safe)
             except Late:
                 instance.breaker.failed("timeout")
                 self._errors.proxy_error(place.role, "timeout")

@@ -79,7 +79,8 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Work(msgspec.Struct, frozen=True):
-    """A job in the hands of its handler. `attempt` counts from 1; times in milliseconds since the epoch."""
+    """A job in the hands of its handler. `attempt` counts from 1; times in milliseconds since the epoch.
+    `origin` is the `traceparent` of the request that put it there, if that was traced."""
 
     job_id: str
     kind: Kind
@@ -88,6 +89,7 @@ class Work(msgspec.Struct, frozen=True):
     due_at: int
     expires_at: int
     lease: int
+    origin: str | None = None
 
     def decode(self, type_: type[T]) -> T:
         """The payload as a `type_`."""

@@ -10,6 +10,7 @@ import msgspec
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.outbox import tables
 from secureconnect.infra.outbox.base import Ending, GaveUp, Gone, Handler, Kind, LeaseLost, RetryLater, Work
+from secureconnect.infra.telemetry import tracing
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
@@ -159,7 +160,9 @@ class Lane:
         """Run the handler once and mark the job. While the store is away the mark is tried again: as long
         as the lease lasts nobody else takes the job.
         """
-        mark = await self._outcome(work)
+        origin = tracing.parse_traceparent(work.origin)
+        with tracing.span(tracing.start(f"outbox {work.kind}", "consumer", link=origin)):
+            mark = await self._outcome(work)
         while (work.job_id, work.lease) not in self._done:
             try:
                 await self._write(mark)

@@ -13,6 +13,7 @@ from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.outbox import tables
 from secureconnect.infra.outbox.base import KINDS, GaveUp, Handler, Job, Kind, LeaseLost, Queue, Work
 from secureconnect.infra.outbox.lanes import Lane, LaneRules
+from secureconnect.infra.telemetry import tracing
 from secureconnect.infra.timeline.base import Statement
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
@@ -111,6 +112,7 @@ class RelationalOutbox:
                 "next_at": due_at,
                 "expires_at": expires_at,
                 "created_at": due_at,
+                "origin": _origin(),
             },
         )
         tx.deliver(self._wake, job.kind)
@@ -122,7 +124,9 @@ class RelationalOutbox:
         rest = msgspec.json.encode(job.payload).decode().removeprefix("{")
         if rest != "}":
             rest = f",{rest}"
-        return Statement(tables.RIDING, (rest, new_time_id(), job.kind, due_at, expires_at, due_at))
+        return Statement(
+            tables.RIDING, (rest, new_time_id(), job.kind, due_at, expires_at, due_at, _origin())
+        )
 
     def wake(self, kind: Kind) -> None:
         lane = self._lanes.get(kind)
@@ -222,3 +226,8 @@ class RelationalOutbox:
     def _times(self, job: Job) -> tuple[int, int]:
         due_at = self._clock.now() + int(job.delay * 1000)
         return due_at, due_at + int(job.max_age * 1000)
+
+
+def _origin() -> str | None:
+    here = tracing.current()
+    return None if here is None else tracing.traceparent(here)

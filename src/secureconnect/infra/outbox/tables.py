@@ -64,6 +64,8 @@ outbox = Table(
     Column("last_error", Text),
     # When it was due first.
     Column("created_at", BigInteger, nullable=False),
+    # The request that put it here, as a `traceparent`, while traces are kept.
+    Column("origin", Text),
     Index("outbox_dedup_key_key", "dedup_key", unique=True),
     Index("outbox_next_at_idx", "kind", "next_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
     Index("outbox_state_idx", "state", "kind", "created_at"),
@@ -72,9 +74,9 @@ _c = outbox.c
 
 #: The first parameter is a seq; the second what follows it in the payload.
 RIDING: Final = (
-    "INSERT INTO outbox (payload, job_id, kind, next_at, expires_at, created_at, attempts, state)"
+    "INSERT INTO outbox (payload, job_id, kind, next_at, expires_at, created_at, origin, attempts, state)"
     """ VALUES ('{"seq":' || CAST(CAST(? AS BIGINT) AS TEXT) || CAST(? AS TEXT),"""
-    " ?, ?, ?, ?, ?, 0, 'pending')"
+    " ?, ?, ?, ?, ?, ?, 0, 'pending')"
 )
 
 
@@ -123,11 +125,11 @@ def claim(tx: WriteTx, job_ids: Sequence[str], now: int, until: int) -> list[Wor
         update(outbox)
         .where(_c.job_id.in_(job_ids), _PENDING, _c.next_at <= now)
         .values(lease_until=until, next_at=until, attempts=_c.attempts + 1, last_error=None)
-        .returning(_c.job_id, _c.kind, _c.payload, _c.attempts, _c.created_at, _c.expires_at)
+        .returning(_c.job_id, _c.kind, _c.payload, _c.attempts, _c.created_at, _c.expires_at, _c.origin)
     )
     return [
-        Work(job_id, kind, payload.encode(), attempts, created_at, expires_at, until)
-        for job_id, kind, payload, attempts, created_at, expires_at in tx.conn.execute(taken)
+        Work(job_id, kind, payload.encode(), attempts, created_at, expires_at, until, origin)
+        for job_id, kind, payload, attempts, created_at, expires_at, origin in tx.conn.execute(taken)
     ]
 
 

@@ -4,6 +4,8 @@ from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from secureconnect.infra.telemetry import tracing
+
 __all__ = ["TimelineStoreMetrics"]
 
 _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -44,6 +46,7 @@ class TimelineStoreMetrics:
 
     def cassandra_query(self, operation: str, table: str, seconds: float) -> None:
         self._child(operation, table).observe(seconds)
+        tracing.statement(operation.lower(), table, seconds)
 
     def cassandra_failed(self, operation: str, reason: str) -> None:
         self._errors.labels(operation, reason).inc()

@@ -112,7 +112,10 @@ def traceparent(of: Span) -> str:
 
 
 def start(
-    name: str, kind: Kind = "internal", parent: Parent | Span | None = None, link: Span | None = None
+    name: str,
+    kind: Kind = "internal",
+    parent: Parent | Span | None = None,
+    link: Parent | Span | None = None,
 ) -> Span | None:
     """A span that begins now, below `parent`, else at the root of a trace of its own; None while tracing is
     off. The decision of a parent is kept. `link` is work that this one follows from."""

@@ -104,13 +104,14 @@ class Reception:
     `kind` is that of the socket, for the metrics. What a kind does in its own way is overridden.
     """
 
-    __slots__ = ("_bucket", "_malformed", "_queue", "_refused", "_revoked", "_session", "context")
+    __slots__ = ("_bucket", "_malformed", "_origin", "_queue", "_refused", "_revoked", "_session", "context")
 
     kind: ClassVar[str]
 
     def __init__(self, session: Commanded, context: RequestContext) -> None:
         self._session = session
         self.context = context
+        self._origin = tracing.current()  # the upgrade, which commands follow from
         self._queue: CommandQueue | None = None
         self._revoked = False
         self._bucket: CommandBucket | None = None
@@ -186,7 +187,7 @@ class Reception:
         if not tracing.enabled():
             await self._execute(job)
             return
-        with tracing.span(tracing.start(f"ws.command {job.command.name}", "server")):
+        with tracing.span(tracing.start(f"ws.command {job.command.name}", "server", link=self._origin)):
             await self._execute(job)
 
     async def _execute(self, job: Job) -> None:

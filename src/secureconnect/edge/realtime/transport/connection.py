@@ -20,6 +20,7 @@ from secureconnect.edge.realtime.transport.intake import NO_STATUS, Intake
 from secureconnect.edge.realtime.transport.outbox import Tick, TransportLimits
 from secureconnect.edge.realtime.transport.upgrade import Upgrade, refusal_bytes
 from secureconnect.edge.realtime.wire import EMPTY_CLOSE, PING, close_frame
+from secureconnect.infra.telemetry import tracing
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.kit.errors import ApiError, ErrorCode
 
@@ -117,26 +118,36 @@ class SocketTransport(Intake):
         task.add_done_callback(self._state.tasks.discard)
 
     async def _admit(self, upgrade: Upgrade) -> None:
+        request = upgrade.request
+        given = tracing.parse_traceparent(request.headers.get("traceparent"))
+        work = tracing.start("GET", "server", given)
+        with tracing.span(work):
+            if await self._decide(upgrade) and work is not None:
+                work.name = f"GET {request.path}"  # one of ours, so that there are few names
+
+    async def _decide(self, upgrade: Upgrade) -> bool:
+        """Ask the gate and do what it says; whether the peer has its socket."""
         try:
             admission = await self.gate.admit(upgrade.request)
         except ApiError as error:
             self._refuse(upgrade, error)
-            return
+            return False
         except Exception:  # noqa: BLE001 - the peer gets an answer whatever is broken
             _log.exception("socket admission failed")
             self._refuse(upgrade, ApiError(ErrorCode.INTERNAL_ERROR))
-            return
+            return False
         if self._upgrade is not upgrade:  # the peer is gone, or was refused because the server stops
             admission.abandoned()
-            return
+            return False
         try:
             # Not before the gate: who may not come in learns nothing about the rest of the request.
             answer = upgrade.accept(admission.subprotocol)
         except ApiError as error:
             admission.abandoned()
             self._refuse(upgrade, error)
-            return
+            return False
         self._establish(upgrade, admission, answer)
+        return True
 
     def _establish(self, upgrade: Upgrade, admission: Admission, answer: bytes) -> None:
         self._upgrade = None
