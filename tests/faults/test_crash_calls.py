@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.scenarios.metrics import metric
-from tests.scenarios.patience import eventually
+from tests.scenarios.patience import at_this_load, eventually
 from tests.scenarios.pieces import Piece
 from tests.scenarios.profiles import PROFILE
 from tests.scenarios.server import Server, running
@@ -23,7 +23,7 @@ from tests.scenarios.steps import Chat, Person, events, group, register, send, s
 #: Short, so that the test is; what it proves does not depend on it.
 _SETTINGS = {"reconnect_window": 8, "reaper_interval": 0.5, "ring_timeout": 30}
 #: What V21 allows between the end of the processes and that of a call that nobody comes back to.
-_ALLOWED = timedelta(seconds=40)
+_ALLOWED = 40.0  # seconds, of a machine that does nothing else
 
 
 class Talk:
@@ -148,10 +148,10 @@ async def test_nobody_comes_back(tmp_path: Path, how: signals.Signals) -> None:
         async def over() -> bool:
             return bool((await shown(a, talk.call_id))["status"] == "ended")
 
-        await eventually(over, seconds=90)
+        await eventually(over, at_this_load(90))
         found = await shown(a, talk.call_id)
         assert found["end_reason"] == "connection_lost"
-        assert datetime.fromisoformat(found["ended_at"]) - gone <= _ALLOWED
+        assert datetime.fromisoformat(found["ended_at"]) - gone <= timedelta(seconds=at_this_load(_ALLOWED))
         assert [event["kind"] for event in await events(a, talk.g)].count("call_ended") == 1
         assert await metric(server, "call_recovery_failed_total") == 3
 
