@@ -85,6 +85,7 @@ async def test_every_event_of_a_call_is_audited(serve: Serve, reg: Register, pus
         (await join(d, call_id)).is_error(403, "FORBIDDEN")
         denied = await audited(records.admin, "permission_denied", actor_id=d.user_id)
         assert denied["details"]["action"] == "POST /v1/calls/{id}/join"
+        assert await metric(server, "permission_denied_total", resource="call") == 1
         ended = (await a.post(f"/v1/calls/{call_id}/end")).ok()
         await records.of(
             "call_ended", call_id, a, status="ended", reason="hangup", duration=str(ended["duration"])

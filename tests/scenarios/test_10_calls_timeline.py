@@ -101,5 +101,10 @@ async def test_a_call_that_all_are_gone_from_ends_when_the_timeline_is_back(tmp_
             return (seen["status"], seen["end_reason"]) == ("ended", "connection_lost")
 
         await eventually(over, PATIENCE)
-        kinds = [event["kind"] for event in await events(ann, chat)]
-        assert kinds.count("call_ended") == 1
+
+        async def written() -> bool:
+            kinds = [event["kind"] for event in await events(ann, chat)]
+            assert kinds.count("call_ended") <= 1
+            return "call_ended" in kinds
+
+        await eventually(written, PATIENCE)
