@@ -57,8 +57,10 @@ async def signal(person: Person, call_id: str, *, joins: bool = True, **options:
     document = await published(person.url)
     url = person.url.replace("http", "ws", 1) + f"/v1/ws/signaling?call_id={call_id}"
     headers = {"authorization": f"Bearer {person.access}", **person.headers}
+    # The server pings. Pings of the client draw from the one `random` of the process, of which Hypothesis,
+    # in another thread, asks that nobody else uses it meanwhile.
     async with websockets.connect(
-        url, additional_headers=headers, compression=None, max_size=None
+        url, additional_headers=headers, compression=None, max_size=None, ping_interval=None
     ) as connection:
         socket = Chat(connection)
         await socket.frame(type="welcome")
