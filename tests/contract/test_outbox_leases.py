@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from secureconnect.infra.database.base import WriteTx
-from secureconnect.infra.outbox.base import Job, LeaseLost, Queue, RetryLater, Work
+from secureconnect.infra.outbox.base import KINDS, Job, LeaseLost, Queue, RetryLater, Work
 from secureconnect.infra.outbox.relational import RelationalOutbox
 from tests.contract.outbox_world import Desk, until
 
@@ -189,9 +189,7 @@ async def test_queues_and_gauges_say_how_much_waits(desk: Desk) -> None:
 
     await until(shown)
     assert desk.gauges.shown == {
-        **dict.fromkeys(
-            ("push", "index", "thumbnail", "erase", "export", "notify", "delete_objects"), (0, 0)
-        ),
+        **dict.fromkeys(KINDS, (0, 0)),
         "mail": (2, 90),
     }
     gate.set()

@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.scenarios.patience import eventually
 from tests.scenarios.server import Server, running
-from tests.scenarios.signaling import call, initiate, join, leave, shown, signal, state
-from tests.scenarios.steps import Answer, Person, direct, events, group, register, stranger
+from tests.scenarios.signaling import call, leave, shown, signal, state
+from tests.scenarios.steps import Answer, Person, direct, group, register, send, stranger
 from tests.scenarios.stores import cassandra
 
 pytestmark = pytest.mark.only_on("cassandra-in-one", "cassandra", reason="the timeline is in the database")
@@ -34,14 +35,26 @@ async def refused(ask: Callable[[], Awaitable[Answer]]) -> None:
     assert answer.headers["retry-after"] == "2"
 
 
+async def told(person: Person, conversation_id: str) -> bool:
+    """Whether the conversation shows its call from beginning to end."""
+    answer = await person.get(f"/v1/conversations/{conversation_id}/events?after_seq=0")
+    if answer.status == 503:
+        return False
+    kinds = [event["kind"] for event in answer.ok()["events"] if event["kind"].startswith("call_")]
+    assert kinds == ["call_started", "call_ended"][: len(kinds)]
+    return len(kinds) == 2
+
+
 async def trio(server: Server) -> tuple[Person, Person, Person]:
     ann, ben, cleo = [await register(stranger(server.url, name)) for name in ("ann", "ben", "cleo")]
     return ann, ben, cleo
 
 
-async def test_a_running_call_goes_on_and_others_begin_later(server: Server) -> None:
+async def test_calls_begin_go_on_and_end(server: Server) -> None:
+    """What their conversations show of it follows when the timeline is back, in order and once."""
     ann, ben, cleo = await trio(server)
-    chat = (await group(ann, [ben, cleo]))["conversation_id"]
+    recorded = {"recording_enabled": True}
+    chat = (await group(ann, [ben, cleo], settings=recorded))["conversation_id"]
     other = (await direct(ann, cleo))["conversation_id"]
     call_id = await call(ann, chat, [ben, cleo])
     async with signal(ann, call_id) as sa, signal(ben, call_id) as sb, signal(cleo, call_id) as sc:
@@ -49,7 +62,6 @@ async def test_a_running_call_goes_on_and_others_begin_later(server: Server) -> 
         for socket in (sa, sb, sc):
             assert (await socket.command("ice_candidate", candidate={"candidate": ""}))["type"] == "ack"
         async with away():
-            await refused(lambda: initiate(ann, other, [cleo]))
             assert (await sa.command("offer", target_id=ben.user_id, sdp="v=0"))["type"] == "ack"
             assert (await sb.frame(type="offer"))["sender_id"] == ann.user_id
             assert (await sb.command("mute_audio", muted=True))["type"] == "ack"
@@ -60,24 +72,24 @@ async def test_a_running_call_goes_on_and_others_begin_later(server: Server) -> 
             seen = await shown(ann, call_id)
             assert (seen["status"], state(seen, cleo)["state"]) == ("active", "left")
             assert state(seen, ben)["audio_muted"]
-            await refused(lambda: join(cleo, call_id))
-            # The end is an event of the conversation: it is not acknowledged before it is stored.
-            await refused(lambda: ann.post(f"/v1/calls/{call_id}/end"))
-            assert (await shown(ann, call_id))["status"] == "active"
+            # Consent is an event: nobody is recorded who could not be told.
+            await refused(lambda: ann.post(f"/v1/calls/{call_id}/recording/start"))
+            (await ann.post(f"/v1/calls/{call_id}/end")).ok()
+            await sb.frame(type="call_ended")
+            begun = await call(ann, other, [cleo])
+            async with signal(ann, begun) as mine, signal(cleo, begun) as theirs:
+                assert (await mine.command("offer", target_id=cleo.user_id, sdp="v=0"))["type"] == "ack"
+                assert (await theirs.frame(type="offer"))["sender_id"] == ann.user_id
+            (await leave(cleo, begun)).ok()
+            assert (await shown(ann, begun))["status"] == "ended"
+            await refused(lambda: send(ann, other, "a message has to be stored"))
 
-        async def hung_up() -> bool:
-            return (await ann.post(f"/v1/calls/{call_id}/end")).status == 200
-
-        await eventually(hung_up, PATIENCE)
-        await sb.frame(type="call_ended")
-    kinds = [event["kind"] for event in await events(ann, chat)]
-    assert (kinds.count("call_started"), kinds.count("call_ended")) == (1, 1)
-    later = await call(ann, other, [cleo])
-    (await leave(ann, later)).ok()
+    for conversation in (chat, other):
+        await eventually(partial(told, ann, conversation), PATIENCE)
 
 
-async def test_a_call_that_all_are_gone_from_ends_when_the_timeline_is_back(tmp_path: Path) -> None:
-    """Nobody waits for it: who closes the window is gone, and the end is written later, once."""
+async def test_a_call_that_all_are_gone_from_ends_by_itself(tmp_path: Path) -> None:
+    """Whether the timeline is back by then or not; the end is written once."""
     windows = {"reconnect_window": 2, "reaper_interval": 0.5}
     async with running(tmp_path / "data", calls=windows) as server:
         ann, ben, _ = await trio(server)
@@ -87,7 +99,6 @@ async def test_a_call_that_all_are_gone_from_ends_when_the_timeline_is_back(tmp_
             for person in (ann, ben):
                 await sockets.enter_async_context(signal(person, call_id))
             async with away():
-                await refused(lambda: leave(ann, call_id))
                 await sockets.aclose()
 
                 async def both_lost() -> bool:
@@ -101,10 +112,4 @@ async def test_a_call_that_all_are_gone_from_ends_when_the_timeline_is_back(tmp_
             return (seen["status"], seen["end_reason"]) == ("ended", "connection_lost")
 
         await eventually(over, PATIENCE)
-
-        async def written() -> bool:
-            kinds = [event["kind"] for event in await events(ann, chat)]
-            assert kinds.count("call_ended") <= 1
-            return "call_ended" in kinds
-
-        await eventually(written, PATIENCE)
+        await eventually(partial(told, ann, chat), PATIENCE)

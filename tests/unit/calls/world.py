@@ -17,6 +17,7 @@ from secureconnect.features.calls.service import (
     CallReadService,
     Desk,
     InitiateService,
+    Logbook,
     Placement,
     Presences,
     Pulse,
@@ -29,8 +30,11 @@ from secureconnect.features.friends.service import Relations
 from secureconnect.features.notifications.api import Notice, NoticeType
 from secureconnect.features.push.api import Ring
 from secureconnect.infra.database.base import WriteTx
+from secureconnect.infra.outbox.relational import RelationalOutbox
 from secureconnect.infra.sfu.base import SfuParticipant, SfuPass, SfuUnavailable
+from secureconnect.infra.timeline.base import NewEvent, Timeline
 from secureconnect.infra.turn.base import IceGrant
+from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.pagination import Cursors
 from secureconnect.kit.principal import Principal
 from tests.unit.conversations import world as conversations
@@ -66,6 +70,8 @@ class Counts:
         self.unrecovered += 1
 
     def signaled(self, type_: str) -> None: ...
+
+    def outbox(self, kind: str, pending: int, oldest_age: float) -> None: ...
 
 
 class Sockets:
@@ -145,6 +151,19 @@ class Forwarder:
     async def close(self) -> None: ...
 
 
+class Absent:
+    """The timeline, as far as calls write to it; `away` when it does not answer."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self.away = False
+
+    def append_in(self, tx: WriteTx, event: NewEvent) -> int:
+        if self.away:
+            raise ApiError(ErrorCode.TIMELINE_UNAVAILABLE, "away", retry_after=2)
+        return self._timeline.append_in(tx, event)
+
+
 class Told:
     """Inboxes and devices."""
 
@@ -180,16 +199,16 @@ class World:
         self.rooms = Sockets("00000000-0000-4000-8000-00000000000a")
         self.background = Background()
         near, users, metrics = place.neighbours, place.users, cast("Any", self.counts)
+        self.timeline = Absent(place.timeline)
+        self.outbox = RelationalOutbox(place.database, self.clock, self.counts, alone=True, poll=3600)
+        logbook = Logbook(place.database, cast("Any", self.timeline), near, self.outbox, self.clock)
         self.desk = Desk(
-            place.database,
-            place.timeline,
-            near,
+            logbook,
             users,
             place.trail,
             Summons(near, self.told, self.told, self.clock),
             Announcer(place.bus, self.rooms),
             metrics,
-            self.clock,
         )
         relations = Relations(place.database)
         allowed = CallAllowed(users, relations)
@@ -198,10 +217,10 @@ class World:
         self.running = Running(place.database, metrics, self.background)
         self.initiating = InitiateService(
             place.database,
-            place.timeline,
             near,
             users,
             place.trail,
+            logbook,
             self.desk,
             allowed,
             self.admissions,
@@ -209,7 +228,9 @@ class World:
             self.clock,
             LIMITS,
         )
-        self.answering = AnswerService(place.database, near, self.desk, allowed, metrics, self.clock, LIMITS)
+        self.answering = AnswerService(
+            place.database, near, logbook, self.desk, allowed, metrics, self.clock, LIMITS
+        )
         self.presences = Presences(self.desk, self.rooms, metrics, self.clock, LIMITS)
         reading = CallReadService(place.database, near, users, Cursors(bytes(32)))
         self.reaper = self.reaper_of(self.rooms, reading)

@@ -24,6 +24,7 @@ from secureconnect.features.calls.service import (
     Desk,
     Followed,
     InitiateService,
+    Logbook,
     Presences,
     Pulse,
     Reaper,
@@ -74,7 +75,7 @@ def wire_calls(
     followed: Late,
 ) -> CallParts:
     """The feature; `followed` hears the commits of the timeline."""
-    database, timeline, clock = stores.database, stores.timeline, stores.clock
+    database, clock = stores.database, stores.clock
     metrics = stores.metrics.calls
     chosen = settings.calls
     limits = CallLimits(
@@ -88,23 +89,21 @@ def wire_calls(
     rooms = Rooms(stores.bus, StoredRoster(database))
     metrics.watch_rooms(lambda: len(rooms))
     admissions = Admissions(ice_servers(settings, stores.metrics), forwarder, background, clock)
+    logbook = Logbook(database, stores.timeline, conversations, stores.outbox, clock)
     desk = Desk(
-        database,
-        timeline,
-        conversations,
+        logbook,
         users,
         audit,
         Summons(conversations, inboxes, ringers, clock),
         Announcer(stores.bus, rooms),
         metrics,
-        clock,
     )
     running = Running(database, metrics, background)
     desk.on_change(admissions.changed)
     desk.on_change(running.changed)
     allowed = CallAllowed(users, friends)
     reading = CallReadService(database, conversations, users, stores.cursors)
-    answering = AnswerService(database, conversations, desk, allowed, metrics, clock, limits)
+    answering = AnswerService(database, conversations, logbook, desk, allowed, metrics, clock, limits)
     recordings = RecordingService(database, conversations, files, messages, desk, reading, clock)
     presences = Presences(desk, rooms, metrics, clock, limits)
     pulse = Pulse(database, rooms.process_id, clock, every=limits.reaper_interval)
@@ -146,10 +145,10 @@ def wire_calls(
         module(
             initiating=InitiateService(
                 database,
-                timeline,
                 conversations,
                 users,
                 audit,
+                logbook,
                 desk,
                 allowed,
                 admissions,

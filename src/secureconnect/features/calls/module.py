@@ -41,6 +41,7 @@ def module(
         sockets=[SIGNALING_PATH],
         routes=routes(initiating, answering, reading, recordings, admissions, news),
         commands=chat_commands(answering),
+        jobs=["call_events"],
         tasks=tasks(reaper, every=limits.reaper_interval),
         start=start,
         stop=stop,

@@ -13,6 +13,7 @@ from secureconnect.kit.principal import Principal, RequestContext
 
 __all__ = [
     "FOR_GOOD",
+    "UNGUARDED",
     "Audience",
     "Catalogue",
     "CatalogueEntry",
@@ -54,6 +55,10 @@ class MemberFact(Struct, frozen=True, gc=False):
     def visible_from(self) -> int:
         """The lowest seq that the member may read."""
         return max(self.first_visible_seq, self.cleared_seq + 1)
+
+
+#: The guard of facts that were read while the timeline was away: no append holds with it.
+UNGUARDED: Final = -1
 
 
 class Facts(Struct, frozen=True):
@@ -264,6 +269,15 @@ class Conversations(Protocol):
         Raises:
             ApiError: `NOT_FOUND` for an unknown or deleted conversation, `FORBIDDEN` for a stranger; what
                 `work` raises; `TIMELINE_UNAVAILABLE` when the conversation keeps changing.
+        """
+
+    async def act_unlogged(
+        self, conversation_id: str, user_id: str, work: Callable[[WriteTx, Facts], T]
+    ) -> T:
+        """As `act`, while the timeline is away: `work` appends nothing, and what it says follows later.
+
+        Raises:
+            ApiError: `NOT_FOUND`, `FORBIDDEN`; what `work` raises.
         """
 
     def touch_in(self, tx: WriteTx, conversation_id: str, now: int) -> None:

@@ -32,7 +32,9 @@ __all__ = [
 
 T = TypeVar("T")
 
-Kind = Literal["push", "mail", "index", "thumbnail", "erase", "export", "notify", "delete_objects"]
+Kind = Literal[
+    "push", "mail", "index", "thumbnail", "erase", "export", "notify", "delete_objects", "call_events"
+]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 

@@ -36,6 +36,7 @@ from secureconnect.features.calls.rules.sfu import (
 )
 from secureconnect.features.calls.rules.talk import (
     OVER,
+    OWED,
     CallLimits,
     CallRecord,
     Departure,
@@ -49,6 +50,7 @@ from secureconnect.features.calls.rules.talk import (
 __all__ = [
     "MESH_CAPACITY",
     "OVER",
+    "OWED",
     "CallLimits",
     "CallRecord",
     "Departure",

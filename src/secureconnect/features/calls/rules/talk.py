@@ -11,6 +11,7 @@ from secureconnect.kit.errors import ApiError, ErrorCode
 
 __all__ = [
     "OVER",
+    "OWED",
     "CallLimits",
     "CallRecord",
     "Departure",
@@ -26,6 +27,9 @@ __all__ = [
 
 #: States of a call that never change again.
 OVER: Final = frozenset({"ended", "missed", "declined", "failed"})
+
+#: The seq of a call whose `call_started` is not written yet; who is a member then sees the call.
+OWED: Final = 2**62
 
 #: States of somebody who takes part.
 _IN: Final = frozenset({"joined", "reconnecting"})
@@ -46,7 +50,8 @@ class CallLimits(Struct, frozen=True):
 
 
 class CallRecord(Struct, frozen=True, kw_only=True):
-    """A call as stored. `seq` is where its `call_started` stands; `version` grows with each change."""
+    """A call as stored. `seq` is where its `call_started` stands, or `OWED`; `version` grows with each
+    change."""
 
     call_id: str
     conversation_id: str

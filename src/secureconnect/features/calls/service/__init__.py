@@ -6,6 +6,7 @@ from secureconnect.features.calls.service.answering import AnswerService, Placem
 from secureconnect.features.calls.service.desk import Desk
 from secureconnect.features.calls.service.following import Followed
 from secureconnect.features.calls.service.initiating import CallAllowed, InitiateService
+from secureconnect.features.calls.service.logbook import Logbook
 from secureconnect.features.calls.service.metrics import CallMetrics
 from secureconnect.features.calls.service.presences import Presences, StoredRoster
 from secureconnect.features.calls.service.pulse import Pulse
@@ -26,6 +27,7 @@ __all__ = [
     "Desk",
     "Followed",
     "InitiateService",
+    "Logbook",
     "Placement",
     "Presences",
     "Pulse",

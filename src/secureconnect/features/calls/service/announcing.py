@@ -18,13 +18,15 @@ __all__ = ["Announcer", "Cause", "Rooms"]
 
 
 class Cause(Struct, frozen=True):
-    """Why a call changes: who acts, and how who goes out does so. `actor_id` None is the server."""
+    """Why a call changes: who acts, and how who goes out does so. `actor_id` None is the server. `later`: the
+    timeline is away, and what is said in the conversation follows (`Logbook`)."""
 
     actor_id: str | None = None
     session_id: str | None = None
     context: RequestContext | None = None
     why: Departure = "left"
     details: Mapping[str, str] = {}
+    later: bool = False
 
 
 class Rooms(Protocol):

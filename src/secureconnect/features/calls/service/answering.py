@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from secureconnect.features.calls import rules, store
@@ -10,6 +11,7 @@ from secureconnect.features.calls.rules import CallLimits, Talk
 from secureconnect.features.calls.service.announcing import Cause
 from secureconnect.features.calls.service.desk import Changed, Desk
 from secureconnect.features.calls.service.initiating import CallAllowed
+from secureconnect.features.calls.service.logbook import Logbook
 from secureconnect.features.calls.service.metrics import CallMetrics
 from secureconnect.features.conversations.api import Conversations, Facts
 from secureconnect.infra.database.base import Database, WriteTx
@@ -44,6 +46,7 @@ class AnswerService:
         self,
         database: Database,
         conversations: Conversations,
+        logbook: Logbook,
         desk: Desk,
         allowed: CallAllowed,
         metrics: CallMetrics,
@@ -52,6 +55,7 @@ class AnswerService:
     ) -> None:
         self._database = database
         self._conversations = conversations
+        self._logbook = logbook
         self._desk = desk
         self._allowed = allowed
         self._metrics = metrics
@@ -83,7 +87,9 @@ class AnswerService:
 
         try:
             return await self._as_member(
-                caller.user_id, call_id, lambda tx, _: self._desk.change_in(tx, call_id, decide, cause)
+                caller.user_id,
+                call_id,
+                lambda tx, _, later: self._desk.change_in(tx, call_id, decide, replace(cause, later=later)),
             )
         except ApiError as error:
             if error.code is ErrorCode.CALL_CAPACITY_REACHED:
@@ -129,7 +135,7 @@ class AnswerService:
         cause = Cause(caller.user_id, caller.session_id, context)
         rung: list[str] = []
 
-        def work(tx: WriteTx, facts: Facts) -> None:
+        def work(tx: WriteTx, facts: Facts, later: bool) -> None:
             def decide(tx: WriteTx, talk: Talk) -> Talk:
                 after, fresh = rules.invite(talk, caller.user_id, wanted, now, until)
                 if not wanted:
@@ -138,7 +144,7 @@ class AnswerService:
                 rung[:] = fresh
                 return after
 
-            self._desk.change_in(tx, call_id, decide, cause)
+            self._desk.change_in(tx, call_id, decide, replace(cause, later=later))
 
         await self._as_member(caller.user_id, call_id, work)
         return rung
@@ -177,9 +183,9 @@ class AnswerService:
         except ApiError:
             return False
 
-    async def _as_member(self, user_id: str, call_id: str, work: Callable[[WriteTx, Facts], T]) -> T:
+    async def _as_member(self, user_id: str, call_id: str, work: Callable[[WriteTx, Facts, bool], T]) -> T:
         """Do `work` while the user is a member of the call's conversation."""
         conversation_id = await self._database.lookup(lambda conn: store.conversation_of(conn, call_id))
         if conversation_id is None:
             raise rules.no_call()
-        return await self._desk.settled(lambda: self._conversations.act(conversation_id, user_id, work))
+        return await self._desk.settled(lambda: self._logbook.act(conversation_id, user_id, work))

@@ -4,29 +4,21 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.calls import store
 from secureconnect.features.calls.rules import CallRecord, Participant, Talk, no_call
 from secureconnect.features.calls.service.announcing import Announcer, Cause
+from secureconnect.features.calls.service.logbook import Logbook, ended
 from secureconnect.features.calls.service.metrics import CallMetrics
 from secureconnect.features.calls.service.summons import Summons
 from secureconnect.features.calls.store import CallChanged
-from secureconnect.features.conversations.api import Conversations
 from secureconnect.features.users.api import Users
-from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.database.base import WriteTx
 from secureconnect.infra.telemetry.log import get_logger
-from secureconnect.infra.timeline.base import GuardChanged, NewEvent, Timeline
-from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
-from secureconnect.kit.events import (
-    CallEnded,
-    CallRecordingStarted,
-    CallRecordingStopped,
-    EventData,
-    encode_data,
-)
-from secureconnect.kit.ids import new_time_id
+from secureconnect.kit.events import CallRecordingStarted, CallRecordingStopped
 
 __all__ = ["Changed", "Decide", "Desk"]
 
@@ -53,25 +45,19 @@ class Desk:
 
     def __init__(
         self,
-        database: Database,
-        timeline: Timeline,
-        conversations: Conversations,
+        logbook: Logbook,
         users: Users,
         audit: Audit,
         summons: Summons,
         announcer: Announcer,
         metrics: CallMetrics,
-        clock: Clock,
     ) -> None:
-        self._database = database
-        self._timeline = timeline
-        self._conversations = conversations
+        self._logbook = logbook
         self._users = users
         self._audit = audit
         self._summons = summons
         self._announcer = announcer
         self._metrics = metrics
-        self._clock = clock
         self._listeners: list[Listener] = []
 
     def on_change(self, listener: Listener) -> None:
@@ -84,9 +70,11 @@ class Desk:
         Raises:
             ApiError: `NOT_FOUND`; what `decide` raises.
         """
-        return await self.settled(
-            lambda: self._database.write(lambda tx: self.change_in(tx, call_id, decide, cause))
-        )
+
+        def work(tx: WriteTx, later: bool) -> Changed:
+            return self.change_in(tx, call_id, decide, replace(cause, later=later))
+
+        return await self.settled(lambda: self._logbook.write(work))
 
     async def settled(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do `work` until nobody else changes the call in between."""
@@ -117,12 +105,11 @@ class Desk:
     def follow_in(self, tx: WriteTx, before: Talk, after: Talk, cause: Cause) -> None:
         """Write what follows from a change that was stored, and tell of it after the commit."""
         users = self._users.many_in(tx.conn, list(after.people))
-        now = self._clock.now()
         for person in after.people.values():
             known = before.people.get(person.user_id)
             if known is not None:
-                self._person_in(tx, after.call, known, person, cause, now)
-        seq = self._end_in(tx, after, cause, now) if after.call.over and not before.call.over else None
+                self._person_in(tx, after.call, known, person, cause)
+        seq = self._end_in(tx, after, cause) if after.call.over and not before.call.over else None
         self._summons.follow_in(tx, before, after, users, seq)
         tx.after_commit(lambda: self._committed(before, after))
         tx.after_commit(lambda: self._announcer.tell(before, after, users, cause))
@@ -134,11 +121,16 @@ class Desk:
         known: Participant,
         person: Participant,
         cause: Cause,
-        now: int,
     ) -> None:
         if person.recording != known.recording:
             kind = CallRecordingStarted if person.recording else CallRecordingStopped
-            self._append_in(tx, call, kind(call_id=call.call_id, user_id=person.user_id), person.user_id, now)
+            data = kind(call_id=call.call_id, user_id=person.user_id)
+            if not cause.later:
+                self._logbook.append_in(tx, call, data, person.user_id)
+            elif person.recording:  # who leaves or ends a call stops recording anyway
+                raise ApiError(
+                    ErrorCode.TIMELINE_UNAVAILABLE, "Nobody can be told of a recording now.", retry_after=2
+                )
             self._record_in(tx, call, kind.kind, person.user_id, cause)
         moved = person.session_id != known.session_id
         if person.taking_part and (moved or not known.taking_part):
@@ -150,18 +142,8 @@ class Desk:
         elif known.state == "reconnecting" and person.state == "joined":
             self._record_in(tx, call, "call_recovered", person.user_id, cause)
 
-    def _end_in(self, tx: WriteTx, after: Talk, cause: Cause, now: int) -> int | None:
+    def _end_in(self, tx: WriteTx, after: Talk, cause: Cause) -> int | None:
         call = after.call
-        assert call.end_reason is not None
-        assert call.status not in {"ringing", "active"}
-        were_in = [person.user_id for person in after.people.values() if person.joined_at is not None]
-        data = CallEnded(
-            call_id=call.call_id,
-            status=call.status,  # type: ignore[arg-type]  # final, as asserted
-            end_reason=call.end_reason,
-            duration=call.duration,
-            participants=were_in,
-        )
         self._audit.record_in(
             tx,
             AuditEntry(
@@ -174,24 +156,15 @@ class Desk:
                 context=cause.context,
                 details={
                     "status": call.status,
-                    "reason": call.end_reason,
+                    "reason": str(call.end_reason),
                     "duration": str(call.duration),
                 },
             ),
         )
-        return self._append_in(tx, call, data, None, now)
-
-    def _append_in(
-        self, tx: WriteTx, call: CallRecord, data: EventData, actor_id: str | None, now: int
-    ) -> int | None:
-        """The seq of the event; None when the conversation is gone, and nobody is left to tell."""
-        event = NewEvent(call.conversation_id, new_time_id(), data.kind, actor_id, now, encode_data(data))
-        try:
-            seq = self._timeline.append_in(tx, event)
-        except GuardChanged:
+        if cause.later:
+            self._logbook.owe_in(tx, call)
             return None
-        self._conversations.touch_in(tx, call.conversation_id, now)
-        return seq
+        return self._logbook.append_in(tx, call, ended(after), None)
 
     def _record_in(
         self, tx: WriteTx, call: CallRecord, event: str, user_id: str, cause: Cause, **details: object

@@ -11,20 +11,19 @@ from sqlalchemy.exc import IntegrityError
 from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.calls import store
 from secureconnect.features.calls.api import Call, CallType, Topology
-from secureconnect.features.calls.rules import CallLimits, CallRecord, Talk, begin, plan, start_refused
+from secureconnect.features.calls.rules import OWED, CallLimits, CallRecord, Talk, begin, plan, start_refused
 from secureconnect.features.calls.service.admitting import Admission, Admissions
 from secureconnect.features.calls.service.announcing import Cause
 from secureconnect.features.calls.service.desk import Desk
+from secureconnect.features.calls.service.logbook import Logbook
 from secureconnect.features.calls.service.metrics import CallMetrics
 from secureconnect.features.calls.service.rendering import render_call
 from secureconnect.features.conversations.api import Conversations, Facts
 from secureconnect.features.friends.api import Friends
 from secureconnect.features.users.api import Users
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.infra.timeline.base import NewEvent, Timeline
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, Detail, ErrorCode, invalid
-from secureconnect.kit.events import CallStarted, encode_data
 from secureconnect.kit.ids import new_time_id
 from secureconnect.kit.principal import Principal, RequestContext
 
@@ -72,10 +71,10 @@ class InitiateService:
     def __init__(
         self,
         database: Database,
-        timeline: Timeline,
         conversations: Conversations,
         users: Users,
         audit: Audit,
+        logbook: Logbook,
         desk: Desk,
         allowed: CallAllowed,
         admissions: Admissions,
@@ -84,7 +83,7 @@ class InitiateService:
         limits: CallLimits,
     ) -> None:
         self._database = database
-        self._timeline = timeline
+        self._logbook = logbook
         self._conversations = conversations
         self._users = users
         self._audit = audit
@@ -172,7 +171,10 @@ class InitiateService:
         now = self._clock.now()
         cause = Cause(caller.user_id, caller.session_id, context)
 
-        def start(tx: WriteTx, facts: Facts) -> Talk:
+        def start(tx: WriteTx, facts: Facts, later: bool) -> Talk:
+            known = store.find(tx.conn, call_id) if later else None
+            if known is not None:  # it was stored, and then the timeline was lost
+                return known
             self._check_in(tx.conn, facts, caller.user_id, callees, conversation_id)
             call = CallRecord(
                 call_id=call_id,
@@ -184,21 +186,14 @@ class InitiateService:
                 status="ringing",
                 max_participants=capacity,
                 ring_expires_at=now + round(self._limits.ring_timeout * 1000),
+                seq=OWED,
                 created_at=now,
             )
-            data = CallStarted(
-                call_id=call_id,
-                call_type=call_type,
-                topology=topology,
-                caller_id=caller.user_id,
-                invited=list(callees),
-            )
-            event = NewEvent(
-                conversation_id, new_time_id(), data.kind, caller.user_id, now, encode_data(data)
-            )
-            seq = self._timeline.append_in(tx, event)
-            self._conversations.touch_in(tx, conversation_id, now)
-            talk = begin(replace(call, seq=seq), callees, caller.session_id)
+            talk = begin(call, callees, caller.session_id)
+            if later:
+                self._logbook.owe_in(tx, call)
+            else:
+                talk = Talk(replace(call, seq=self._logbook.start_in(tx, talk)), talk.people)
             store.add(tx, talk)
             self._audit.record_in(
                 tx,
@@ -217,11 +212,11 @@ class InitiateService:
                     },
                 ),
             )
-            self._desk.follow_in(tx, Talk(talk.call, {}), talk, cause)
+            self._desk.follow_in(tx, Talk(talk.call, {}), talk, replace(cause, later=later))
             return talk
 
         try:
-            return await self._conversations.act(conversation_id, caller.user_id, start)
+            return await self._logbook.act(conversation_id, caller.user_id, start)
         except IntegrityError:
             # Two at once, on a store that finds out only when the second one writes.
             running = await self._database.lookup(lambda conn: store.running_in(conn, conversation_id))

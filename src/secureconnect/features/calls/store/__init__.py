@@ -15,6 +15,7 @@ from secureconnect.features.calls.store.calls import (
     running_of,
     save,
     set_rating,
+    set_seq,
 )
 from secureconnect.features.calls.store.due import (
     RunningCall,
@@ -72,6 +73,7 @@ __all__ = [
     "running_sfu",
     "save",
     "set_rating",
+    "set_seq",
     "too_long",
     "versions_of",
 ]

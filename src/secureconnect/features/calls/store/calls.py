@@ -26,6 +26,7 @@ __all__ = [
     "running_of",
     "save",
     "set_rating",
+    "set_seq",
 ]
 
 _c, _p, _r = calls.c, call_participants.c, call_recordings.c
@@ -178,6 +179,11 @@ def set_rating(tx: WriteTx, call_id: str, user_id: str, rating: int, comment: st
         .where(_p.call_id == call_id, _p.user_id == user_id)
         .values(rating=rating, rating_comment=comment)
     )
+
+
+def set_seq(tx: WriteTx, call_id: str, seq: int) -> None:
+    """Where its `call_started` stands; nothing that a change of the call looks at."""
+    tx.conn.execute(update(calls).where(_c.call_id == call_id).values(seq=seq))
 
 
 def add_recording(tx: WriteTx, recording_id: str, call_id: str, file_id: str, user_id: str, now: int) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Collection
 from sqlalchemy import Connection
 
 from secureconnect.features.conversations import rules, store
-from secureconnect.features.conversations.api import Facts
+from secureconnect.features.conversations.api import UNGUARDED, Facts
 from secureconnect.features.friends.api import Friends
 from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline.base import Timeline
 from secureconnect.kit.clock import Clock
+from secureconnect.kit.errors import ApiError, ErrorCode
 from secureconnect.kit.hints import CONTROL, FactsChanged, Hint
 
 __all__ = ["FactsCache"]
@@ -21,12 +22,15 @@ __all__ = ["FactsCache"]
 _CAPACITY = 200_000
 # The flag `wake` goes out without a trace when a message woke somebody, so it is not believed for long.
 _WAKE_SECONDS = 10.0
+# While the timeline is away.
+_UNGUARDED_SECONDS = 2.0
 
 
 class FactsCache:
     """Facts by conversation, the least recently used dropped first. Implements `Horizons`.
 
-    Whatever is read here may be stale, never wrong about its guard: the guard is read before the facts.
+    Whatever is read here may be stale, never wrong about its guard: the guard is read before the facts. While
+    the timeline is away they have a guard that no append holds, for whoever appends nothing.
     """
 
     def __init__(
@@ -106,14 +110,8 @@ class FactsCache:
 
         tx.after_commit(tell)
 
-    async def _load(self, conversation_id: str) -> Facts | None:
-        head = await self._timeline.head(conversation_id)
-        if head is None:
-            return None
-        guard = head.guard
-        return await self._database.read(lambda conn: self._read(conn, conversation_id, guard))
-
-    def _read(self, conn: Connection, conversation_id: str, guard: int) -> Facts | None:
+    def read_in(self, conn: Connection, conversation_id: str, guard: int = UNGUARDED) -> Facts | None:
+        """The facts as this transaction sees them."""
         record = store.find(conn, conversation_id)
         if record is None:
             return None
@@ -125,6 +123,19 @@ class FactsCache:
             conversation_id, record.type, guard, record.owner_id, record.settings, members, blocked, wake
         )
 
+    async def _load(self, conversation_id: str) -> Facts | None:
+        try:
+            head = await self._timeline.head(conversation_id)
+        except ApiError as error:
+            if error.code is not ErrorCode.TIMELINE_UNAVAILABLE:
+                raise
+            guard = UNGUARDED
+        else:
+            if head is None:
+                return None
+            guard = head.guard
+        return await self._database.read(lambda conn: self.read_in(conn, conversation_id, guard))
+
     def _loaded(self, conversation_id: str, task: asyncio.Task[Facts | None]) -> None:
         facts = None if task.cancelled() or task.exception() is not None else task.result()
         if self._loading.get(conversation_id) is not task:
@@ -132,7 +143,11 @@ class FactsCache:
         del self._loading[conversation_id]
         if facts is None:
             return
-        until = self._clock.monotonic() + _WAKE_SECONDS if facts.wake else None
+        until = None
+        if facts.guard == UNGUARDED:
+            until = self._clock.monotonic() + _UNGUARDED_SECONDS
+        elif facts.wake:
+            until = self._clock.monotonic() + _WAKE_SECONDS
         self._cached[conversation_id] = facts, until
         self._weight += 1 + len(facts.members)
         while self._weight > self._capacity and len(self._cached) > 1:

@@ -76,6 +76,15 @@ class Neighbours:
             retry_after=1,
         )
 
+    async def act_unlogged(
+        self, conversation_id: str, user_id: str, work: Callable[[WriteTx, Facts], T]
+    ) -> T:
+        def true_here(tx: WriteTx) -> T:
+            facts = self._facts.read_in(tx.conn, conversation_id)
+            return work(tx, rules.check_insider(facts, user_id))
+
+        return await self._database.write(true_here)
+
     def touch_in(self, tx: WriteTx, conversation_id: str, now: int) -> None:
         store.touch(tx, conversation_id, now)
 
