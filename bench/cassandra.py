@@ -1,11 +1,15 @@
-"""Cost of an acknowledged send with the timeline in Cassandra, beside the same statements by the bare driver.
+"""Cost of an acknowledged send with the timeline in Cassandra, beside the bare driver in the same run.
 
     python -m bench.cassandra [--rounds N] [--senders N]
 
-Both do the same four requests per send, one after the other: look for an earlier send, claim the head,
-commit by a conditional write, write the projections. Each sender has a conversation of its own, so nothing is
-shared. CPU is that of this process, the driver's threads included; the server runs beside it, so times are
-those of a shared machine.
+Each sender has a conversation of its own, so nothing is shared: the dearest case. `bench.stores` has
+the one with several senders per conversation.
+
+* bare insert: unlogged batches of 16 rows (a 200-byte text each) of one partition: the driver's limit.
+* same statements: those of a send, one after the other: look for an earlier send, claim the head, commit by a
+  conditional write, write the projections. Nothing rides along.
+* CPU is that of this process, the driver's threads included; the server runs beside it, so times are those of
+  a shared machine.
 """
 
 import argparse
@@ -33,9 +37,14 @@ from secureconnect.kit.ids import new_id, new_time_id
 from secureconnect.migrations import runner
 from stack.cassandra import Cassandra
 
+__all__ = ["BATCH", "Bare", "cluster_of"]
+
+#: Rows per bare batch; the server warns of more bytes.
+BATCH = 16
 _TEXT = "x" * 200
 _SENDS = 20  # per sender and round
 _BARE = {
+    "insert": "INSERT INTO bare (a, b, c, d) VALUES (?, ?, ?, ?)",
     "open": "INSERT INTO timeline_heads (conversation_id, revision, claim) VALUES (?, 0, '') IF NOT EXISTS",
     "claim": "UPDATE timeline_heads SET claim = ? WHERE conversation_id = ? IF revision = ? AND claim = ''",
     "look": "SELECT seq FROM send_dedup WHERE conversation_id = ? AND sender_id = ?"
@@ -49,8 +58,13 @@ _BARE = {
 }
 
 
+def cluster_of(server: Cassandra) -> Cluster:
+    """How to reach the server."""
+    return Cluster(("127.0.0.1",), server.port, "bench", server.datacenter, 1, timeout=30.0)
+
+
 class Bare:
-    """The statements of a send, and nothing else."""
+    """The statements of sends, and nothing else."""
 
     def __init__(self, session: Any, prepared: dict[str, Any]) -> None:
         self._session = session
@@ -68,31 +82,49 @@ class Bare:
             serial_consistency="LOCAL_SERIAL",
         )
         session = await opened.create_session(cluster.keyspace)
+        made = "CREATE TABLE IF NOT EXISTS bare (a text, b text, c text, d text, PRIMARY KEY (a, b))"
+        await session.execute(acsylla.create_statement(made, timeout=60.0))
         return cls(session, {name: await session.create_prepared(text) for name, text in _BARE.items()})
 
-    async def send(self, sender: int) -> None:
-        key, revision = self._ids[sender], self._revisions.get(sender, 0)
+    async def insert(self, partition: int) -> None:
+        """A batch of rows."""
+        batch, key = acsylla.create_batch_unlogged(), self._ids[partition]
+        for _ in range(BATCH):
+            batch.add_statement(self._bound("insert", key, new_time_id(), key, _TEXT))
+        await self._session.execute_batch(batch)
+
+    async def send(self, conversation: int, together: int = 1) -> None:
+        """A commit of so many sends to one conversation."""
+        key, revision = self._ids[conversation], self._revisions.get(conversation, 0)
         if not revision:
             await self._run("open", key)
-        self._revisions[sender] = after = revision + 1
-        message_id, claim, cmid, at = new_time_id(), new_id(), os.urandom(8).hex(), 4 * after + 1
-        await self._run("look", key, key, cmid)
+        self._revisions[conversation] = after = revision + 1
+        claim, at = new_id(), 4 * after + 1
+        clients = [os.urandom(8).hex() for _ in range(together)]
         await self._run("claim", claim, key, revision)
-        await self._run("commit", after, after, b"x" * 700, key, revision, claim)
+        await asyncio.gather(*(self._run("look", key, key, client) for client in clients))
+        tail = b"x" * 700 * together
+        await self._run("commit", after * together, after, tail, key, revision, claim)
         batch = acsylla.create_batch_unlogged()
         now = time.time_ns() // 1_000_000
-        slot, shard = slot_of(message_id)
-        batch.add_statement(
-            self._bound("event", key, 0, after, message_id, "message_created", key, now, b"", None, None, at)
-        )
-        batch.add_statement(
-            self._bound(
-                "message", key, 0, after, message_id, key, cmid, _TEXT, False, "text", {}, None, now, at
-            )
-        )
-        batch.add_statement(self._bound("index", slot, shard, message_id, key, after, at))
-        batch.add_statement(self._bound("dedup", key, key, cmid, message_id, after, now, at))
+        for place, client in enumerate(clients):
+            seq, message_id = after * together + place, new_time_id()
+            slot, shard = slot_of(message_id)
+            for name, params in (
+                ("event", (key, 0, seq, message_id, "message_created", key, now, b"", None, None, at)),
+                (
+                    "message",
+                    (key, 0, seq, message_id, key, client, _TEXT, False, "text", {}, None, now, at),
+                ),
+                ("index", (slot, shard, message_id, key, seq, at)),
+                ("dedup", (key, key, client, message_id, seq, now, at)),
+            ):
+                batch.add_statement(self._bound(name, *params))
         await self._session.execute_batch(batch)
+
+    async def close(self) -> None:
+        """Give the connection up."""
+        await self._session.close()
 
     async def _run(self, name: str, *params: Any) -> None:
         await self._session.execute(self._bound(name, *params))
@@ -127,16 +159,18 @@ class Ours:
         await self._timeline.append(event, guard=0)
 
 
-async def load(send: Callable[[int], Awaitable[None]], senders: int) -> tuple[float, float]:
-    """Wall and CPU seconds per send."""
+async def load(
+    send: Callable[[int], Awaitable[None]], senders: int, each: int = 1, sends: int = _SENDS
+) -> tuple[float, float]:
+    """Wall and CPU seconds per send, when a call does `each`."""
 
     async def one(sender: int) -> None:
-        for _ in range(_SENDS):
+        for _ in range(sends):
             await send(sender)
 
     started, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*map(one, range(senders)))
-    count = senders * _SENDS
+    count = senders * sends * each
     return (time.perf_counter() - started) / count, (time.process_time() - cpu) / count
 
 
@@ -148,27 +182,33 @@ async def measure(cluster: Cluster, directory: Path, rounds: int, senders: int) 
     timeline = CassandraTimeline(database, cluster, SystemClock())
     bare, ours = await Bare.connect(cluster), Ours(timeline)
     await ours.open(senders)
-    figures: dict[str, list[tuple[float, float]]] = {"bare driver": [], "timeline": []}
+    found: dict[str, list[tuple[float, float]]] = {}
     for number in range(rounds + 1):
-        for name, send in (("bare driver", bare.send), ("timeline", ours.send)):
-            result = await load(send, senders)
+        for name, send, each in (
+            ("bare insert", bare.insert, BATCH),
+            ("same statements", bare.send, 1),
+            ("timeline", ours.send, 1),
+        ):
+            result = await load(send, senders, each)
             if number:  # the first one warms the server up
-                figures[name].append(result)
+                found.setdefault(name, []).append(result)
     await timeline.close()
+    await bare.close()
     await database.close()
+    cpus = {name: [cpu for _, cpu in costs] for name, costs in found.items()}
     rows = [
-        [name, f"{median([w for w, _ in found]) * 1e6:.0f}", f"{median([c for _, c in found]) * 1e6:.0f}"]
-        for name, found in figures.items()
+        [name, f"{median([wall for wall, _ in costs]) * 1e6:.0f}", f"{median(cpus[name]) * 1e6:.0f}"]
+        for name, costs in found.items()
     ]
-    share = median(
-        [ours[1] - bare[1] for ours, bare in zip(figures["timeline"], figures["bare driver"], strict=True)]
-    )
-    rows.append(["our share", "", f"{share * 1e6:.0f}"])
+    for name in ("same statements", "bare insert"):
+        above = median([ours - bare for ours, bare in zip(cpus["timeline"], cpus[name], strict=True)])
+        times = median([ours / bare for ours, bare in zip(cpus["timeline"], cpus[name], strict=True)])
+        rows.append([f"above {name}", "", f"{above * 1e6:.0f}, × {times:.2f}"])
     return table("A send, the timeline in Cassandra", ["per send", "wall µs", "CPU µs"], rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--senders", type=int, default=32)
     parser.add_argument("--port", type=int, help="of a node that runs; none: one is started")
@@ -180,8 +220,9 @@ def main() -> None:
             print(uvloop.run(measure(node, Path(directory), arguments.rounds, arguments.senders)))
             return
         with Cassandra(Path(directory) / "cassandra") as server:
-            node = Cluster(("127.0.0.1",), server.port, "bench", server.datacenter, 1, timeout=30.0)
-            print(uvloop.run(measure(node, Path(directory), arguments.rounds, arguments.senders)))
+            print(
+                uvloop.run(measure(cluster_of(server), Path(directory), arguments.rounds, arguments.senders))
+            )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import msgspec
 from acsylla import errors
 
 from secureconnect.infra.telemetry.log import get_logger
+from secureconnect.infra.timeline.cassandra_deadlines import Deadlines
 from secureconnect.kit.errors import ApiError, ErrorCode
 
 __all__ = ["Cluster", "Cql", "Link", "QueryMetrics", "Row", "Undecided", "unavailable"]
@@ -146,7 +147,8 @@ class Link:
         self._ill = False
         self._not_before = 0.0
         self._answered = 0.0
-        self._prepared: dict[Cql, Any] = {}
+        self._prepared: dict[str, Any] = {}
+        self._deadlines = Deadlines()
 
     async def rows(self, cql: Cql, *params: Any) -> list[Row]:
         """The rows of a query that returns few enough for one answer."""
@@ -179,7 +181,8 @@ class Link:
             session = self._session
             batch = acsylla.create_batch_unlogged(timeout=left)
             for cql, params in writes:
-                batch.add_statement(_bound(cql, await self._prepare(session, cql), params))
+                prepared = self._known(session, cql) or await self._prepare(session, cql)
+                batch.add_statement(_bound(cql, prepared, params))
             return await session.execute_batch(batch)
 
         await self._timed(_BATCH, attempt, _RETRIES)
@@ -193,7 +196,8 @@ class Link:
 
         async def attempt(left: float) -> Any:
             session = self._session
-            statement = _bound(cql, await self._prepare(session, cql), params)
+            prepared = self._known(session, cql) or await self._prepare(session, cql)
+            statement = _bound(cql, prepared, params)
             statement.set_timeout(left)
             return await session.execute(statement)
 
@@ -225,7 +229,8 @@ class Link:
     ) -> Any:
         async def attempt(left: float) -> Any:
             session = self._session
-            statement = _bound(cql, await self._prepare(session, cql), params)
+            prepared = self._known(session, cql) or await self._prepare(session, cql)
+            statement = _bound(cql, prepared, params)
             statement.set_timeout(left)
             if page is not None:
                 statement.set_page_size(page[0])
@@ -276,18 +281,18 @@ class Link:
     async def _answer(self, attempt: Any, left: float) -> Any:
         try:
             # The driver ends what takes too long, unless its session is lost.
-            async with asyncio.timeout(left + _GRACE):
-                return await attempt(left)
+            return await self._deadlines.within(left + _GRACE, attempt(left))
         except asyncio.CancelledError:
             self._unanswered_until = max(self._unanswered_until, time.perf_counter() + left + _GRACE)
             raise
 
+    def _known(self, session: Any, cql: Cql) -> Any:
+        return self._prepared.get(cql.text) if session is self._session else None
+
     async def _prepare(self, session: Any, cql: Cql) -> Any:
-        prepared = self._prepared.get(cql) if session is self._session else None
-        if prepared is None:
-            prepared = await session.create_prepared(cql.text, timeout=self._cluster.timeout)
-            if session is self._session:
-                self._prepared[cql] = prepared
+        prepared = await session.create_prepared(cql.text, timeout=self._cluster.timeout)
+        if session is self._session:
+            self._prepared[cql.text] = prepared
         return prepared
 
     def _give_up(self, rest: float) -> None:

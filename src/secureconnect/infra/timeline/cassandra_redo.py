@@ -23,8 +23,8 @@ _KNOWN: Final = 100_000
 _TOGETHER: Final = 64  # requests under way at once
 _MARK_AFTER: Final = 0.05  # seconds
 
-# One request carries so much: the servers warn of batches over several partitions above 5 KiB.
-_STATEMENTS: Final = 10
+# One request carries so much: the servers warn of batches over more than ten partitions, or above 5 KiB.
+_PARTITIONS: Final = 10
 _BYTES: Final = 4_000
 
 # In one commit, what removes a partition comes before what is put into it, and a new row before its new
@@ -164,6 +164,9 @@ MUTATIONS: Final = {
     "put_hour": Cql("INSERT", "expiry_hours", "INSERT INTO expiry_hours (part, hour) VALUES (?, ?)"),
 }
 
+#: New rows of one commit are in one partition of these, but for the end of a bucket.
+_SIDE_BY_SIDE: Final = ("timeline_events", "messages")
+
 #: Rows that are the same for many messages: once per process will do.
 _DIRECTORIES: Final = ("put_slot", "put_hour")
 
@@ -227,27 +230,32 @@ class Projector:
         while self._unmarked:
             await asyncio.sleep(_MARK_AFTER)
             marks, self._unmarked = self._unmarked, {}
+            writes = [(_MARK, (key, at, at)) for key, at in marks.items()]
             with contextlib.suppress(ApiError):
-                await asyncio.gather(*(link.run(_MARK, key, at, at) for key, at in marks.items()))
+                for start in range(0, len(writes), _PARTITIONS):
+                    await link.together(writes[start : start + _PARTITIONS])
 
     async def _write(self, link: Link, mutations: Sequence[Mutation]) -> None:
-        writes = [(MUTATIONS[name], params) for name, params in mutations if name not in _DIRECTORIES]
+        writes: list[tuple[Cql, Sequence[Any]]] = []
+        unknown: dict[tuple[Any, ...], tuple[Cql, Sequence[Any]]] = {}
+        for name, params in mutations:
+            write = (MUTATIONS[name], params)
+            if name not in _DIRECTORIES:
+                writes.append(write)
+            elif (key := (name, *params[:2])) not in self._directories:
+                unknown[key] = write
+        parts = list(_parts(writes))
+        if len(parts) == 1 and not unknown:
+            await link.together(parts[0])
+            return
         limit = asyncio.Semaphore(_TOGETHER)
 
         async def some(part: list[tuple[Cql, Sequence[Any]]]) -> None:
             async with limit:
                 await link.together(part)
 
-        async def once(cql: Cql, params: Sequence[Any]) -> None:
-            key = (cql.table, *params[:2])
-            if key not in self._directories:
-                await link.run(cql, *params)
-                self._directories.add(key)
-
-        directories = [(MUTATIONS[name], params) for name, params in mutations if name in _DIRECTORIES]
-        await asyncio.gather(
-            *(some(part) for part in _parts(writes)), *(once(cql, params) for cql, params in directories)
-        )
+        await asyncio.gather(*map(some, parts), *(link.run(cql, *params) for cql, params in unknown.values()))
+        self._directories.update(unknown)
 
     async def settle(self, link: Link, conversation_id: str, revision: int) -> None:
         """Make sure that what everything up to `revision` means is written."""
@@ -273,13 +281,20 @@ class Projector:
 def _parts(writes: Sequence[tuple[Cql, Sequence[Any]]]) -> Iterator[list[tuple[Cql, Sequence[Any]]]]:
     """Neighbours that go in one request."""
     part: list[tuple[Cql, Sequence[Any]]] = []
+    partitions: set[tuple[str, int | None]] = set()
     size = 0
     for write in writes:
-        length = sum(len(value) for value in write[1] if isinstance(value, str | bytes))
-        if part and (len(part) == _STATEMENTS or size + length > _BYTES):
+        cql, params = write
+        length = sum(len(value) for value in params if isinstance(value, str | bytes))
+        # All others are counted as if each row had a partition of its own.
+        together = cql.operation == "INSERT" and cql.table in _SIDE_BY_SIDE
+        where = (cql.table, None if together else len(part))
+        full = where not in partitions and len(partitions) == _PARTITIONS
+        if part and (full or size + length > _BYTES):
             yield part
-            part, size = [], 0
+            part, partitions, size = [], set(), 0
         part.append(write)
+        partitions.add(where)
         size += length
     if part:
         yield part

@@ -29,6 +29,8 @@ log = get_logger()
 _TOGETHER: Final = 64
 #: Commits under one claim before others get a turn.
 _IN_A_ROW: Final = 4
+#: After several were sent at once more come soon: their claim is worth waiting for, so many seconds.
+_SOON: Final = 0.005
 
 
 class _Wish(NamedTuple):
@@ -64,6 +66,7 @@ class Sender:
         self._clock = clock
         self._tell = tell
         self._waiting: dict[str, deque[_Wish]] = {}
+        self._hoping: dict[str, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def append(self, link: Link, event: NewEvent, guard: int, also: Sequence[Statement]) -> Appended:
@@ -73,6 +76,9 @@ class Sender:
         queue = self._waiting.get(event.conversation_id)
         if queue is not None:
             queue.append(wish)
+            hope = self._hoping.pop(event.conversation_id, None)
+            if hope is not None and not hope.done():
+                hope.set_result(None)
         else:
             self._waiting[event.conversation_id] = deque([wish])
             task = asyncio.create_task(self._work(link, event.conversation_id))
@@ -90,28 +96,44 @@ class Sender:
             await self._claims.lanes.take(conversation_id)
             try:
                 base: HeadRow | None = None
-                for _ in range(_IN_A_ROW):
-                    base = await self._some(link, conversation_id, queue, base)
+                for left in reversed(range(_IN_A_ROW)):
+                    base = await self._some(link, conversation_id, queue, base, last=left == 0)
                     if base is None:
                         break
-                else:
-                    assert base is not None
-                    await self._claims.give_back(link, conversation_id, base)
+                    if not queue and not await self._more(conversation_id, queue):
+                        await self._claims.give_back(link, conversation_id, base)
+                        break
             except Exception:
                 log.exception("a claim was left behind")
             finally:
                 self._claims.lanes.give(conversation_id)
         del self._waiting[conversation_id]
 
+    async def _more(self, conversation_id: str, queue: deque[_Wish]) -> bool:
+        """Whether somebody sends within a moment."""
+        loop = asyncio.get_running_loop()
+        hope = self._hoping[conversation_id] = loop.create_future()
+        timer = loop.call_later(_SOON, _give_up, hope)
+        await hope
+        timer.cancel()
+        self._hoping.pop(conversation_id, None)
+        return bool(queue)
+
     async def _some(
-        self, link: Link, conversation_id: str, queue: deque[_Wish], base: HeadRow | None
+        self,
+        link: Link,
+        conversation_id: str,
+        queue: deque[_Wish],
+        base: HeadRow | None,
+        *,
+        last: bool,
     ) -> HeadRow | None:
         """Commit what waits, under the claim `base` if there is one; returns the head when it is still
         claimed, for those that came meanwhile.
         """
         wishes = [queue.popleft() for _ in range(min(len(queue), _TOGETHER))]
         try:
-            return await self._commit(link, conversation_id, wishes, queue, base)
+            return await self._commit(link, conversation_id, wishes, queue, base, last=last)
         except Exception as error:  # noqa: BLE001 - every sender is told
             for wish in wishes:
                 _answer(wish, error)
@@ -124,6 +146,8 @@ class Sender:
         wishes: list[_Wish],
         queue: deque[_Wish],
         base: HeadRow | None,
+        *,
+        last: bool,
     ) -> HeadRow | None:
         if base is None:
             base = await self._claims.claim(link, conversation_id)
@@ -134,7 +158,9 @@ class Sender:
         draft = Draft(conversation_id, base)
         try:
             first = await self._look(link, draft, wishes)
-            decision = await self._decide(link, draft, wishes, first, queue)
+            decision = await self._decide(
+                link, draft, wishes, first, hold=not last and (bool(queue) or len(wishes) > 1)
+            )
         except BaseException:
             await self._undo(link, conversation_id, base)
             raise
@@ -190,9 +216,16 @@ class Sender:
             return number, found
 
         found: dict[int, StoredEvent] = {}
-        answers = await asyncio.gather(
-            *(one(number, wish) for number, wish in enumerate(wishes)), return_exceptions=True
-        )
+        answers: Sequence[tuple[int, StoredEvent | None] | BaseException]
+        if len(wishes) == 1:  # a task costs more than the question
+            try:
+                answers = [await one(0, wishes[0])]
+            except Exception as error:  # noqa: BLE001 - its sender is told
+                answers = [error]
+        else:
+            answers = await asyncio.gather(
+                *(one(number, wish) for number, wish in enumerate(wishes)), return_exceptions=True
+            )
         for number, answer in enumerate(answers):
             if isinstance(answer, BaseException):
                 _answer(wishes[number], answer)
@@ -206,9 +239,12 @@ class Sender:
         draft: Draft,
         wishes: Sequence[_Wish],
         first: dict[int, StoredEvent],
-        queue: deque[_Wish],
+        *,
+        hold: bool,
     ) -> tuple[Plan, list[tuple[_Wish, StoredEvent]]] | None:
         """Answer those that are refused or repeat, and decide about the rest; None when there is none.
+
+        `hold`: the next commit may begin where this one ends.
 
         With the plan those that repeat a part of it.
         """
@@ -236,8 +272,7 @@ class Sender:
                     new.append(wish)
             if not new:
                 return None
-            # With others waiting, the next commit begins where this one ends.
-            more = bool(queue) and not self._claims.lanes.wanted(draft.conversation_id)
+            more = hold and not self._claims.lanes.wanted(draft.conversation_id)
             plan = draft.plan(intents.SEND, new_id() if more else "")
             if any(wish.also for wish in new):
                 try:
@@ -256,6 +291,11 @@ def _ride(plan: Plan, told: Sequence[StoredEvent], wishes: Sequence[_Wish], now:
             except IntegrityError as error:
                 raise _Refused(wish, error) from error
     intents.propose(tx, plan, now)
+
+
+def _give_up(hope: "asyncio.Future[None]") -> None:
+    if not hope.done():
+        hope.set_result(None)
 
 
 def _answer(wish: _Wish, answer: Appended | BaseException) -> None:

@@ -1,0 +1,196 @@
+"""Cost of an acknowledged send on SQLite, PostgreSQL and Cassandra, side by side in one run.
+
+    python -m bench.stores [--rounds N]
+
+Real servers are started here, with their syncs on. 256 senders share 64 conversations; each send moves the
+sender's mark in the same transaction. Rows of one round run one after the other, rounds repeat, and the
+median counts; ratios within a round hold on a machine whose speed changes.
+
+* bare insert: the engine's batched insert through the same driver: 256 rows (a 200-byte text each) per synced
+  commit; in Cassandra unlogged batches of 16 rows of one partition, 16 under way.
+* same statements: those of a send in the same portions, without us. On Cassandra four sends per commit, and
+  what rides along with the intent in PostgreSQL, where the product keeps everything else.
+* timeline: `Timeline.append`, answered after its commit.
+* CPU is that of this process, the drivers' threads included: what a send costs us, the servers' work apart.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+import uvloop
+
+from bench import group_commit, server_appends
+from bench.cassandra import BATCH, Bare, cluster_of
+from bench.measure import median, table, versions
+from secureconnect.infra.timeline.cassandra import CassandraTimeline
+from secureconnect.infra.timeline.cassandra_migrate import migrate
+from secureconnect.kit.clock import SystemClock
+from secureconnect.kit.ids import new_id
+from stack.cassandra import Cassandra
+from stack.postgres import Postgres
+
+_GROUP, _CONVERSATIONS, _EACH = 256, 64, 6
+_TOGETHER = _GROUP // _CONVERSATIONS
+_LINKS = 8
+_INTENT = (
+    "INSERT INTO timeline_intents (event_id, claim_id, conversation_id, kind, payload, created_at, done_at)"
+    " VALUES ($1, $1, $1, 'send', $2, 0, 0)"
+)
+_DONE = "DELETE FROM timeline_intents WHERE claim_id = $1"
+_MARK = "UPDATE conversation_participants SET last_read_seq = $1 WHERE conversation_id = $2 AND user_id = $3"
+
+Cost = tuple[float, float]
+Work = Callable[[], Awaitable[Cost]]
+
+
+async def cost(work: Callable[[], Awaitable[object]], sends: int) -> Cost:
+    """Wall and CPU seconds per send."""
+    started, cpu = time.perf_counter(), time.process_time()
+    await work()
+    return (time.perf_counter() - started) / sends, (time.process_time() - cpu) / sends
+
+
+async def of_sqlite(stack: contextlib.AsyncExitStack, directory: Path) -> dict[str, Work]:
+    """What is measured there, by its name."""
+    chat = group_commit.Chat(directory / "chat.db")
+    await chat.fill()
+    stack.push_async_callback(chat.database.close)
+
+    async def alone(path: Path, statements: Callable[..., None]) -> Cost:
+        return group_commit.bare(path, statements, _EACH)
+
+    async def ours() -> Cost:
+        return (await group_commit.many(chat, _EACH * _GROUP))[:2]
+
+    return {
+        "bare insert": partial(alone, directory / "bare.db", group_commit.one_insert),
+        "same statements": partial(alone, chat.database.path, group_commit.same_statements(chat)),
+        "timeline": ours,
+    }
+
+
+async def of_postgres(
+    stack: contextlib.AsyncExitStack, server: Postgres
+) -> tuple[server_appends.Chat, str, dict[str, Work]]:
+    """The same there, with the conversations and the URL of the database."""
+    url = await asyncio.to_thread(server.create_database)
+    chat = server_appends.Chat(url)
+    await chat.fill()
+    stack.push_async_callback(chat.database.close)
+    connection = await asyncpg.connect(url)
+    stack.push_async_callback(connection.close)
+    await connection.execute("CREATE TABLE bare (a text, b text, c text)")
+    sends = _EACH * _GROUP
+    return (
+        chat,
+        url,
+        {
+            "bare insert": lambda: cost(lambda: server_appends.bare(connection, _EACH), sends),
+            "timeline": lambda: cost(lambda: chat.many(chat.batched, _EACH, chat.conversations), sends),
+        },
+    )
+
+
+async def of_cassandra(
+    stack: contextlib.AsyncExitStack, server: Cassandra, chat: server_appends.Chat, url: str
+) -> dict[str, Work]:
+    """The same there, on the relational store of `chat`."""
+    cluster = cluster_of(server)
+    await migrate(cluster)
+    timeline = CassandraTimeline(chat.database, cluster, SystemClock())
+    timeline.start()
+    stack.push_async_callback(timeline.close)
+    for each in chat.conversations:
+        await timeline.database.write(lambda tx, c=each: timeline.open_in(tx, c))  # type: ignore[misc]
+    bare = await Bare.connect(cluster)
+    stack.push_async_callback(bare.close)
+    pool = await asyncpg.create_pool(url, min_size=_LINKS, max_size=_LINKS)
+    stack.push_async_callback(pool.close)
+
+    async def commit(conversation: int) -> None:
+        key = new_id()
+        async with pool.acquire() as connection:
+            async with connection.transaction():
+                await connection.executemany(_MARK, [(1, key, key)] * _TOGETHER)
+                await connection.execute(_INTENT, key, b"x" * 700 * _TOGETHER)
+            await bare.send(conversation, _TOGETHER)
+            await connection.execute(_DONE, key)
+
+    async def same(sends: int) -> None:
+        async def worker(conversation: int) -> None:
+            for _ in range(sends // _GROUP):
+                await commit(conversation)
+
+        await asyncio.gather(*map(worker, range(_CONVERSATIONS)))
+
+    async def inserts(sends: int) -> None:
+        async def worker(partition: int) -> None:
+            for _ in range(sends // _GROUP):
+                await bare.insert(partition)
+
+        await asyncio.gather(*map(worker, range(_GROUP // BATCH)))
+
+    sends = _EACH * _GROUP
+    return {
+        "bare insert": lambda: cost(lambda: inserts(sends), sends),
+        "same statements": lambda: cost(lambda: same(sends), sends),
+        "timeline": lambda: cost(lambda: chat.many(timeline, _EACH, chat.conversations), sends),
+    }
+
+
+async def measure(rounds: int, directory: Path, postgres: Postgres, cassandra: Cassandra) -> str:
+    """A table of medians."""
+    found: dict[tuple[str, str], list[Cost]] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        chat, url, on_postgres = await of_postgres(stack, postgres)
+        works = {
+            "SQLite": await of_sqlite(stack, directory),
+            "PostgreSQL": on_postgres,
+            "Cassandra": await of_cassandra(stack, cassandra, chat, url),
+        }
+        for number in range(rounds + 1):  # the first one warms up
+            for engine, named in works.items():
+                for name, work in named.items():
+                    result = await work()
+                    if number:
+                        found.setdefault((engine, name), []).append(result)
+    rows = []
+    for (engine, name), costs in found.items():
+        bare = found[engine, "bare insert"]
+        ratio = median([own[1] / other[1] for own, other in zip(costs, bare, strict=True)])
+        share = median([own[1] - other[1] for own, other in zip(costs, bare, strict=True)])
+        wall, cpu = (median([one[place] for one in costs]) * 1e6 for place in (0, 1))
+        rows.append((f"{engine}, {name}", f"{wall:.0f}", f"{cpu:.1f}", f"{ratio:.1f}", f"{share * 1e6:.0f}"))
+    head = ("", "wall", "CPU", "CPU / bare insert", "CPU above it")
+    return table(f"A send of {_GROUP} people in {_CONVERSATIONS} conversations, µs", head, rows)
+
+
+async def run(rounds: int) -> None:
+    """Start what is needed, measure, and say it."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        with contextlib.ExitStack() as servers:
+            postgres = Postgres(directory / "postgres", fsync=True)
+            servers.callback(postgres.close)
+            cassandra = Cassandra(directory / "cassandra")
+            servers.callback(cassandra.close)
+            await asyncio.gather(asyncio.to_thread(postgres.start), asyncio.to_thread(cassandra.start))
+            print(versions("asyncpg", "acsylla", "sqlalchemy", "uvloop"))
+            print(await measure(rounds, directory, postgres, cassandra))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    uvloop.run(run(parser.parse_args().rounds))
+
+
+if __name__ == "__main__":
+    main()
