@@ -162,8 +162,8 @@ async def use_each_area(a: Person, b: Person, admin: Person, g: str, text: str) 
 
 async def test_g5_every_area_is_audited(admin: Person, reg: Register) -> None:
     """One action of each area; the trail filtered by action, actor and dates; nothing secret in it."""
+    started = datetime.now(UTC) - timedelta(seconds=1)  # before anything that these people do
     a, b, c = await reg("a", "b", "c")
-    started = datetime.now(UTC) - timedelta(seconds=1)
     g, text = (await group(a, [c]))["conversation_id"], "marker of a message"
     for event, actor_id in (await use_each_area(a, b, admin, g, text)).items():
         record = await audited(admin, event, actor_id=actor_id)
