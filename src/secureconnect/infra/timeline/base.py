@@ -30,6 +30,7 @@ from secureconnect.infra.timeline.values import (
     StoredReaction,
     Trimmed,
     Version,
+    brought,
 )
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "TimelineMetrics",
     "Trimmed",
     "Version",
+    "brought",
 ]
 
 

@@ -12,6 +12,7 @@ from secureconnect.infra.timeline.base import (
     NewMessage,
     StoredEvent,
     StoredMessage,
+    brought,
 )
 from secureconnect.infra.timeline.cassandra_head import HeadRow
 from secureconnect.infra.timeline.cassandra_intents import Plan
@@ -20,7 +21,7 @@ from secureconnect.infra.timeline.cassandra_redo import stamp
 from secureconnect.infra.timeline.cassandra_rows import Bare, Overlay, bare_at, complete, place_of, quotes_of
 from secureconnect.infra.timeline.cassandra_schema import bucket_of, slot_of
 
-__all__ = ["HOUR", "Draft", "is_plain"]
+__all__ = ["HOUR", "Draft"]
 
 HOUR: Final = 3_600_000
 
@@ -227,7 +228,7 @@ class Draft:
             message.e2ee,
             event.sent_at,
         )
-        if is_plain(message):
+        if message.is_plain:
             self.write("put_message", *plain, key=3)
         else:
             self.write(
@@ -253,30 +254,11 @@ class Draft:
             key = (message.sender_id, message.client_message_id)
             self.sent[key] = seq
             self.write("put_dedup", self.conversation_id, *key, event.event_id, seq, event.sent_at, key=3)
-        stored = StoredMessage(
-            event.event_id,
-            self.conversation_id,
-            seq,
-            message.sender_id,
-            message.client_message_id,
-            message.content,
-            message.is_encrypted,
-            message.message_type,
-            message.metadata,
-            message.e2ee,
-            event.sent_at,
-            sender_name=message.sender_name,
-            reply_to_message_id=reply_to,
-            thread_root_id=root_id,
-            mentions=message.mentions,
-            mention_all=message.mention_all,
-            mention_here=message.mention_here,
-            forwarded=message.forwarded,
-            silent=message.silent,
-            attachment_count=len(message.attachments),
-            expires_at=message.expires_at,
+        stored = brought(event, seq)
+        bare = Bare(
+            msgspec.structs.replace(stored, attachments=()) if stored.attachments else stored, reply_to_seq
         )
-        self.overlay.messages[event.event_id] = Bare(stored, reply_to_seq)
+        self.overlay.messages[event.event_id] = bare
         if message.attachments:
             self.attach(event.event_id, message.attachments)
         if message.expires_at is not None:
@@ -286,26 +268,8 @@ class Draft:
         if root_id is not None:
             self.write("put_reply", root_id, seq, self.conversation_id, event.event_id, message.sender_id)
             await self.count_reply(link, root_id, 1)
-        if quote is None and not message.attachments:
+        if reply_to is None:
             return stored
-        if reply_to is not None:
-            # It may have been edited or deleted since the sender saw it, in an event before this one.
-            bare = self.overlay.messages[event.event_id]
-            quote = (await quotes_of(link, [bare], self.overlay)).get(reply_to)
-        return msgspec.structs.replace(stored, attachments=message.attachments, quote=quote)
-
-
-def is_plain(message: NewMessage) -> bool:
-    """Whether a message has nothing but what every message has."""
-    return not (
-        message.sender_name is not None
-        or message.quote is not None
-        or message.thread_root_id is not None
-        or message.mentions
-        or message.mention_all
-        or message.mention_here
-        or message.forwarded
-        or message.silent
-        or message.expires_at is not None
-        or message.attachments
-    )
+        # It may have been edited or deleted since the sender saw it, in an event before this one.
+        quotes = await quotes_of(link, [bare], self.overlay)
+        return msgspec.structs.replace(stored, quote=quotes.get(reply_to))

@@ -14,11 +14,10 @@ import msgspec
 from secureconnect.infra.database.base import ServerTx
 from secureconnect.infra.timeline.base import (
     NewEvent,
-    NewMessage,
     Quote,
     Statement,
     StoredEvent,
-    StoredMessage,
+    brought,
 )
 from secureconnect.infra.timeline.relational_details import QUOTED, quote_from
 from secureconnect.infra.timeline.relational_rows import metadata_text
@@ -220,36 +219,5 @@ def _stored(event: NewEvent, seq: int, quotes: Mapping[str, Quote]) -> StoredEve
         event.actor_id,
         event.sent_at,
         data,
-        _stored_message(event, message, seq, quotes),
-    )
-
-
-def _stored_message(
-    event: NewEvent, message: NewMessage, seq: int, quotes: Mapping[str, Quote]
-) -> StoredMessage:
-    reply_to = None if message.quote is None else message.quote.message_id
-    return StoredMessage(
-        event.event_id,
-        event.conversation_id,
-        seq,
-        message.sender_id,
-        message.client_message_id,
-        message.content,
-        message.is_encrypted,
-        message.message_type,
-        message.metadata,
-        message.e2ee,
-        event.sent_at,
-        sender_name=message.sender_name,
-        reply_to_message_id=reply_to,
-        thread_root_id=message.thread_root_id,
-        mentions=message.mentions,
-        mention_all=message.mention_all,
-        mention_here=message.mention_here,
-        forwarded=message.forwarded,
-        silent=message.silent,
-        attachment_count=len(message.attachments),
-        expires_at=message.expires_at,
-        attachments=message.attachments,
-        quote=None if reply_to is None else quotes.get(reply_to),
+        brought(event, seq, None if message.quote is None else quotes.get(message.quote.message_id)),
     )

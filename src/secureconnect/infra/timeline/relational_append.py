@@ -22,6 +22,7 @@ from secureconnect.infra.timeline.base import (
     Statement,
     StoredEvent,
     StoredMessage,
+    brought,
 )
 from secureconnect.infra.timeline.relational_changes import attach
 from secureconnect.infra.timeline.relational_details import QUOTED, quote_from
@@ -176,22 +177,9 @@ def _store_message(tx: WriteTx, event: NewEvent, message: NewMessage, seq: int) 
         message.e2ee,
         event.sent_at,
     )
-    stored = StoredMessage(
-        message_id,
-        event.conversation_id,
-        seq,
-        message.sender_id,
-        message.client_message_id,
-        message.content,
-        message.is_encrypted,
-        message.message_type,
-        message.metadata,
-        message.e2ee,
-        event.sent_at,
-    )
-    if _is_plain(message):
+    if message.is_plain:
         tx.run(_MESSAGE, plain)
-        return stored
+        return brought(event, seq)
     quote, mentions, root_id = message.quote, message.mentions, message.thread_root_id
     reply_to = quote.message_id if quote is not None else None
     tx.run(
@@ -219,33 +207,4 @@ def _store_message(tx: WriteTx, event: NewEvent, message: NewMessage, seq: int) 
         # It may have been edited or deleted since the sender saw it, in an event before this one.
         quoted = tx.run(_QUOTE, (quote.message_id,))
         quote = quote_from(quoted[0]) if quoted else None
-    return msgspec.structs.replace(
-        stored,
-        sender_name=message.sender_name,
-        reply_to_message_id=reply_to,
-        thread_root_id=root_id,
-        mentions=mentions,
-        mention_all=message.mention_all,
-        mention_here=message.mention_here,
-        forwarded=message.forwarded,
-        silent=message.silent,
-        attachment_count=len(message.attachments),
-        expires_at=message.expires_at,
-        attachments=message.attachments,
-        quote=quote,
-    )
-
-
-def _is_plain(message: NewMessage) -> bool:
-    return not (
-        message.sender_name is not None
-        or message.quote is not None
-        or message.thread_root_id is not None
-        or message.mentions
-        or message.mention_all
-        or message.mention_here
-        or message.forwarded
-        or message.silent
-        or message.expires_at is not None
-        or message.attachments
-    )
+    return brought(event, seq, quote)

@@ -23,6 +23,7 @@ __all__ = [
     "StoredReaction",
     "Trimmed",
     "Version",
+    "brought",
 ]
 
 #: The longest preview of a message that another one answers, in code points.
@@ -98,6 +99,22 @@ class NewMessage(msgspec.Struct, frozen=True):
     silent: bool = False
     expires_at: int | None = None
     attachments: tuple[AttachedFile, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has nothing but what every message has."""
+        return not (
+            self.sender_name is not None
+            or self.quote is not None
+            or self.thread_root_id is not None
+            or self.mentions
+            or self.mention_all
+            or self.mention_here
+            or self.forwarded
+            or self.silent
+            or self.expires_at is not None
+            or self.attachments
+        )
 
 
 class NewEvent(msgspec.Struct, frozen=True):
@@ -240,3 +257,39 @@ class Trimmed(msgspec.Struct, frozen=True):
     message_ids: tuple[str, ...]
     files: int
     bytes: int
+
+
+def brought(event: NewEvent, seq: int, quote: Quote | None = None) -> StoredMessage:
+    """The message that `event` brings, at its place; `quote` is what it answers, as that is then."""
+    message = event.message
+    assert message is not None
+    plain = StoredMessage(
+        event.event_id,
+        event.conversation_id,
+        seq,
+        message.sender_id,
+        message.client_message_id,
+        message.content,
+        message.is_encrypted,
+        message.message_type,
+        message.metadata,
+        message.e2ee,
+        event.sent_at,
+    )
+    if message.is_plain:
+        return plain
+    return msgspec.structs.replace(
+        plain,
+        sender_name=message.sender_name,
+        reply_to_message_id=None if message.quote is None else message.quote.message_id,
+        thread_root_id=message.thread_root_id,
+        mentions=message.mentions,
+        mention_all=message.mention_all,
+        mention_here=message.mention_here,
+        forwarded=message.forwarded,
+        silent=message.silent,
+        attachment_count=len(message.attachments),
+        expires_at=message.expires_at,
+        attachments=message.attachments,
+        quote=quote,
+    )
