@@ -48,7 +48,10 @@ async def check(path: Path, where: Cluster, promises: Promises) -> int:
     """Compare both stores with the promises; returns how many events there are."""
     database = open_sqlite(path)
     timeline = CassandraTimeline(database, where, SystemClock())
-    assert await timeline.repair(older_than=0) == 0
+    left = await timeline.repair(older_than=0)
+    while left:  # a hundred at a time
+        before, left = left, await timeline.repair(older_than=0)
+        assert left < before
     joins: dict[tuple[str, str], int] = {}
     marks: dict[tuple[str, str | None], int] = {}
     sends: dict[tuple[str | None, ...], int] = {}

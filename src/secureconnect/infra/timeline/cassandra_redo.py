@@ -22,6 +22,7 @@ Mutation = tuple[str, Sequence[Any]]
 _KNOWN: Final = 100_000
 _TOGETHER: Final = 64  # requests under way at once
 _MARK_AFTER: Final = 0.05  # seconds
+_CLOSING: Final = 1.0  # seconds
 
 # One request carries so much: the servers warn of batches over more than ten partitions, or above 5 KiB.
 _PARTITIONS: Final = 10
@@ -217,8 +218,10 @@ class Projector:
             self._marking = asyncio.create_task(self._mark(link))
 
     async def close(self) -> None:
-        """Finish what was begun."""
+        """Finish what was begun, if the cluster answers: a request that is cut off keeps its session from
+        being closed."""
         if self._marking is not None:
+            await asyncio.wait([self._marking], timeout=_CLOSING)
             self._marking.cancel()
             with contextlib.suppress(asyncio.CancelledError, ApiError):
                 await self._marking
