@@ -146,6 +146,7 @@ def _about(event: tuple[str, str, str, dict[str, Any]]) -> tuple[str, str, str, 
 
 
 @pytest.mark.faults
+@pytest.mark.only_on("embedded", "all-in-one", "postgres", reason="it reads the log's tables itself")
 async def test_x6_killed_between_changes_of_messages(serve: Serve, reg: Register) -> None:
     """SIGKILL among edits, deletions, reactions, votes, pins and attachments: counts add up, events lead to
     the rows, what was acknowledged is there once, and clients that applied events hold what a fetch gives."""

@@ -47,6 +47,7 @@ async def kill_under_load(server: Server, writers: list[Writer], chance: random.
 
 
 @pytest.mark.faults
+@pytest.mark.only_on("embedded", "all-in-one", "postgres", reason="it reads the log's tables itself")
 async def test_x5_killed_under_load(serve: Serve, reg: Register) -> None:
     """8 writers repeat until they are acknowledged, 8 readers resume, the server is killed again and again:
     each acknowledged message is there exactly once, no seq is missing, everybody saw the same order."""
@@ -176,6 +177,7 @@ class Crowd:
 
 
 @pytest.mark.faults
+@pytest.mark.only_on("embedded", "all-in-one", "postgres", reason="it reads the log's tables itself")
 async def test_x6_killed_between_changes(serve: Serve, reg: Register) -> None:
     """SIGKILL among membership changes and sends: after each restart rows and events agree (I1 to I6), and
     what was acknowledged is there."""
