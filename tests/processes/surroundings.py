@@ -32,8 +32,9 @@ class Surroundings:
 
     alarms: Alarms
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, pool: int) -> None:
         self.directory = directory
+        self._pool = pool
         self.postgres = Postgres(directory / "postgres")
         self.redis = Valkey(directory / "valkey")
         self.seaweed = Seaweed(directory / "seaweed")
@@ -82,7 +83,7 @@ class Surroundings:
         sections: dict[str, dict[str, Any]] = {
             "database": {
                 "url": database.replace(host, f"127.0.0.1:{self.lines['database'].port}"),
-                "pool_max": POOL,
+                "pool_max": self._pool,
                 "statement_timeout": 20,
             },
             "object_store": {
@@ -114,9 +115,9 @@ class Surroundings:
 
 
 @contextlib.asynccontextmanager
-async def surroundings(directory: Path) -> AsyncIterator[tuple[Surroundings, Pair]]:
-    """Everything runs, Prometheus included, and is gone afterwards."""
-    made = await asyncio.to_thread(Surroundings, directory)
+async def surroundings(directory: Path, pool: int = POOL) -> AsyncIterator[tuple[Surroundings, Pair]]:
+    """Everything runs, Prometheus included, and is gone afterwards; `pool` connections per process."""
+    made = await asyncio.to_thread(Surroundings, directory, pool)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, made.close)
         await asyncio.to_thread(made.start)

@@ -30,7 +30,8 @@ needs_time = pytest.mark.skipif(not LONG, reason="takes long: FAULTS=long runs i
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Surroundings, Pair]]:
-    async with surroundings(tmp_path_factory.mktemp("surroundings")) as made:
+    # As many connections as by default: slow ones are all in use for a while.
+    async with surroundings(tmp_path_factory.mktemp("surroundings"), pool=25) as made:
         yield made
 
 
@@ -46,21 +47,21 @@ async def test_a_slow_dependency_makes_slow_and_nothing_else(
         before = len(await whole_log(world.ann, world.chat))
         for line in lines:
             line.delay = 0.15
-        began = time.monotonic()
-        answers = await asyncio.gather(
-            *(send(world.ann, world.chat, f"slow {number}", f"k{number}") for number in range(10))
-        )
-        assert [answer.status for answer in answers] == [201] * 10
-        assert (await begin(world.ann, 5))["file_id"]
-        for number in range(10):
-            await world.there.frame(
-                type="event", conversation_id=world.chat, seq=before + 1 + number, timeout=20
+        try:
+            began = time.monotonic()
+            answers = await asyncio.gather(
+                *(send(world.ann, world.chat, f"slow {number}", f"k{number}") for number in range(10))
             )
-        print(f"{dependency} is slow: ten messages in {time.monotonic() - began:.1f} s")
-        assert await world.ready(200, "ready")
-        assert not await world.down(dependency)
-        for line in lines:
-            line.delay = 0.0
+            assert [answer.status for answer in answers] == [201] * 10
+            assert (await begin(world.ann, 5))["file_id"]
+            for number in range(10):
+                await world.there.frame(type="event", conversation_id=world.chat, seq=before + 1 + number)
+            print(f"{dependency} is slow: ten messages in {time.monotonic() - began:.1f} s")
+            assert await world.ready(200, "ready")
+            assert not await world.down(dependency)
+        finally:
+            for line in lines:
+                line.delay = 0.0
         await world.talk("quick again")
         log = await whole_log(world.ann, world.chat)
         assert [event["seq"] for event in log] == list(range(1, before + 12))

@@ -80,6 +80,26 @@ async def test_a_provider_that_is_away_is_tried_again(tmp_path: Path) -> None:
         assert w.metrics.up
 
 
+async def test_one_push_finds_out_when_its_provider_is_back(tmp_path: Path) -> None:
+    """It is tried every two seconds, however often it failed; the others wait longer each time."""
+    async with world(tmp_path) as w:
+        anna = w.person()
+        await w.devices.register(anna, device())
+        w.fcm.trouble += [PushDelayed("no connection", unreachable=True)] * 6
+        await w.push(anna)
+        waits = []
+        for attempt in range(1, 7):
+
+            async def noted(attempt: int = attempt) -> bool:
+                return (await w.deliveries(anna))[0].attempts == attempt
+
+            await until(noted)
+            waits.append(await due_in(w.database, w.clock.now()))
+            w.pass_time(3)
+        assert waits == [1.0, *[2.0] * 5]
+        await w.ends("sent")
+
+
 async def due_in(database: object, now: int) -> float:
     """Seconds until the one job that waits is due."""
     found: list[int] = []

@@ -92,12 +92,21 @@ class PushRefused(Exception):
 
 class PushDelayed(Exception):
     """Not now. `after` is how many seconds the provider asks for; `unreachable` says that it takes nothing
-    at all from us, be it away or not content with our credentials."""
+    at all from us, be it away or not content with our credentials. `host` is the one that does not answer, of
+    a provider that has many."""
 
-    def __init__(self, reason: str, after: float | None = None, *, unreachable: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        after: float | None = None,
+        *,
+        unreachable: bool = False,
+        host: str | None = None,
+    ) -> None:
         self.reason = reason
         self.after = after
         self.unreachable = unreachable
+        self.host = host
         super().__init__(reason)
 
 

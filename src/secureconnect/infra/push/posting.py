@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
 
@@ -68,11 +69,6 @@ class Poster:
         Raises:
             PushRefused: nothing is ever posted there. PushDelayed: no answer.
         """
-        """Status and `Retry-After` of the answer.
-
-        Raises:
-            PushRefused: nothing is ever posted there. PushDelayed: no answer.
-        """
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), _STEP)
         try:
             async with self._pool.stream(
@@ -96,7 +92,8 @@ class Poster:
             ssl.SSLError,
             OSError,
         ) as error:
-            raise PushDelayed(f"the push service does not answer: {type(error).__name__}") from error
+            reason = f"the push service does not answer: {type(error).__name__}"
+            raise PushDelayed(reason, host=urlsplit(url).netloc) from error
 
     async def close(self) -> None:
         """End the lines."""

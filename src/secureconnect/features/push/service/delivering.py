@@ -10,6 +10,7 @@ from secureconnect.features.audit.api import Audit, AuditEntry
 from secureconnect.features.push import store
 from secureconnect.features.push.api import Badges, Provider, PushKind
 from secureconnect.features.push.service.queueing import Payload
+from secureconnect.features.push.service.scouting import PAUSE, Scouts
 from secureconnect.features.push.service.secrecy import Vault
 from secureconnect.features.push.store import Token
 from secureconnect.infra.crypto.sealing import SealBroken
@@ -76,6 +77,7 @@ class Deliverer:
         self._metrics = metrics
         self._clock = clock
         self._down: dict[Provider, float] = {}
+        self._scouts = Scouts(clock)
         self._sending = Counter[str]()
         self._hurrying: asyncio.Task[None] | None = None
 
@@ -138,9 +140,19 @@ class Deliverer:
         except PushDelayed as delayed:
             self._reached(payload.provider, up=not delayed.unreachable, reason=delayed.reason)
             await self._note(work, delayed.reason)
+            where = payload.provider if delayed.unreachable else delayed.host
+            # Not at once: most who do not answer do a second later.
+            if (
+                work.attempt > 1
+                and where is not None
+                and self._scouts.includes(where, work.job_id, for_ever=delayed.unreachable)
+            ):
+                raise RetryLater(delayed.reason, PAUSE) from delayed
             raise RetryLater(delayed.reason, _wait(delayed.after, work.attempt)) from delayed
         else:
             self._reached(payload.provider, up=True)
+            if self._scouts.back(work.job_id):
+                self._hurry_soon()
             await self._end(work, payload, "sent", None)
 
     async def _send(self, transport: PushTransport, token: Token, payload: Payload, work: Work) -> None:
@@ -220,11 +232,15 @@ class Deliverer:
         if up and provider in self._down:
             duration = round(self._clock.monotonic() - self._down.pop(provider), 3)
             log.info("pushes go out again", dependency="push", provider=provider, duration_s=duration)
-            self._hurrying = asyncio.create_task(self._hurry(), name="pushes that waited")
+            self._hurry_soon()
         elif not up and provider not in self._down:
             self._down[provider] = self._clock.monotonic()
             log.warning("pushes do not go out", dependency="push", provider=provider, reason=reason)
         self._metrics.dependency("push", up=self.reachable)
+
+    def _hurry_soon(self) -> None:
+        if self._hurrying is None or self._hurrying.done():
+            self._hurrying = asyncio.create_task(self._hurry(), name="pushes that waited")
 
     async def _hurry(self) -> None:
         with contextlib.suppress(ApiError):  # the store is away: they wait for their turns
