@@ -121,4 +121,9 @@ async def test_search(page: dict[str, Any], server: Server, reg: Register) -> No
         (await send(ann, g, text)).ok(201)
     async with Client(server.url) as client:
         await client.auth.login(username=bob.username, password=PASSWORD)
-        assert await page["links_about"](client, "cafe men") == ["The Café menu: https://example.test/menu"]
+
+        async def found() -> bool:  # the index of a server follows within a moment
+            links = await page["links_about"](client, "cafe men")
+            return bool(links == ["The Café menu: https://example.test/menu"])
+
+        await eventually(found)
