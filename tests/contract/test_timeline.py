@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from secureconnect.infra.database.base import WriteTx
-from secureconnect.infra.timeline.base import AlreadySent, Appended, Edit, GuardChanged, Quote, Statement
+from secureconnect.infra.timeline.base import AlreadySent, Appended, GuardChanged, Statement
 from secureconnect.kit.ids import new_id
 
 from .timeline_world import World, change, send, stored_as
@@ -382,36 +382,3 @@ async def test_erasing_takes_a_log_away_in_batches(world: World) -> None:
     assert await world.timeline.head(conversation) is None
     assert await world.timeline.erase(conversation, 2) == 0
     assert await world.log(other) == [kept.event]
-
-
-async def test_an_answer_quotes_what_is_said_when_it_is_stored(world: World) -> None:
-    """Another member edits the message and another deletes theirs, between the sender's look at them and the
-    append: the listener hears of the answer after that, so it has to hear what the log would tell."""
-    conversation = await world.open()
-    said = [
-        (await world.timeline.append(send(conversation, sender_id=new_id()), guard=0)).event.message
-        for _ in range(3)
-    ]
-
-    def change_two(tx: WriteTx) -> None:
-        for number, message in enumerate(said):
-            assert message is not None
-            found = world.timeline.message_in(tx, message.message_id)
-            assert found is not None
-            if number == 0:
-                world.timeline.edit_in(tx, found, Edit("other words", {}, None, (), found.sent_at))
-            elif number == 1:
-                world.timeline.delete_in(tx, found, at=found.sent_at, by=found.sender_id, reason="sender")
-
-    await world.database.write(change_two)
-    quotes = [Quote(each.message_id, each.sender_id, each.content, each.seq) for each in said if each]
-    answers = await asyncio.gather(
-        *(world.timeline.append(send(conversation, quote=quote), guard=0) for quote in quotes)
-    )
-    heard = [answer.event.message for answer in answers]
-    previews = [message.quote.preview for message in heard if message and message.quote]
-    assert previews == ["other words", "", "hello"]
-    assert heard == [event.message for event in world.heard[-3:]]
-    for message in heard:
-        assert message is not None
-        assert message == await world.timeline.message(message.message_id)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from secureconnect.infra.database.base import WriteTx
-from secureconnect.infra.timeline.base import NewEvent
+from secureconnect.infra.timeline.base import Edit, NewEvent, Quote
 from secureconnect.kit.ids import new_id, new_time_id
 
 from .timeline_world import World, change, send
@@ -162,3 +162,36 @@ async def test_what_everything_is_built_from(world: World) -> None:
     await timeline.append(change(conversations[2]), guard=0)
     assert await changed(late, "message_created", "message_edited") == {sent[4]}
     assert await changed(late + 1, "message_created", "message_edited") == set()
+
+
+async def test_an_answer_quotes_what_is_said_when_it_is_stored(world: World) -> None:
+    """Another member edits the message and another deletes theirs, between the sender's look at them and the
+    append: the listener hears of the answer after that, so it has to hear what the log would tell."""
+    conversation = await world.open()
+    said = [
+        (await world.timeline.append(send(conversation, sender_id=new_id()), guard=0)).event.message
+        for _ in range(3)
+    ]
+
+    def change_two(tx: WriteTx) -> None:
+        for number, message in enumerate(said):
+            assert message is not None
+            found = world.timeline.message_in(tx, message.message_id)
+            assert found is not None
+            if number == 0:
+                world.timeline.edit_in(tx, found, Edit("other words", {}, None, (), found.sent_at))
+            elif number == 1:
+                world.timeline.delete_in(tx, found, at=found.sent_at, by=found.sender_id, reason="sender")
+
+    await world.database.write(change_two)
+    quotes = [Quote(each.message_id, each.sender_id, each.content, each.seq) for each in said if each]
+    answers = await asyncio.gather(
+        *(world.timeline.append(send(conversation, quote=quote), guard=0) for quote in quotes)
+    )
+    heard = [answer.event.message for answer in answers]
+    previews = [message.quote.preview for message in heard if message and message.quote]
+    assert previews == ["other words", "", "hello"]
+    assert heard == [event.message for event in world.heard[-3:]]
+    for message in heard:
+        assert message is not None
+        assert message == await world.timeline.message(message.message_id)
