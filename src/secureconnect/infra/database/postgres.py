@@ -26,6 +26,7 @@ from secureconnect.infra.database.postgres_errors import (
     verdict,
 )
 from secureconnect.infra.database.postgres_pool import Pool
+from secureconnect.infra.database.postgres_reading import Reading
 from secureconnect.infra.database.postgres_turns import Turns
 from secureconnect.infra.database.postgres_url import ServerUrl
 from secureconnect.infra.database.postgres_watch import Watch
@@ -139,6 +140,7 @@ class PostgresDatabase:
         self._guard = pool_guard * pool_max
         self._metrics = metrics
         self._modes = _Modes(cockroach=url.cockroach)
+        self._reading = Reading(self._modes.read)
         self._unit_timeout = statement_timeout + _GRACE
         self._opener = Opener(
             url, metrics, statement_timeout=statement_timeout, connect_timeout=acquire_timeout
@@ -248,7 +250,7 @@ class PostgresDatabase:
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         async def attempt(_: int) -> T:
-            result: T = await self._on_link(_reading, self._modes.read, query)
+            result: T = await self._on_link(self._reading.run, query)
             return result
 
         return await self._attempts(attempt)
@@ -382,13 +384,6 @@ def _lock(tx: PostgresTx, contended: dict[_Lock, None]) -> None:
         if verdict(error) is Verdict.RETRY:
             raise _Overtaken from error
         raise
-
-
-def _reading(link: Link, mode: str, query: Callable[[Connection], T]) -> T:
-    link.begin(mode)
-    result = query(link.conn)
-    link.commit()
-    return result
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

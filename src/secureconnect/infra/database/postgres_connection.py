@@ -24,7 +24,7 @@ from secureconnect.infra.database.postgres_parameters import numbered
 from secureconnect.infra.database.postgres_text import stored_text, text_of
 from secureconnect.infra.database.postgres_url import ServerUrl
 
-__all__ = ["Link", "Opener"]
+__all__ = ["Link", "Opener", "Several"]
 
 _STATEMENTS = 512
 _DIALECT = "secureconnect+asyncpg"
@@ -153,15 +153,20 @@ def _given(value: Any) -> Any:
     return [stored_text(each) if type(each) is str else each for each in value]
 
 
+class Several(Exception):
+    """A unit of work that was to be one query is more: it needs a transaction."""
+
+
 class Link:
     """A connection for one transaction at a time. Its methods but `terminate` run in a greenlet.
 
     `refused`: a constraint refused a statement of this transaction, in which nothing else can run since.
     `careful`: every statement that changes something runs in a savepoint, so that such a refusal ends nothing
     else. That costs two round trips each, so a transaction is only repeated like this when it has to be.
+    `queries`: how many may still run without a transaction; None within one.
     """
 
-    __slots__ = ("careful", "conn", "idle_since", "raw", "refused")
+    __slots__ = ("careful", "conn", "idle_since", "queries", "raw", "refused")
 
     def __init__(self, connection: AsyncConnection) -> None:
         conn = connection.sync_connection
@@ -171,6 +176,7 @@ class Link:
         conn.detach()  # from SQLAlchemy's pool: it is ours until the end, however it ends
         self.refused = False
         self.careful = False
+        self.queries: int | None = None
         self.idle_since = 0.0
         conn.info[_LINK] = self
 
@@ -181,8 +187,14 @@ class Link:
 
     def begin(self, mode: str, *, careful: bool = False) -> None:
         """Start a transaction with this statement."""
-        self.refused, self.careful = False, careful
+        self.refused, self.careful, self.queries = False, careful, None
         await_only(self.raw.execute(mode))
+
+    def begin_query(self) -> None:
+        """Let one query run on its own, which sees a snapshot as a transaction does. Whatever else is asked
+        for before `begin` raises `Several`.
+        """
+        self.refused, self.careful, self.queries = False, False, 1
 
     def commit(self) -> bool:
         """Commit durably; False when the server has rolled back instead."""
@@ -267,7 +279,13 @@ def _watch(engine: Engine) -> None:
 
     def started(conn: Connection, _cursor: Any, sql: str, _params: Any, _context: Any, _many: bool) -> None:
         link: Link | None = conn.info.get(_LINK)
-        if link is not None and link.careful and sql.startswith(_WRITES):
+        if link is None:
+            return
+        if link.queries is not None:
+            if not link.queries or not sql.startswith("SELECT"):
+                raise Several
+            link.queries -= 1
+        elif link.careful and sql.startswith(_WRITES):
             link.set_mark()
 
     def ended(conn: Connection, _cursor: Any, sql: str, _params: Any, _context: Any, _many: bool) -> None:
