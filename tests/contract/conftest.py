@@ -14,7 +14,7 @@ from secureconnect.infra.bus.base import Bus
 from secureconnect.infra.bus.memory import MemoryBus
 from secureconnect.infra.cache.base import Cache
 from secureconnect.infra.cache.memory import MemoryCache
-from secureconnect.infra.database.base import Database
+from secureconnect.infra.database.base import BatchDatabase, Database
 from secureconnect.kit.clock import Clock
 from stack.cassandra import Cassandra
 from stack.postgres import Postgres
@@ -92,7 +92,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartS
 @pytest.fixture(params=sorted(DATABASES))
 async def database(
     request: pytest.FixtureRequest, tmp_path: Path, postgres_server: StartServer
-) -> AsyncIterator[Database]:
+) -> AsyncIterator[BatchDatabase]:
     with DATABASES[request.param](tmp_path, postgres_server) as open_database:
         opened = await open_database()
         yield opened
@@ -152,7 +152,7 @@ def cassandra_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start
 
 @pytest.fixture(params=sorted(TIMELINES))
 async def world(
-    request: pytest.FixtureRequest, database: Database, cassandra_server: StartCassandra
+    request: pytest.FixtureRequest, database: BatchDatabase, cassandra_server: StartCassandra
 ) -> AsyncIterator[World]:
     world = World(database)
     async with TIMELINES[request.param](database, world.listen, cassandra_server) as opened:
@@ -168,7 +168,7 @@ def brief(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-async def store(database: Database) -> Database:
+async def store(database: BatchDatabase) -> BatchDatabase:
     await database.write(lambda tx: numbers.create(tx.conn))
     return database
 

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Thread
+from typing import TypeVar
 
-from secureconnect.infra.database.base import Database
+from secureconnect.infra.database.base import BatchDatabase, Database
 from secureconnect.infra.database.postgres import PostgresDatabase
 from secureconnect.infra.database.postgres_url import read_url
 from secureconnect.infra.database.sqlite import open_sqlite
@@ -16,13 +17,15 @@ from stack.postgres import Postgres
 
 __all__ = ["DATABASES", "OpenDatabase", "Place", "StartServer", "migrated_copy"]
 
+D = TypeVar("D", bound=Database)
+
 StartServer = Callable[[], Postgres]
-OpenDatabase = Callable[[], Awaitable[Database]]
+OpenDatabase = Callable[[], Awaitable[BatchDatabase]]
 #: Gives a place for one database: what it holds is there again when it is opened again.
 Place = Callable[[Path, StartServer], AbstractContextManager[OpenDatabase]]
 
 
-async def _upgraded(database: Database) -> Database:
+async def _upgraded(database: D) -> D:
     await database.write(lambda tx: runner.upgrade(tx.conn))
     return database
 
@@ -50,7 +53,7 @@ def migrated_copy(server: Postgres) -> str:
 def _postgres(_: Path, start: StartServer) -> Iterator[OpenDatabase]:
     url = migrated_copy(start())
 
-    async def open_database() -> Database:
+    async def open_database() -> BatchDatabase:
         return PostgresDatabase(read_url(url), pool_min=0, acquire_timeout=30, statement_timeout=60)
 
     yield open_database

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from sqlalchemy import text
 
-from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.database.base import BatchDatabase, Database, WriteTx
 from secureconnect.infra.timeline.base import GuardChanged, Statement, StoredEvent
 from secureconnect.infra.timeline.cassandra import CassandraTimeline
 from secureconnect.infra.timeline.cassandra_link import Cluster
@@ -28,7 +28,7 @@ class Killed(BaseException):
 class Process:
     """A process of its own, as far as claims and queues go."""
 
-    def __init__(self, database: Database, cluster: Cluster) -> None:
+    def __init__(self, database: BatchDatabase, cluster: Cluster) -> None:
         self.heard: list[StoredEvent] = []
         self.timeline = CassandraTimeline(database, cluster, SystemClock(), self.heard.extend)
         self.database = self.timeline.database
@@ -38,7 +38,7 @@ Start = Callable[[], Process]
 
 
 @pytest.fixture
-async def start(database: Database, cassandra_server: StartCassandra) -> AsyncIterator[Start]:
+async def start(database: BatchDatabase, cassandra_server: StartCassandra) -> AsyncIterator[Start]:
     cluster = await emptied(cluster_of(cassandra_server()))
     started: list[Process] = []
 

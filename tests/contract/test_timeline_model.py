@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.database.base import BatchDatabase, WriteTx
 from secureconnect.infra.timeline.base import AlreadySent, Appended, GuardChanged, NewEvent, StoredEvent
 from secureconnect.kit.ids import new_id
 
@@ -66,7 +66,7 @@ async def left(opening: AbstractAsyncContextManager[Any]) -> None:
     await opening.__aexit__(None, None, None)
 
 
-async def opened(open_database: OpenDatabase) -> Database:
+async def opened(open_database: OpenDatabase) -> BatchDatabase:
     return await open_database()
 
 

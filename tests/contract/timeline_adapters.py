@@ -6,7 +6,7 @@ from functools import cache
 
 import msgspec
 
-from secureconnect.infra.database.base import Database
+from secureconnect.infra.database.base import BatchDatabase, Database
 from secureconnect.infra.database.postgres import PostgresDatabase
 from secureconnect.infra.timeline.base import CommitListener, Timeline
 from secureconnect.infra.timeline.cassandra import CassandraTimeline
@@ -44,7 +44,9 @@ async def emptied(cluster: Cluster) -> Cluster:
 
 
 @contextlib.asynccontextmanager
-async def relational(database: Database, listen: CommitListener, _: StartCassandra) -> AsyncIterator[Opened]:
+async def relational(
+    database: BatchDatabase, listen: CommitListener, _: StartCassandra
+) -> AsyncIterator[Opened]:
     if isinstance(database, PostgresDatabase):
         yield database, PostgresTimeline(database, listen)
     else:
@@ -53,7 +55,7 @@ async def relational(database: Database, listen: CommitListener, _: StartCassand
 
 @contextlib.asynccontextmanager
 async def cassandra(
-    database: Database, listen: CommitListener, start: StartCassandra
+    database: BatchDatabase, listen: CommitListener, start: StartCassandra
 ) -> AsyncIterator[Opened]:
     cluster = await emptied(cluster_of(start()))
     timeline = CassandraTimeline(database, cluster, SystemClock(), listen)
@@ -63,5 +65,5 @@ async def cassandra(
 
 TIMELINES: dict[
     str,
-    Callable[[Database, CommitListener, StartCassandra], contextlib.AbstractAsyncContextManager[Opened]],
+    Callable[[BatchDatabase, CommitListener, StartCassandra], contextlib.AbstractAsyncContextManager[Opened]],
 ] = {"relational": relational, "cassandra": cassandra}

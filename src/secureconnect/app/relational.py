@@ -6,7 +6,7 @@ from typing import Protocol
 from secureconnect.app.data_dir import DataDirectory
 from secureconnect.app.failure import Failure
 from secureconnect.app.settings import Settings
-from secureconnect.infra.database.base import Database, DatabaseRefused
+from secureconnect.infra.database.base import BatchDatabase, Database, DatabaseRefused
 from secureconnect.infra.database.metrics import Connections, ServerMetrics
 from secureconnect.infra.database.sqlite import SqliteDatabase
 from secureconnect.infra.telemetry.log import get_logger
@@ -24,7 +24,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 5.0
 MIGRATION_PATIENCE = 3600.0
 
 
-class RelationalStore(Database, Protocol):
+class RelationalStore(BatchDatabase, Protocol):
     """A `Database` that says how many connections it uses."""
 
     def connections(self) -> Connections:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, MetaData
 
-__all__ = ["METADATA", "Database", "DatabaseRefused", "ServerDatabase", "ServerTx", "WriteTx"]
+__all__ = ["METADATA", "BatchDatabase", "BatchTx", "Database", "DatabaseRefused", "ServerTx", "WriteTx"]
 
 T = TypeVar("T")
 
@@ -95,33 +95,37 @@ class Database(Protocol):
         """Finish what was accepted, then release files and connections."""
 
 
-class ServerTx(WriteTx, Protocol):
-    """A transaction on a server, where each statement is a round trip."""
+class BatchTx(WriteTx, Protocol):
+    """One transaction for what several wait for."""
 
     #: How many units of work this one stands for, in the metrics.
     works: int
 
     def run_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run one statement with `?` parameters for each of the rows, in one round trip.
+        """Run one statement with `?` parameters for each of the rows, on a server in one round trip.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: a constraint refused one of them.
+            sqlalchemy.exc.IntegrityError: a constraint refused one of them, and the others with it.
         """
+
+
+class BatchDatabase(Database, Protocol):
+    """A `Database` that does the work of several in one transaction."""
+
+    async def write_locked(self, work: Callable[[BatchTx], T]) -> T:
+        """Like `write`, for work that decides from nothing but rows that it has locked itself, first of all.
+
+        What is locked is the newest state, and nobody can change it before the commit: that is as good as
+        serializable, and where others hold the lock it waits for them instead of running again.
+        """
+
+
+class ServerTx(BatchTx, Protocol):
+    """A transaction on a server, where each statement is a round trip."""
 
     def lock_when_repeated(self, sql: str, params: tuple[Any, ...]) -> None:
         """Run this locking statement first of all should the transaction have to run again.
 
         A row that others write all the time changes between the start of a longer transaction and its write
         to it, each time; when the lock comes first, there is nothing in between.
-        """
-
-
-class ServerDatabase(Database, Protocol):
-    """A relational store that several processes use at once."""
-
-    async def write_locked(self, work: Callable[[ServerTx], T]) -> T:
-        """Like `write`, for work whose first statement locks every row that it decides from.
-
-        What is locked is the newest state, and nobody can change it before the commit: that is as good as
-        serializable, and where others hold the lock it waits for them instead of running again.
         """

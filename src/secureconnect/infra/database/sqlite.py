@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from secureconnect.infra.database.base import WriteTx
+from secureconnect.infra.database.base import BatchTx, WriteTx
 from secureconnect.infra.database.metrics import Connections, DatabaseMetrics
 from secureconnect.infra.database.sqlite_connection import connect, make_engine
 from secureconnect.infra.database.sqlite_file import check_file, refused
@@ -43,6 +43,10 @@ class SqliteDatabase:
 
     def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> Coroutine[Any, Any, T]:
         return self._writer.write(tracing.carried(work) if tracing.enabled() else work, brief)
+
+    def write_locked(self, work: Callable[[BatchTx], T]) -> Coroutine[Any, Any, T]:
+        # The one writer has all of the file to itself.
+        return self._writer.write(work, brief=False)
 
     async def ping(self) -> float:
         started = time.perf_counter()

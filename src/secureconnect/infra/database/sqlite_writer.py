@@ -40,7 +40,7 @@ _LOOP_SLICE = 0.004  # seconds that brief works may take from one turn of the ev
 class _Work:
     """One unit of work on its way."""
 
-    __slots__ = ("brief", "calls", "error", "future", "queued_at", "result", "run")
+    __slots__ = ("brief", "calls", "error", "future", "queued_at", "result", "run", "works")
 
     def __init__(self, run: Callable[[SqliteTx], Any], brief: bool, future: asyncio.Future[Any]) -> None:
         self.run = run
@@ -48,6 +48,7 @@ class _Work:
         self.future = future
         self.queued_at = time.monotonic()
         self.calls: list[Call] = []
+        self.works = 1
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -226,7 +227,8 @@ class GroupWriter:
         started = time.perf_counter()
         self._raw.execute("COMMIT")
         if self._metrics is not None:
-            self._metrics.committed(len(batch.works), time.perf_counter() - started)
+            works = sum(work.works for work in batch.works)
+            self._metrics.committed(works, time.perf_counter() - started)
 
     def _report(self, failure: BaseException | None) -> None:
         """One line when writes begin to fail, one when they work again (docs/reference/logs.md)."""
@@ -267,10 +269,11 @@ class GroupWriter:
                 break
             elif time.monotonic() > brief_until:
                 return True
-            tx.calls = work.calls
+            tx.calls, tx.works = work.calls, 1
             before = raw.total_changes
             try:
                 work.result = work.run(tx)
+                work.works = tx.works
             except BaseException as error:  # noqa: BLE001 - handed to the caller
                 if is_fault(error):
                     batch.failure = error
@@ -289,11 +292,12 @@ class GroupWriter:
             if work.error is not None and is_timeout(work.error):
                 continue
             work.error, work.calls = None, []
-            self._tx.calls = work.calls
+            self._tx.calls, self._tx.works = work.calls, 1
             self._link.allow_time()
             self._raw.execute("SAVEPOINT work")
             try:
                 work.result = work.run(self._tx)
+                work.works = self._tx.works
             except BaseException as error:  # noqa: BLE001 - handed to the caller
                 if is_fault(error) or not self._raw.in_transaction:
                     batch.failure = error

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.database.base import BatchDatabase, WriteTx
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline import cassandra_changes as changes
 from secureconnect.infra.timeline import cassandra_personal as personal
@@ -40,6 +40,7 @@ from secureconnect.infra.timeline.cassandra_database import ClaimingDatabase
 from secureconnect.infra.timeline.cassandra_draft import Draft
 from secureconnect.infra.timeline.cassandra_erase import erase
 from secureconnect.infra.timeline.cassandra_link import Cluster, Link, QueryMetrics
+from secureconnect.infra.timeline.cassandra_riding import Riding
 from secureconnect.infra.timeline.cassandra_scope import ClaimedTx, Scope
 from secureconnect.infra.timeline.cassandra_sending import Sender
 from secureconnect.kit.clock import Clock
@@ -76,7 +77,7 @@ class CassandraTimeline:
 
     def __init__(
         self,
-        database: Database,
+        database: BatchDatabase,
         cluster: Cluster,
         clock: Clock,
         on_commit: CommitListener | None = None,
@@ -90,7 +91,7 @@ class CassandraTimeline:
         self._near = self._bridge.near
         self._claims = Claims(database, clock, self._committed)
         self._reader = self._claims.reader
-        self._sender = Sender(database, self._claims, clock, self._committed)
+        self._sender = Sender(Riding(database, clock), self._claims, self._committed)
         self._sink = self._committed  # bound once: neighbours are recognised by their sink
         self._repairing: asyncio.Task[None] | None = None
         #: For every transaction of this product.

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from secureconnect.infra.database.base import Database
+from secureconnect.infra.database.base import BatchDatabase
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline import cassandra_intents as intents
 from secureconnect.infra.timeline.base import StoredEvent
@@ -42,7 +42,7 @@ Tell = Callable[[Sequence[StoredEvent]], None]
 class Claims:
     """The claims of one process. `tell` hears events that were committed for somebody that is gone."""
 
-    def __init__(self, database: Database, clock: Clock, tell: Tell) -> None:
+    def __init__(self, database: BatchDatabase, clock: Clock, tell: Tell) -> None:
         self.lanes = Lanes()
         self.projector = Projector()
         self.reader = Reader(self.projector)
@@ -143,7 +143,7 @@ class Claims:
         now = self._clock.now()
         if plans:
             try:
-                await self._database.write(lambda tx: intents.settle(tx, plans, now))
+                await self._database.write_locked(lambda tx: intents.settle(tx, plans, now))
             except ApiError:
                 self._done += plans
                 raise

@@ -98,13 +98,15 @@ class Draft:
 
     async def earlier(self, link: Link, message: NewMessage) -> int | None:
         """The seq of an earlier send with the same client_message_id."""
-        key = (message.sender_id, message.client_message_id)
-        if key in self.sent:
-            return self.sent[key]
-        if message.client_message_id is None or message.sender_id is None:
-            return None
-        row = await link.row(_SENT, self.conversation_id, *key)
-        return None if row is None else int(row[0])
+        return (await self.earlier_of_each(link, [message]))[0]
+
+    async def earlier_of_each(self, link: Link, messages: Sequence[NewMessage]) -> list[int | None]:
+        """The same of several."""
+        keys = [(message.sender_id, message.client_message_id) for message in messages]
+        unknown = [key for key in keys if None not in key and key not in self.sent]
+        rows = await link.row_of_each(_SENT, [(self.conversation_id, *key) for key in unknown])
+        stored = {key: row[0] for key, row in zip(unknown, rows, strict=True) if row is not None}
+        return [self.sent.get(key, stored.get(key)) for key in keys]
 
     async def append(self, link: Link, event: NewEvent) -> StoredEvent:
         """Put an event at the next place."""

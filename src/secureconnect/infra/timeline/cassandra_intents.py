@@ -13,10 +13,22 @@ import msgspec
 from sqlalchemy import BigInteger, Column, Connection, Index, LargeBinary, String, Table, Text, func, select
 from sqlalchemy.exc import IntegrityError
 
-from secureconnect.infra.database.base import METADATA, WriteTx
+from secureconnect.infra.database.base import METADATA, BatchTx, WriteTx
 from secureconnect.infra.timeline.cassandra_head import HeadRow
 
-__all__ = ["SEND", "Plan", "decide", "forget", "intents", "open_plans", "pending", "propose", "settle"]
+__all__ = [
+    "INSERT",
+    "SEND",
+    "Plan",
+    "decide",
+    "forget",
+    "intent",
+    "intents",
+    "open_plans",
+    "pending",
+    "propose",
+    "settle",
+]
 
 _VOID: Final = "void"
 #: Of plans that bring what was sent. There are many, and nothing is kept of them.
@@ -37,7 +49,8 @@ intents = Table(
 )
 _i = intents.c
 
-_INSERT = (
+#: Decides a plan; its parameters are an `intent`.
+INSERT: Final = (
     "INSERT INTO timeline_intents (event_id, claim_id, conversation_id, kind, payload, created_at, done_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
@@ -64,10 +77,14 @@ _decoder = msgspec.msgpack.Decoder(Plan)
 
 def propose(tx: WriteTx, plan: Plan, now: int) -> None:
     """Decide a plan together with everything else that `tx` does."""
+    tx.run(INSERT, intent(plan, now))
+
+
+def intent(plan: Plan, now: int) -> tuple[Any, ...]:
+    """The same as the parameters of `INSERT`."""
     claim = plan.base.claim
     event_id = plan.event_ids[0] if plan.event_ids else claim
-    payload = msgspec.msgpack.encode(plan)
-    tx.run(_INSERT, (event_id, claim, plan.conversation_id, plan.kind, payload, now, None))
+    return event_id, claim, plan.conversation_id, plan.kind, msgspec.msgpack.encode(plan), now, None
 
 
 def decide(tx: WriteTx, claim: str, conversation_id: str, now: int) -> Plan | None:
@@ -75,7 +92,7 @@ def decide(tx: WriteTx, claim: str, conversation_id: str, now: int) -> Plan | No
     or when everything is done already.
     """
     try:
-        tx.run(_INSERT, (claim, claim, conversation_id, _VOID, None, now, now))
+        tx.run(INSERT, (claim, claim, conversation_id, _VOID, None, now, now))
     except IntegrityError:
         rows = tx.run(_FIND, (claim,))
         payload = rows[0][0] if rows else None
@@ -95,13 +112,12 @@ def pending(conn: Connection, before: int) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def settle(tx: WriteTx, plans: Sequence[tuple[str, str]], now: int) -> None:
+def settle(tx: BatchTx, plans: Sequence[tuple[str, str]], now: int) -> None:
     """Note that these, each with its kind, are done."""
-    for claim, kind in plans:
-        if kind == SEND:
-            tx.run(_DROP, (claim,))
-        else:
-            tx.run(_SETTLE, (now, claim))
+    if sent := [(claim,) for claim, kind in plans if kind == SEND]:
+        tx.run_many(_DROP, sent)
+    if others := [(now, claim) for claim, kind in plans if kind != SEND]:
+        tx.run_many(_SETTLE, others)
 
 
 def forget(tx: WriteTx, before: int) -> None:

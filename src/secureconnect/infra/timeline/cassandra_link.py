@@ -17,6 +17,7 @@ from acsylla import errors
 
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline.cassandra_deadlines import Deadlines
+from secureconnect.infra.timeline.cassandra_failures import CLOSED, ILL, reason_of
 from secureconnect.kit.errors import ApiError, ErrorCode
 
 __all__ = ["Cluster", "Cql", "Link", "QueryMetrics", "Row", "Undecided", "unavailable"]
@@ -89,44 +90,6 @@ def unavailable(cause: str = "The timeline store does not answer; nothing was ac
     return ApiError(ErrorCode.TIMELINE_UNAVAILABLE, cause, retry_after=_RETRY_AFTER)
 
 
-_TIMEOUTS = (
-    errors.CassErrorLibRequestTimedOut,
-    errors.CassErrorServerReadTimeout,
-    errors.CassErrorServerWriteTimeout,
-)
-_EXHAUSTED = (
-    errors.CassErrorLibNoStreams,
-    errors.CassErrorLibRequestQueueFull,
-    errors.CassErrorServerOverloaded,
-)
-_ABSENT = (
-    errors.CassErrorLibHostResolution,
-    errors.CassErrorLibNoAvailableIoThread,
-    errors.CassErrorLibNoHostsAvailable,
-    errors.CassErrorLibUnableToConnect,
-    errors.CassErrorLibUnableToSetKeyspace,
-    errors.CassErrorLibWriteError,
-    errors.CassErrorServerIsBootstrapping,
-    errors.CassErrorServerReadFailure,
-    errors.CassErrorServerServerError,
-    errors.CassErrorServerTruncateError,
-    errors.CassErrorServerUnavailable,
-    errors.CassErrorServerWriteFailure,
-    errors.CassExceptionConnectionError,
-)
-_ILL = (*_TIMEOUTS, *_EXHAUSTED, *_ABSENT)
-#: What the driver says of a session that somebody gave up meanwhile.
-_CLOSED: Final = "Session closed"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, (*_TIMEOUTS, TimeoutError)):
-        return "timeout"
-    if isinstance(error, _EXHAUSTED):
-        return "exhausted"
-    return "unavailable" if isinstance(error, (*_ABSENT, RuntimeError)) else "other"
-
-
 class Link:
     """Statements on a cluster. Connects with the first one, and again whenever that failed.
 
@@ -159,6 +122,22 @@ class Link:
         """The first row of a query."""
         first = (await self._repeated(cql, params)).first()
         return None if first is None else first.as_tuple()
+
+    async def row_of_each(self, cql: Cql, asked: Sequence[Sequence[Any]]) -> list[Row | None]:
+        """The first row of a query for each of these parameters, all asked at once."""
+        if len(asked) < 2:  # a task costs more than the question
+            return [await self.row(cql, *params) for params in asked]
+
+        async def attempt(left: float) -> list[Any]:
+            session = self._session
+            prepared = self._known(session, cql) or await self._prepare(session, cql)
+            statements = [_bound(cql, prepared, params) for params in asked]
+            for statement in statements:
+                statement.set_timeout(left)
+            return await asyncio.gather(*map(session.execute, statements))
+
+        firsts = [result.first() for result in await self._timed(cql, attempt, _RETRIES)]
+        return [None if first is None else first.as_tuple() for first in firsts]
 
     async def run(self, cql: Cql, *params: Any) -> None:
         """A write that may be done twice."""
@@ -213,7 +192,7 @@ class Link:
         statement = acsylla.create_statement(text, timeout=60.0)
         try:
             return [row.as_tuple() for row in (await self._session.execute(statement)).all()]
-        except _ILL as error:
+        except ILL as error:
             raise unavailable() from error
 
     async def close(self) -> None:
@@ -250,10 +229,10 @@ class Link:
                     await self._open()
                 left = max(end - time.perf_counter(), _SHORTEST)
                 result = await self._answer(attempt, left)
-            except (*_ILL, RuntimeError, TimeoutError) as error:
-                if isinstance(error, RuntimeError) and str(error) != _CLOSED:
+            except (*ILL, RuntimeError, TimeoutError) as error:
+                if isinstance(error, RuntimeError) and str(error) != CLOSED:
                     raise
-                reason = _reason(error)
+                reason = reason_of(error)
                 silent = time.perf_counter() - self._answered > self._cluster.timeout
                 if silent or isinstance(error, errors.CassErrorLibNoHostsAvailable):
                     self._give_up(rest=self._cluster.timeout + _GRACE)
@@ -311,7 +290,7 @@ class Link:
     async def _end(self, session: Any, driver: Any, rest: float) -> None:
         # Closed below its requests, the driver follows a null pointer in a thread of its own.
         if not rest or not await self._left_within(rest):
-            with contextlib.suppress(TimeoutError, *_ILL):
+            with contextlib.suppress(TimeoutError, *ILL):
                 async with asyncio.timeout(_CLOSING):
                     await session.close()
                 _let_go(driver)
@@ -366,11 +345,11 @@ class Link:
             self._session = await opened.create_session(cluster.keyspace or None)
             self._driver = opened
             self._answered = time.perf_counter()
-        except _ILL as error:
+        except ILL as error:
             _let_go(opened)
             self._not_before = time.perf_counter() + _PAUSE_OF_CONNECTING
             if self._metrics is not None:
-                self._metrics.cassandra_failed("connect", _reason(error))
+                self._metrics.cassandra_failed("connect", reason_of(error))
             raise unavailable() from error
 
 

@@ -288,7 +288,10 @@ def _parts(writes: Sequence[tuple[Cql, Sequence[Any]]]) -> Iterator[list[tuple[C
     size = 0
     for write in writes:
         cql, params = write
-        length = sum(len(value) for value in params if isinstance(value, str | bytes))
+        length = 0
+        for value in params:
+            if type(value) is str or type(value) is bytes:
+                length += len(value)
         # All others are counted as if each row had a partition of its own.
         together = cql.operation == "INSERT" and cql.table in _SIDE_BY_SIDE
         where = (cql.table, None if together else len(part))

@@ -1,24 +1,30 @@
 """Appends of messages: those of one conversation that wait at the same time are committed together."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final, NamedTuple
 
 from sqlalchemy.exc import IntegrityError
 
-from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline import cassandra_intents as intents
-from secureconnect.infra.timeline.base import Appended, GuardChanged, NewEvent, Statement, StoredEvent
+from secureconnect.infra.timeline.base import (
+    Appended,
+    GuardChanged,
+    NewEvent,
+    NewMessage,
+    Statement,
+    StoredEvent,
+)
 from secureconnect.infra.timeline.cassandra_claims import Claims
 from secureconnect.infra.timeline.cassandra_draft import Draft
 from secureconnect.infra.timeline.cassandra_head import HeadRow
 from secureconnect.infra.timeline.cassandra_intents import Plan
 from secureconnect.infra.timeline.cassandra_link import Link, unavailable
+from secureconnect.infra.timeline.cassandra_riding import Refused, Ride, Riding
 from secureconnect.infra.timeline.cassandra_rows import place_of
-from secureconnect.kit.clock import Clock
 from secureconnect.kit.ids import new_id
 
 __all__ = ["Sender"]
@@ -40,30 +46,19 @@ class _Wish(NamedTuple):
     answer: "asyncio.Future[Appended]"
 
 
-class _Refused(Exception):
-    """A statement that rides along was refused."""
-
-    def __init__(self, wish: _Wish, cause: Exception) -> None:
-        self.wish = wish
-        self.cause = cause
-        super().__init__(str(cause))
-
-
 class Sender:
-    """Appends under guards. One commit costs two conditional writes and one relational commit, for all of the
-    messages in it.
+    """Appends under guards. One commit costs two conditional writes, for all of the messages in it; the
+    relational commit before it is shared with other conversations.
     """
 
     def __init__(
         self,
-        database: Database,
+        riding: Riding,
         claims: Claims,
-        clock: Clock,
         tell: Callable[[Sequence[StoredEvent]], None],
     ) -> None:
-        self._database = database
+        self._riding = riding
         self._claims = claims
-        self._clock = clock
         self._tell = tell
         self._waiting: dict[str, deque[_Wish]] = {}
         self._hoping: dict[str, asyncio.Future[None]] = {}
@@ -168,7 +163,9 @@ class Sender:
             await self._claims.give_back(link, conversation_id, base)
             return None
         plan, repeats = decision
+        started = time.monotonic()
         ours = await self._claims.carry_out(link, plan)
+        self._riding.took(time.monotonic() - started)
         if ours:
             self._tell(draft.told)
         else:
@@ -199,38 +196,27 @@ class Sender:
 
     async def _look(self, link: Link, draft: Draft, wishes: Sequence[_Wish]) -> dict[int, StoredEvent]:
         """What earlier sends with the same ids led to, by the number of the wish."""
-
-        async def one(number: int, wish: _Wish) -> tuple[int, StoredEvent | None]:
+        messages: list[NewMessage] = []
+        numbers: list[int] = []
+        for number, wish in enumerate(wishes):
             event = wish.event
             if event.message is None:
-                return number, None
-            if event.message.client_message_id is None:
-                if await place_of(link, event.event_id) is not None:
-                    raise IntegrityError("INSERT INTO messages", {}, ValueError("message_id is not unique"))
-                return number, None
-            seq = await draft.earlier(link, event.message)
-            # Retention may have removed it: there is no result to repeat, so this is a new send.
-            found = (
-                None if seq is None else await self._claims.reader.event_at(link, draft.conversation_id, seq)
-            )
-            return number, found
-
+                continue
+            if event.message.client_message_id is not None:
+                messages.append(event.message)
+                numbers.append(number)
+            elif await place_of(link, event.event_id) is not None:
+                _answer(
+                    wish, IntegrityError("INSERT INTO messages", {}, ValueError("message_id is not unique"))
+                )
         found: dict[int, StoredEvent] = {}
-        answers: Sequence[tuple[int, StoredEvent | None] | BaseException]
-        if len(wishes) == 1:  # a task costs more than the question
-            try:
-                answers = [await one(0, wishes[0])]
-            except Exception as error:  # noqa: BLE001 - its sender is told
-                answers = [error]
-        else:
-            answers = await asyncio.gather(
-                *(one(number, wish) for number, wish in enumerate(wishes)), return_exceptions=True
-            )
-        for number, answer in enumerate(answers):
-            if isinstance(answer, BaseException):
-                _answer(wishes[number], answer)
-            elif answer[1] is not None:
-                found[number] = answer[1]
+        for number, seq in zip(numbers, await draft.earlier_of_each(link, messages), strict=True):
+            if seq is None:
+                continue
+            event_there = await self._claims.reader.event_at(link, draft.conversation_id, seq)
+            # Retention may have removed it: there is no result to repeat, so this is a new send.
+            if event_there is not None:
+                found[number] = event_there
         return found
 
     async def _decide(
@@ -275,22 +261,13 @@ class Sender:
             more = hold and not self._claims.lanes.wanted(draft.conversation_id)
             plan = draft.plan(intents.SEND, new_id() if more else "")
             if any(wish.also for wish in new):
+                also = [(event.seq, wish.also) for wish, event in zip(new, draft.told, strict=True)]
                 try:
-                    await self._database.write(partial(_ride, plan, draft.told, new, self._clock.now()))
-                except _Refused as refused:
-                    _answer(refused.wish, refused.cause)
+                    await self._riding.decide(Ride(plan, also))
+                except Refused as refused:
+                    _answer(new[refused.seq - also[0][0]], refused.cause)
                     continue
             return plan, repeats
-
-
-def _ride(plan: Plan, told: Sequence[StoredEvent], wishes: Sequence[_Wish], now: int, tx: WriteTx) -> None:
-    for wish, event in zip(wishes, told, strict=True):
-        for statement in wish.also:
-            try:
-                tx.run(statement.sql, (event.seq, *statement.params))
-            except IntegrityError as error:
-                raise _Refused(wish, error) from error
-    intents.propose(tx, plan, now)
 
 
 def _give_up(hope: "asyncio.Future[None]") -> None:

@@ -6,8 +6,7 @@ from typing import cast
 
 from sqlalchemy.exc import IntegrityError
 
-from secureconnect.infra.database.base import ServerDatabase, ServerTx, WriteTx
-from secureconnect.infra.timeline.append_queue import AppendQueue
+from secureconnect.infra.database.base import BatchDatabase, BatchTx, ServerTx, WriteTx
 from secureconnect.infra.timeline.base import (
     Appended,
     CommitListener,
@@ -16,7 +15,8 @@ from secureconnect.infra.timeline.base import (
     StoredEvent,
     TimelineMetrics,
 )
-from secureconnect.infra.timeline.postgres_append import Send, append_all, is_batchable
+from secureconnect.infra.timeline.batches import Batches
+from secureconnect.infra.timeline.postgres_append import Send, append_all, is_batchable, repeated
 from secureconnect.infra.timeline.relational import RelationalTimeline
 
 __all__ = ["PostgresTimeline"]
@@ -36,17 +36,19 @@ class PostgresTimeline(RelationalTimeline):
 
     def __init__(
         self,
-        database: ServerDatabase,
+        database: BatchDatabase,
         on_commit: CommitListener | None = None,
         metrics: TimelineMetrics | None = None,
     ) -> None:
         super().__init__(database, on_commit, metrics)
         self._server = database
-        self._queue = AppendQueue(self._run)
+        self._batches = Batches[Send, Appended](
+            self._run, lane=lambda send: send.event.conversation_id, once=repeated
+        )
 
     def _append(self, event: NewEvent, guard: int, also: Sequence[Statement]) -> Awaitable[Appended]:
         if is_batchable(event):
-            return self._queue.append(Send(event, guard, also))
+            return self._batches.add(Send(event, guard, also))
         return super()._append(event, guard, also)
 
     def check_guard_in(self, tx: WriteTx, conversation_id: str, guard: int) -> None:
@@ -77,7 +79,7 @@ class PostgresTimeline(RelationalTimeline):
             outcomes.append(Appended(event) if event is not None else await self._alone(send))
         return outcomes
 
-    def _append_all(self, sends: Sequence[Send], tx: ServerTx) -> list[StoredEvent | None]:
+    def _append_all(self, sends: Sequence[Send], tx: BatchTx) -> list[StoredEvent | None]:
         stored = append_all(sends, tx)
         for event in stored:
             if event is not None:

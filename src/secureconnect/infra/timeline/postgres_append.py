@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from secureconnect.infra.database.base import ServerTx
+from secureconnect.infra.database.base import BatchTx
 from secureconnect.infra.timeline.base import (
     NewEvent,
     Quote,
@@ -22,7 +22,7 @@ from secureconnect.infra.timeline.base import (
 from secureconnect.infra.timeline.relational_details import QUOTED, quote_from
 from secureconnect.infra.timeline.relational_rows import metadata_text
 
-__all__ = ["Send", "append_all", "is_batchable"]
+__all__ = ["Send", "append_all", "is_batchable", "repeated"]
 
 _COLUMNS = (
     ("guard", "BIGINT"),
@@ -110,7 +110,15 @@ def is_batchable(event: NewEvent) -> bool:
     return event.message is not None and not callable(event.data)
 
 
-def append_all(sends: Sequence[Send], tx: ServerTx) -> list[StoredEvent | None]:
+def repeated(send: Send) -> tuple[str, str | None, str] | None:
+    """What an append has in common with one that repeats it."""
+    message = send.event.message
+    if message is None or message.client_message_id is None:
+        return None
+    return send.event.conversation_id, message.sender_id, message.client_message_id
+
+
+def append_all(sends: Sequence[Send], tx: BatchTx) -> list[StoredEvent | None]:
     """Append those that can be, in this order; None in the place of each of the others.
 
     Raises:
@@ -197,7 +205,7 @@ def _parts(event: NewEvent, seq: int) -> list[tuple[str, tuple[Any, ...]]]:
     return found
 
 
-def _quotes(events: Iterable[NewEvent], tx: ServerTx) -> dict[str, Quote]:
+def _quotes(events: Iterable[NewEvent], tx: BatchTx) -> dict[str, Quote]:
     """What the messages answered say now: since their senders saw them, they may have been changed by events
     before these."""
     messages = [event.message for event in events if event.message is not None]
