@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only
 
+from secureconnect.infra.database import postgres_guard
 from secureconnect.infra.database.base import ServerTx, WriteTx
 from secureconnect.infra.database.postgres import PostgresDatabase
 from secureconnect.infra.database.postgres_url import read_url
@@ -208,6 +209,24 @@ async def test_who_can_wait_leaves_the_last_connections_to_others(url: str, reco
         free.set()
         await asyncio.gather(*holding)
         assert await ask() == "served"
+
+
+async def test_a_burst_of_requests_that_can_wait_is_served_in_turn(
+    url: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More at one moment than connections: nobody is refused while each of them takes no time."""
+    monkeypatch.setattr(postgres_guard, "_MOMENT", 30)  # however slow this machine is
+    async with opened(url, recorder, pool_max=5, pool_guard=0.8) as database:
+
+        async def deferrable() -> int:
+            defer()
+            assert await database.write(lambda _: True)
+            return await database.read(lambda _: 7)
+
+        asked = [asyncio.create_task(deferrable(), context=copy_context()) for _ in range(60)]
+        assert await asyncio.gather(*asked) == [7] * 60
+        assert recorder.shed == 0
+        assert database.connections().active == 0
 
 
 async def in_use(database: PostgresDatabase, count: int) -> None:

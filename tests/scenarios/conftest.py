@@ -1,5 +1,6 @@
 """Fixtures of the acceptance scenarios: real processes, fresh people."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.openid import Provider, serving
+from tests.scenarios.accounts import expires, refresh
 from tests.scenarios.commands import make_admin
 from tests.scenarios.logs import check_log, check_secrets
 from tests.scenarios.server import STARTED, Server, running
@@ -15,6 +17,8 @@ from tests.scenarios.steps import Person, register, stranger
 
 Register = Callable[..., Awaitable[list[Person]]]
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
+
+_LONGEST_TEST = 300  # seconds
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,10 +65,13 @@ def _admins() -> dict[str, Person]:
 
 @pytest.fixture
 async def admin(server: Server, _admins: dict[str, Person]) -> Person:
-    """A server admin of the shared process, made with `createadmin`."""
-    if server.url not in _admins:
-        _admins[server.url] = await make_admin(server)
-    return _admins[server.url]
+    """A server admin of the shared process, made with `createadmin`, whose access outlasts the test."""
+    found = _admins.get(server.url)
+    if found is None:
+        found = _admins[server.url] = await make_admin(server)
+    elif expires(found.access) < time.time() + _LONGEST_TEST:
+        found.take((await refresh(server.url, found.refresh)).ok())
+    return found
 
 
 @pytest.fixture

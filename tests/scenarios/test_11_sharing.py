@@ -5,6 +5,7 @@ from typing import Any
 from tests.scenarios.audit import audited
 from tests.scenarios.conftest import Register
 from tests.scenarios.files import begin, download, fetch, file, picture, quota, store_refuses, thumbnail
+from tests.scenarios.patience import eventually
 from tests.scenarios.steps import NIL, Person, group, send, ws
 
 
@@ -132,8 +133,12 @@ async def test_a_thumbnail_that_comes_later_is_seen_in_the_message(reg: Register
         event = await chat.frame(type="event", kind="message_created")
         assert event["data"]["message"]["attachments"][0]["file_id"] == file_id
     await thumbnail(b, file_id)
-    (shown,) = (await b.get(f"/v1/messages/{message_id}")).ok()["attachments"]
-    assert shown["has_thumbnail"] is True
+
+    async def shown() -> bool:
+        (one,) = (await b.get(f"/v1/messages/{message_id}")).ok()["attachments"]
+        return bool(one["has_thumbnail"])
+
+    await eventually(shown)  # the log may be a moment behind the file
 
 
 async def test_m16_forwarded_files_are_read_where_they_arrive(reg: Register) -> None:

@@ -25,14 +25,13 @@ from secureconnect.infra.database.postgres_errors import (
     unavailable,
     verdict,
 )
+from secureconnect.infra.database.postgres_guard import Guard
 from secureconnect.infra.database.postgres_pool import Pool
 from secureconnect.infra.database.postgres_reading import Reading
 from secureconnect.infra.database.postgres_turns import Turns
 from secureconnect.infra.database.postgres_url import ServerUrl
 from secureconnect.infra.database.postgres_watch import Watch
-from secureconnect.infra.database.pressure import asking
 from secureconnect.infra.telemetry.log import get_logger
-from secureconnect.kit.errors import ApiError, ErrorCode
 
 __all__ = ["PostgresDatabase"]
 
@@ -120,8 +119,7 @@ class PostgresDatabase:
         pool_min, pool_max: connections that are kept, and at most.
         acquire_timeout: seconds that a unit of work may wait for a connection, a new one included.
         statement_timeout: seconds that one unit of work may run.
-        pool_guard: the part of `pool_max` above which requests that can wait are refused
-            (docs/reference/operations.md §9).
+        pool_guard: the part of `pool_max` above which requests that can wait are refused.
         metrics: told about statements, commits, retries and waiting times.
     """
 
@@ -137,7 +135,6 @@ class PostgresDatabase:
         metrics: ServerMetrics | None = None,
     ) -> None:
         self._url = url
-        self._guard = pool_guard * pool_max
         self._metrics = metrics
         self._modes = _Modes(cockroach=url.cockroach)
         self._reading = Reading(self._modes.read)
@@ -158,6 +155,7 @@ class PostgresDatabase:
             probe_timeout=min(2.0, acquire_timeout),
             metrics=metrics,
         )
+        self._guard = Guard(self._pool, self._watch, pool_guard * pool_max, metrics)
         self._turns = Turns()
         self._running: set[asyncio.Task[Any]] = set()
         self._answers = 0
@@ -171,16 +169,13 @@ class PostgresDatabase:
         return self._url.cockroach
 
     def read(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
-        self._take_in()
-        return self._apart(self._read(query))
+        return self._admitted(self._read, query)
 
     def lookup(self, query: Callable[[Connection], T]) -> Coroutine[Any, Any, T]:
-        self._take_in()
-        return self._apart(self._read(query))
+        return self._admitted(self._read, query)
 
     def write(self, work: Callable[[WriteTx], T], *, brief: bool = False) -> Coroutine[Any, Any, T]:  # noqa: ARG002
-        self._take_in()
-        return self._apart(self._write(work, self._modes.write))
+        return self._admitted(self._write, work, self._modes.write)
 
     def write_locked(self, work: Callable[[ServerTx], T]) -> Coroutine[Any, Any, T]:
         return self._apart(self._write(work, self._modes.locked))
@@ -217,6 +212,13 @@ class PostgresDatabase:
         await self._pool.close(_CLOSING)
         await self._opener.close()
 
+    def _admitted(self, run: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> Coroutine[Any, Any, T]:
+        return self._apart(run(*args)) if self._guard.passes() else self._later(run, *args)
+
+    async def _later(self, run: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+        await self._guard.wait()
+        return await self._apart(run(*args))
+
     async def _apart(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` to its end even when its caller is cancelled: half a talk spoils a connection."""
         task = asyncio.create_task(work)
@@ -227,21 +229,6 @@ class PostgresDatabase:
         except asyncio.CancelledError:
             task.add_done_callback(_forget)
             raise
-
-    def _take_in(self) -> None:
-        """Refuse a request that can wait when it would take one of the last connections."""
-        request = asking()
-        if request is None or request.admitted:
-            return
-        if not self._watch.up:  # connections that hang say nothing of too many requests
-            raise unavailable()
-        if self._pool.wanted + 1 > self._guard:
-            if self._metrics is not None:
-                self._metrics.pool_shed()
-            raise ApiError(
-                ErrorCode.DB_POOL_EXHAUSTED, "Too many requests use the database just now.", retry_after=1
-            )
-        request.admitted = True
 
     async def _probe(self) -> None:
         """A new connection, since one that is kept may wait for a server that is gone."""

@@ -40,6 +40,7 @@ class Pool:
         self._metrics = metrics
         self._idle: deque[Link] = deque()
         self._waiting: deque[asyncio.Future[Link | None]] = deque()
+        self._hoping: deque[asyncio.Future[None]] = deque()
         self._opened = 0  # in use, idle, and those being opened
         self._closed = False
         self._empty: asyncio.Event = asyncio.Event()
@@ -90,11 +91,24 @@ class Pool:
             if self._opened < self._most:
                 return await self._open()
 
+    async def eased(self, limit: float, seconds: float) -> bool:
+        """Whether one more makes no more than `limit` wanted; waits for that, in turn, so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self.wanted + 1 > limit:
+                    hope: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._hoping.append(hope)
+                    await hope
+        except TimeoutError:
+            return False
+        return True
+
     def release(self, link: Link) -> None:
         """Give back one that the next may use."""
         if self._closed or link.closed:
             self.discard(link)
             return
+        self._encourage()
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -174,11 +188,20 @@ class Pool:
         self._opened -= 1
         if self._closed and not self._opened:
             self._empty.set()
+        self._encourage()
         # There is room for one more: who waits longest may open it.
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(None)
+                return
+
+    def _encourage(self) -> None:
+        """One is wanted less."""
+        while self._hoping:
+            hope = self._hoping.popleft()
+            if not hope.done():
+                hope.set_result(None)
                 return
 
     def _trim(self, now: float) -> None:
