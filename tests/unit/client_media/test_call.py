@@ -5,9 +5,14 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, Self, cast
 
+import pytest
+
 from secureconnect.client.client import Client
 from secureconnect.client.errors import Conflict
+from secureconnect.client.frames import OtherFrame
 from secureconnect.client.media.call import MeshCall
+from secureconnect.client.media.mesh import MeshMedia
+from secureconnect.client.reconnector import ConnectionChanged, ConnectionState
 
 
 class _Line:
@@ -31,6 +36,15 @@ class _Line:
             yield frame
 
 
+class _BrokenLine(_Line):
+    """A socket that is lost, and comes back before the call ends."""
+
+    async def frames(self) -> AsyncIterator[object]:
+        for state in (ConnectionState.CONNECTED, ConnectionState.WAITING, ConnectionState.CONNECTED):
+            yield ConnectionChanged(state=state)
+        yield OtherFrame(type="call_ended", fields={"type": "call_ended", "end_reason": "hangup"})
+
+
 async def test_a_call_that_ended_while_the_socket_was_away() -> None:
     """That is an end like any other, with the reason that the server has."""
 
@@ -41,3 +55,17 @@ async def test_a_call_that_ended_while_the_socket_was_away() -> None:
     client = SimpleNamespace(signaling=lambda _: _Line(), calls=SimpleNamespace(get=get))
     async with asyncio.timeout(10), MeshCall(cast("Client", client), "c") as call:
         assert await call.until_over() == "max_duration"
+
+
+async def test_after_a_break_what_may_be_lost_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, when the socket is back; not when it is there for the first time."""
+    repeated: list[MeshMedia] = []
+
+    async def repeat(self: MeshMedia) -> None:
+        repeated.append(self)
+
+    monkeypatch.setattr(MeshMedia, "repeat", repeat)
+    client = SimpleNamespace(signaling=lambda _: _BrokenLine())
+    async with asyncio.timeout(10), MeshCall(cast("Client", client), "c") as call:
+        assert await call.until_over() == "hangup"
+    assert len(repeated) == 1

@@ -24,6 +24,7 @@ class Room:
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
         self.deaf: set[str] = set()
+        self.lost: list[str] = []  # kinds of frames that go with a connection, once each
         self.refused = asyncio.Event()
         self.late_refusals = asyncio.Event()
         self.late_refusals.set()
@@ -35,6 +36,10 @@ class Room:
             self.kinds.append((kind, user_id))
             told = {"type": kind, "sender_id": user_id, **fields}
             target = str(told.pop("target_id"))
+            if kind in self.lost:
+                self.lost.remove(kind)
+                self.refused.set()
+                return True
             if target in self.deaf:
                 self.refused.set()
                 await self.late_refusals.wait()
@@ -183,3 +188,27 @@ async def test_what_is_not_about_media(room: Room) -> None:
     ):
         await ann.take(frame)
     assert room.kinds == []
+
+
+@pytest.mark.parametrize("kind", ["offer", "answer"])
+async def test_what_was_lost_with_the_connection_is_said_again(room: Room, kind: str) -> None:
+    """Whether it arrived is unknown. Who made the offer, or the answer, says it again when they are back."""
+    ann, ben = room.enter("ann", Tone(400)), room.enter("ben", Tone(700))
+    room.lost.append(kind)
+    await ann.offer("ben")
+    async with asyncio.timeout(PATIENCE):
+        await room.refused.wait()
+    await {"offer": ann, "answer": ben}[kind].repeat()
+    assert abs(await room.hears("ann", "ben") - 700) < 20
+    assert abs(await room.hears("ben", "ann") - 400) < 20
+
+
+async def test_what_was_not_lost_is_said_again_too_and_does_no_harm(room: Room) -> None:
+    ann, ben = room.enter("ann", Tone(400)), room.enter("ben", Tone(700))
+    await ann.offer("ben")
+    await ann.repeat()
+    await ben.repeat()
+    await asyncio.gather(ann.until_connected(["ben"]), ben.until_connected(["ann"]))
+    await ben.repeat()
+    assert abs(await room.hears("ann", "ben") - 700) < 20
+    assert abs(await room.hears("ben", "ann") - 400) < 20

@@ -13,6 +13,7 @@ from secureconnect.client.client import Client
 from secureconnect.client.errors import ApiFailure, ClientError, ConnectionLost
 from secureconnect.client.frames import OtherFrame
 from secureconnect.client.media.mesh import MeshMedia, RemoteTrack
+from secureconnect.client.reconnector import ConnectionChanged, ConnectionState
 from secureconnect.client.signaling import Signaling
 
 __all__ = ["MeshCall"]
@@ -125,8 +126,13 @@ class MeshCall:
         return True
 
     async def _listen(self, media: MeshMedia) -> None:
+        lost = False
         try:
             async for frame in self._line.frames():
+                if isinstance(frame, ConnectionChanged):
+                    if lost and frame.state is ConnectionState.CONNECTED:
+                        await media.repeat()
+                    lost = lost or frame.state is ConnectionState.WAITING
                 if not isinstance(frame, OtherFrame):
                     continue
                 if frame.type == "call_ended":

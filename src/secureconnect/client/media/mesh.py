@@ -113,6 +113,22 @@ class MeshMedia:
                 self._awaited.add(user_id)
                 return
 
+    async def repeat(self) -> None:
+        """Tell again what may have been lost with the connection: descriptions of media that does not flow
+        yet. Whoever has them already is not disturbed.
+        """
+        for user_id, peer in list(self._peers.items()):
+            described = cast("RTCSessionDescription | None", peer.localDescription)
+            if described is None or peer.connectionState == "connected":
+                continue
+            offered = peer.signalingState == "have-local-offer"
+            if not offered and described.type != "answer":
+                continue
+            arrived = await self._send(described.type, {"target_id": user_id, "sdp": described.sdp})
+            if offered and not arrived and self._peers.get(user_id) is peer:
+                await self._drop(user_id)
+                self._awaited.add(user_id)
+
     async def take(self, frame: Mapping[str, Any]) -> None:
         """A frame of the signaling socket; what is not about media is ignored."""
         user_id = str(frame.get("sender_id", ""))
