@@ -95,14 +95,24 @@ class Bare:
 
     async def send(self, conversation: int, together: int = 1) -> None:
         """A commit of so many sends to one conversation."""
+        await self.commit(conversation, *await self.claim(conversation, together))
+
+    async def claim(self, conversation: int, together: int) -> tuple[str, list[str]]:
+        """What comes before it is decided: the claim, and a look for earlier sends; returns their names."""
         key, revision = self._ids[conversation], self._revisions.get(conversation, 0)
         if not revision:
             await self._run("open", key)
-        self._revisions[conversation] = after = revision + 1
-        claim, at = new_id(), 4 * after + 1
+        claim = new_id()
         clients = [os.urandom(8).hex() for _ in range(together)]
         await self._run("claim", claim, key, revision)
         await asyncio.gather(*(self._run("look", key, key, client) for client in clients))
+        return claim, clients
+
+    async def commit(self, conversation: int, claim: str, clients: list[str]) -> None:
+        """What comes after: the head, and what it means for the other tables."""
+        key, revision, together = self._ids[conversation], self._revisions.get(conversation, 0), len(clients)
+        self._revisions[conversation] = after = revision + 1
+        at = 4 * after + 1
         tail = b"x" * 700 * together
         await self._run("commit", after * together, after, tail, key, revision, claim)
         batch = acsylla.create_batch_unlogged()

@@ -8,10 +8,12 @@ median counts; ratios within a round hold on a machine whose speed changes.
 
 * bare insert: the engine's batched insert through the same driver: 256 rows (a 200-byte text each) per synced
   commit; in Cassandra unlogged batches of 16 rows of one partition, 16 under way.
-* same statements: those of a send in the same portions, without us. On Cassandra four sends per commit, and
-  what rides along with the intent in PostgreSQL, where the product keeps everything else.
+* same statements: those of a send in the same portions, without us. On Cassandra four sends per commit, each
+  with a claim; what rides along, and the intents, of all conversations in one transaction of PostgreSQL,
+  where the product keeps everything else.
 * timeline: `Timeline.append`, answered after its commit.
 * CPU is that of this process, the drivers' threads included: what a send costs us, the servers' work apart.
+  It collects garbage as the product does.
 """
 
 import argparse
@@ -29,6 +31,7 @@ import uvloop
 from bench import group_commit, server_appends
 from bench.cassandra import BATCH, Bare, cluster_of
 from bench.measure import median, table, versions
+from secureconnect.app.listening import collect_rarely
 from secureconnect.infra.timeline.cassandra import CassandraTimeline
 from secureconnect.infra.timeline.cassandra_migrate import migrate
 from secureconnect.kit.clock import SystemClock
@@ -38,7 +41,6 @@ from stack.postgres import Postgres
 
 _GROUP, _CONVERSATIONS, _EACH = 256, 64, 6
 _TOGETHER = _GROUP // _CONVERSATIONS
-_LINKS = 8
 _INTENT = (
     "INSERT INTO timeline_intents (event_id, claim_id, conversation_id, kind, payload, created_at, done_at)"
     " VALUES ($1, $1, $1, 'send', $2, 0, 0)"
@@ -111,24 +113,19 @@ async def of_cassandra(
         await timeline.database.write(lambda tx, c=each: timeline.open_in(tx, c))  # type: ignore[misc]
     bare = await Bare.connect(cluster)
     stack.push_async_callback(bare.close)
-    pool = await asyncpg.create_pool(url, min_size=_LINKS, max_size=_LINKS)
-    stack.push_async_callback(pool.close)
-
-    async def commit(conversation: int) -> None:
-        key = new_id()
-        async with pool.acquire() as connection:
-            async with connection.transaction():
-                await connection.executemany(_MARK, [(1, key, key)] * _TOGETHER)
-                await connection.execute(_INTENT, key, b"x" * 700 * _TOGETHER)
-            await bare.send(conversation, _TOGETHER)
-            await connection.execute(_DONE, key)
+    connection = await asyncpg.connect(url)
+    stack.push_async_callback(connection.close)
 
     async def same(sends: int) -> None:
-        async def worker(conversation: int) -> None:
-            for _ in range(sends // _GROUP):
-                await commit(conversation)
-
-        await asyncio.gather(*map(worker, range(_CONVERSATIONS)))
+        places = range(_CONVERSATIONS)
+        for _ in range(sends // _GROUP):
+            claims = await asyncio.gather(*(bare.claim(place, _TOGETHER) for place in places))
+            keys = [new_id() for _ in places]
+            async with connection.transaction():
+                await connection.executemany(_MARK, [(1, key, key) for key in keys for _ in range(_TOGETHER)])
+                await connection.executemany(_INTENT, [(key, b"x" * 700 * _TOGETHER) for key in keys])
+            await asyncio.gather(*(bare.commit(place, *claims[place]) for place in places))
+            await connection.executemany(_DONE, [(key,) for key in keys])
 
     async def inserts(sends: int) -> None:
         async def worker(partition: int) -> None:
@@ -182,6 +179,7 @@ async def run(rounds: int) -> None:
             cassandra = Cassandra(directory / "cassandra")
             servers.callback(cassandra.close)
             await asyncio.gather(asyncio.to_thread(postgres.start), asyncio.to_thread(cassandra.start))
+            collect_rarely()
             print(versions("asyncpg", "acsylla", "sqlalchemy", "uvloop"))
             print(await measure(rounds, directory, postgres, cassandra))
 
