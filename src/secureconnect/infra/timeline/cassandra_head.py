@@ -15,7 +15,18 @@ import msgspec
 from secureconnect.infra.timeline.base import Head
 from secureconnect.infra.timeline.cassandra_link import Cql, Link, Undecided, unavailable
 
-__all__ = ["HeadRow", "Held", "acquire", "head_now", "head_row", "open_head", "release", "remove", "resolve"]
+__all__ = [
+    "HeadRow",
+    "Held",
+    "acquire",
+    "head_now",
+    "head_row",
+    "open_head",
+    "put_head",
+    "release",
+    "remove",
+    "resolve",
+]
 
 _COLUMNS = "first_seq, last_seq, last_at, message_count, guard, revision, claim"
 _READ: Final = f"SELECT {_COLUMNS} FROM timeline_heads WHERE conversation_id = ?"  # noqa: S608
@@ -26,6 +37,13 @@ _OPEN = Cql(
     "timeline_heads",
     "INSERT INTO timeline_heads (conversation_id, first_seq, last_seq, last_at, message_count, guard,"
     " revision, claim) VALUES (?, 1, 0, 0, 0, 0, 0, ?) IF NOT EXISTS",
+    conditional=True,
+)
+_PUT = Cql(
+    "INSERT",
+    "timeline_heads",
+    "INSERT INTO timeline_heads (conversation_id, first_seq, last_seq, last_at, message_count, guard,"
+    " revision, claim) VALUES (?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
     conditional=True,
 )
 _ACQUIRE = Cql(
@@ -105,6 +123,18 @@ async def open_head(link: Link, conversation_id: str, claim: str) -> HeadRow | N
         return HeadRow(1, 0, 0, 0, 0, 0, claim)
     head = await head_now(link, conversation_id)
     return head if head is not None and head.claim == claim else None
+
+
+async def put_head(link: Link, conversation_id: str, head: HeadRow) -> None:
+    """Let there be a log whose events are written; one that is there already stays as it is.
+
+    Raises:
+        ApiError: `TIMELINE_UNAVAILABLE`; it may be there.
+    """
+    try:
+        await link.decide(_PUT, conversation_id, *msgspec.structs.astuple(head))
+    except Undecided:
+        raise unavailable() from None
 
 
 async def acquire(link: Link, conversation_id: str, claim: str, known: HeadRow | None) -> HeadRow | None:

@@ -211,7 +211,7 @@ class Projector:
         self, link: Link, conversation_id: str, revision: int, mutations: Sequence[Mutation]
     ) -> None:
         """Write what a commit means; when this returns, everybody sees it."""
-        await self._write(link, mutations)
+        await self.write(link, mutations)
         self._remember(conversation_id, revision)
         self._unmarked[conversation_id] = revision
         if self._marking is None or self._marking.done():
@@ -238,7 +238,8 @@ class Projector:
                 for start in range(0, len(writes), _PARTITIONS):
                     await link.together(writes[start : start + _PARTITIONS])
 
-    async def _write(self, link: Link, mutations: Sequence[Mutation]) -> None:
+    async def write(self, link: Link, mutations: Sequence[Mutation]) -> None:
+        """Write them, in no order, and remember nothing of it."""
         writes: list[tuple[Cql, Sequence[Any]]] = []
         unknown: dict[tuple[Any, ...], tuple[Cql, Sequence[Any]]] = {}
         for name, params in mutations:
@@ -270,7 +271,7 @@ class Projector:
             if row is None or row[0] is None:
                 return
             revision = row[0]
-            await self._write(link, decode(row[1] or b""))
+            await self.write(link, decode(row[1] or b""))
             await link.run(_MARK, conversation_id, revision, revision)
         self._remember(conversation_id, revision)
 

@@ -1,0 +1,241 @@
+"""All logs of a relational store, to be moved from or to it."""
+
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, literal, select, tuple_
+
+from secureconnect.infra.database.base import Database, WriteTx
+from secureconnect.infra.timeline import tables
+from secureconnect.infra.timeline.base import MESSAGE_KINDS, AttachedFile, Reacted, StoredMessage, Version
+from secureconnect.infra.timeline.moving import EventRow, LogHead, LogPage, MessageRow, SendRow
+from secureconnect.infra.timeline.relational_rows import (
+    MESSAGE_COLUMNS,
+    MESSAGE_NAMES,
+    metadata_of,
+    metadata_text,
+    stored_message,
+)
+
+__all__ = ["RelationalLogs"]
+
+_ROWS: Final = 1000
+_TABLES: Final = (
+    tables.heads,
+    tables.events,
+    tables.messages,
+    tables.attachments,
+    tables.reactions,
+    tables.versions,
+    tables.thread_index,
+    tables.send_dedup,
+)
+_h, _e, _m, _d = tables.heads.c, tables.events.c, tables.messages.c, tables.send_dedup.c
+_a, _r, _v = tables.attachments.c, tables.reactions.c, tables.versions.c
+_HEAD = select(_h.conversation_id, _h.first_seq, _h.last_seq, _h.last_at, _h.message_count, _h.guard)
+_SENT = select(_d.conversation_id, _d.sender_id, _d.client_message_id, _d.message_id, _d.seq, _d.created_at)
+_SENT_KEY = tuple_(_d.conversation_id, _d.sender_id, _d.client_message_id)
+
+
+class RelationalLogs:
+    """`Logs` of the tables of `tables`."""
+
+    name = "the database"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def heads(self) -> AsyncIterator[Sequence[LogHead]]:
+        after = ""
+        while True:
+            query = _HEAD.where(_h.conversation_id > after).order_by(_h.conversation_id).limit(_ROWS)
+            heads = [LogHead(*row) for row in await self._rows(query)]
+            if not heads:
+                return
+            yield heads
+            after = heads[-1].conversation_id
+
+    async def head(self, conversation_id: str) -> LogHead | None:
+        rows = await self._rows(_HEAD.where(_h.conversation_id == conversation_id))
+        return LogHead(*rows[0]) if rows else None
+
+    async def page(self, head: LogHead, after_seq: int, limit: int) -> LogPage:
+        return await self._database.read(partial(_page, head, after_seq, limit))
+
+    async def sends(self) -> AsyncIterator[Sequence[SendRow]]:
+        query = _SENT.order_by(_d.conversation_id, _d.sender_id, _d.client_message_id).limit(_ROWS)
+        rows = await self._rows(query)
+        while rows:
+            sends = [SendRow(*row) for row in rows]
+            yield sends
+            last = tuple_(*map(literal, sends[-1][:3]))
+            rows = await self._rows(query.where(last < _SENT_KEY))
+
+    async def put_page(self, conversation_id: str, page: LogPage) -> None:
+        await self._database.write(lambda tx: _put_page(conversation_id, page, tx))
+
+    async def put_sends(self, sends: Sequence[SendRow]) -> None:
+        await self._put(tables.send_dedup, [each._asdict() for each in sends])
+
+    async def put_heads(self, heads: Sequence[LogHead]) -> None:
+        await self._put(tables.heads, [each._asdict() for each in heads])
+
+    async def clear(self) -> None:
+        def work(tx: WriteTx) -> None:
+            for table in _TABLES:
+                tx.conn.execute(delete(table))
+
+        await self._database.write(work)
+
+    async def _rows(self, query: Any) -> list[tuple[Any, ...]]:
+        return await self._database.read(lambda conn: [tuple(row) for row in conn.execute(query)])
+
+    async def _put(self, table: Table, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            await self._database.write(lambda tx: _insert(tx, table, rows))
+
+
+def _page(head: LogHead, after_seq: int, limit: int, conn: Connection) -> LogPage:
+    key = head.conversation_id
+    asked = select(_e.seq, _e.event_id, _e.kind, _e.actor_id, _e.sent_at, _e.data, _e.target_id)
+    asked = asked.where(_e.conversation_id == key, _e.seq > after_seq, _e.seq <= head.last_seq)
+    events = [tuple(row) for row in conn.execute(asked.order_by(_e.seq).limit(limit))]
+    brought = [row[1] for row in events if row[2] in MESSAGE_KINDS]
+    found = select(*MESSAGE_COLUMNS).where(_m.message_id.in_(brought)).order_by(_m.seq)
+    messages = [stored_message(row) for row in conn.execute(found)]
+    pointed = {row[6] for row in events} | {one.reply_to_message_id for one in messages}
+    seqs = _seqs(conn, key, [each for each in pointed if each is not None])
+    places = {each: seq for each, seq in seqs.items() if seq >= head.first_seq}
+    return LogPage(
+        tuple(EventRow._make((*row, None if row[6] is None else places.get(row[6]))) for row in events),
+        tuple(_row(conn, one, places) for one in messages),
+    )
+
+
+def _seqs(conn: Connection, conversation_id: str, message_ids: list[str]) -> dict[str, int]:
+    there = select(_m.message_id, _m.seq)
+    there = there.where(_m.message_id.in_(message_ids), _m.conversation_id == conversation_id)
+    return {row[0]: row[1] for row in conn.execute(there)}
+
+
+def _row(conn: Connection, message: StoredMessage, places: dict[str, int]) -> MessageRow:
+    key, answered = message.message_id, message.reply_to_message_id
+    files: tuple[AttachedFile, ...] = ()
+    reactions: tuple[Reacted, ...] = ()
+    versions: tuple[Version, ...] = ()
+    if message.attachment_count:
+        rows = _beside(
+            conn,
+            _a.message_id == key,
+            _a.position,
+            _a.file_id,
+            _a.file_name,
+            _a.content_type,
+            _a.file_size,
+            _a.is_encrypted,
+            _a.uploaded_at,
+            _a.has_thumbnail,
+            _a.available,
+        )
+        files = tuple(map(_file, rows))
+    if message.reaction_count:
+        rows = _beside(conn, _r.message_id == key, _r.user_id, _r.user_id, _r.emoji, _r.reacted_at)
+        reactions = tuple(sorted((Reacted(*row) for row in rows), key=lambda one: (one.user_id, one.emoji)))
+    if message.edit_count:
+        rows = _beside(
+            conn, _v.message_id == key, _v.version, _v.version, _v.content, _v.metadata, _v.e2ee, _v.edited_at
+        )
+        versions = tuple(Version(row[0], row[1], metadata_of(row[2]), row[3], row[4]) for row in rows)
+    return MessageRow(message, None if answered is None else places.get(answered), files, reactions, versions)
+
+
+def _file(row: tuple[Any, ...]) -> AttachedFile:
+    *said, is_encrypted, uploaded_at, has_thumbnail, available = row
+    file_id, file_name, content_type, file_size = said
+    return AttachedFile(
+        file_id,
+        file_name,
+        content_type,
+        file_size,
+        bool(is_encrypted),
+        uploaded_at,
+        bool(has_thumbnail),
+        bool(available),
+    )
+
+
+def _beside(
+    conn: Connection, where: ColumnElement[bool], order: ColumnElement[Any], *columns: ColumnElement[Any]
+) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in conn.execute(select(*columns).where(where).order_by(order))]
+
+
+def _put_page(conversation_id: str, page: LogPage, tx: WriteTx) -> None:
+    gone = {row.message.seq for row in page.messages if row.message.deleted_at is not None}
+    events = []
+    for event in page.events:
+        given = {"conversation_id": conversation_id, **event._asdict(), "uncounted": event.seq in gone}
+        del given["target_seq"]
+        events.append(given)
+    _insert(tx, tables.events, events)
+    _insert(tx, tables.messages, [_columns(row.message) for row in page.messages])
+    rows = [(row.message, row) for row in page.messages]
+    _insert(
+        tx,
+        tables.thread_index,
+        [
+            {
+                "thread_root_id": one.thread_root_id,
+                "seq": one.seq,
+                "message_id": one.message_id,
+                "sender_id": one.sender_id,
+            }
+            for one, _ in rows
+            if one.thread_root_id is not None
+        ],
+    )
+    _insert(
+        tx,
+        tables.attachments,
+        [
+            {"message_id": one.message_id, "position": position, **msgspec.structs.asdict(file)}
+            for one, row in rows
+            for position, file in enumerate(row.attachments)
+        ],
+    )
+    _insert(
+        tx,
+        tables.reactions,
+        [
+            {"message_id": one.message_id, **msgspec.structs.asdict(reaction)}
+            for one, row in rows
+            for reaction in row.reactions
+        ],
+    )
+    _insert(
+        tx,
+        tables.versions,
+        [
+            {
+                "message_id": one.message_id,
+                **msgspec.structs.asdict(version),
+                "metadata": metadata_text(version.metadata),
+            }
+            for one, row in rows
+            for version in row.versions
+        ],
+    )
+
+
+def _columns(message: StoredMessage) -> dict[str, Any]:
+    given = {name: getattr(message, name) for name in MESSAGE_NAMES}
+    given["metadata"] = metadata_text(message.metadata)
+    given["mentions"] = msgspec.json.encode(message.mentions).decode() if message.mentions else None
+    return given
+
+
+def _insert(tx: WriteTx, table: Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        tx.conn.execute(insert(table), rows)
