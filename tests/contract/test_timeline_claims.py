@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
 from secureconnect.infra.database.base import BatchDatabase, Database, WriteTx
-from secureconnect.infra.timeline.base import GuardChanged, Statement, StoredEvent
+from secureconnect.infra.timeline.base import AttachedFile, GuardChanged, Statement, StoredEvent
 from secureconnect.infra.timeline.cassandra import CassandraTimeline
 from secureconnect.infra.timeline.cassandra_link import Cluster
 from secureconnect.infra.timeline.cassandra_scope import Scope
@@ -233,3 +235,49 @@ async def test_statements_that_ride_are_there_exactly_when_the_event_is(
         await repaired(process)
     left = await database.read(lambda conn: conn.execute(text("SELECT payload FROM timeline_intents")).all())
     assert all(row[0] is None for row in left), "what was sent stays behind nowhere"
+
+
+async def test_a_change_of_a_message_that_is_decided_and_not_in_the_log_yet(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of other transactions know of it: what they say of it must not get lost."""
+    slow, other = start(), start()
+    conversation = await opened(slow)
+    file = AttachedFile(new_id(), "a.png", "image/png", 7, False, 1)
+    plain = send(conversation, sender_id=new_id(), client_message_id="a")
+    assert plain.message is not None
+    event = msgspec.structs.replace(
+        plain, message=msgspec.structs.replace(plain.message, attachments=(file,))
+    )
+    also = Statement("INSERT INTO marks (seq, who) VALUES (?, ?)", ("grant",))
+    decided, going_on = asyncio.Event(), asyncio.Event()
+    claims = slow.timeline._claims
+    carry_out = claims.carry_out
+
+    async def later(*args: Any) -> bool:
+        decided.set()
+        await going_on.wait()
+        return await carry_out(*args)
+
+    monkeypatch.setattr(claims, "carry_out", later)
+    sending = asyncio.create_task(slow.timeline.append(event, guard=0, also=(also,)))
+    await decided.wait()
+
+    def has_a_thumbnail(tx: WriteTx) -> None:
+        assert tx.run("SELECT seq FROM marks WHERE who = 'grant'") == [(1,)]
+        other.timeline.set_attachment_in(tx, [event.event_id], file.file_id, has_thumbnail=True)
+
+    await other.database.write(has_a_thumbnail)
+    going_on.set()
+    assert (await sending).event.seq == 1
+    message = await other.timeline.message(event.event_id)
+    assert message is not None
+    assert [one.has_thumbnail for one in message.attachments] == [True]
+
+
+async def test_a_change_of_a_message_that_nobody_knows_is_nothing(start: Start) -> None:
+    process = start()
+    nobody = new_id()
+    await process.database.write(
+        lambda tx: process.timeline.set_attachment_in(tx, [nobody], new_id(), available=False)
+    )

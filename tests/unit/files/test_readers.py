@@ -1,13 +1,14 @@
 """Who may read a file, and what a message may attach."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from secureconnect.features.files import store
 from secureconnect.infra.database.base import WriteTx
-from secureconnect.infra.timeline.base import NewEvent, NewMessage
+from secureconnect.infra.timeline.base import AttachedFile, NewEvent, NewMessage
 from secureconnect.kit.errors import ApiError
 from secureconnect.kit.ids import new_time_id
 from tests.unit.conversations.world import caller as member
@@ -106,14 +107,15 @@ async def test_an_append_with_a_file_that_was_deleted_meanwhile_writes_nothing(w
     message_id, guard = new_time_id(), (await w.base.known(group)).guard
     message = NewMessage(a, None, "look", False, "text", {}, attachments=(record.attached,))
     event = NewEvent(group, message_id, "message_created", a, 1, message=message)
-    also = w.cases.readers.grant_statements(group, message_id, [file_id])
+    also = w.cases.readers.grant_statements(group, message_id, [record.attached])
     before = await w.base.kinds(group)
     with pytest.raises(IntegrityError):
         await w.base.timeline.append(event, guard=guard, also=also)
     assert await w.base.kinds(group) == before
 
 
-async def test_a_thumbnail_made_while_its_message_was_on_the_way_is_shown(w: World) -> None:
+async def test_an_append_that_does_not_know_of_a_thumbnail_writes_nothing(w: World) -> None:
+    """It was made after the sender's file was looked at; who looks again sees it."""
     a, b = await w.base.people("a", "b")
     group = await w.base.group(a, b)
     file_id = await w.file(a, content_type="image/png")
@@ -122,11 +124,48 @@ async def test_a_thumbnail_made_while_its_message_was_on_the_way_is_shown(w: Wor
     for job in w.jobs.take("thumbnail"):
         await w.cases.thumbnails.make(job)
     message_id, guard = new_time_id(), (await w.base.known(group)).guard
-    message = NewMessage(a, None, "look", False, "text", {}, attachments=(record.attached,))
-    event = NewEvent(group, message_id, "message_created", a, 1, message=message)
-    also = w.cases.readers.grant_statements(group, message_id, [file_id])
-    await w.base.timeline.append(event, guard=guard, also=also)
+
+    async def append(attached: AttachedFile) -> None:
+        message = NewMessage(a, None, "look", False, "text", {}, attachments=(attached,))
+        event = NewEvent(group, message_id, "message_created", a, 1, message=message)
+        also = w.cases.readers.grant_statements(group, message_id, [attached])
+        await w.base.timeline.append(event, guard=guard, also=also)
+
+    with pytest.raises(IntegrityError):
+        await append(record.attached)
+    (now,) = await w.cases.readers.attached_now([file_id])
+    await append(now)
     stored = await w.base.timeline.message(message_id)
+    assert stored is not None
+    assert [one.has_thumbnail for one in stored.attachments] == [True]
+    assert await w.reads(b, file_id)
+
+
+@pytest.mark.parametrize("happens", ["thumbnail", "deletion"])
+async def test_a_file_that_changes_while_its_message_is_on_the_way(
+    w: World, monkeypatch: pytest.MonkeyPatch, happens: str
+) -> None:
+    """The sender's file was looked at; then, before the append, it gets its thumbnail or goes."""
+    a, b = await w.base.people("a", "b")
+    group = await w.base.group(a, b)
+    file_id = await w.file(a, content_type="image/png")
+    append = w.base.timeline.append
+
+    async def late(*args: Any, **options: Any) -> Any:
+        for job in w.jobs.take("thumbnail"):
+            if happens == "thumbnail":
+                await w.cases.thumbnails.make(job)
+            else:
+                await w.cases.holdings.delete(acting(a), file_id)
+        return await append(*args, **options)
+
+    monkeypatch.setattr(w.base.timeline, "append", late)
+    before = await w.base.kinds(group)
+    if happens == "deletion":
+        assert await refusal(w.send(a, group, file_id)) == "NOT_FOUND"
+        assert await w.base.kinds(group) == before
+        return
+    stored = await w.base.timeline.message(await w.send(a, group, file_id))
     assert stored is not None
     assert [one.has_thumbnail for one in stored.attachments] == [True]
 

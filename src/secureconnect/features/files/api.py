@@ -102,13 +102,19 @@ class Files(Protocol):
         """Those of `file_ids` that are completed and that the user may read, in the order asked for."""
 
     def grant_statements(
-        self, conversation_id: str, message_id: str, file_ids: Sequence[str]
+        self, conversation_id: str, message_id: str, attached: Sequence[AttachedFile]
     ) -> Sequence[Statement]:
-        """What rides along with the append of a message that attaches these files, after its own rows.
+        """What rides along with the append of a message that attaches these files.
 
-        A file that was deleted since it was checked breaks the append with `sqlalchemy.exc.IntegrityError`
-        and nothing is written: to the sender that file is `NOT_FOUND`. A thumbnail made since is noted with
-        the attachment.
+        When one of them is not so any more, since it was deleted or got its thumbnail, the append breaks with
+        `sqlalchemy.exc.IntegrityError` and nothing is written: see `attached_now`.
+        """
+
+    async def attached_now(self, file_ids: Sequence[str]) -> list[AttachedFile]:
+        """The files as a message attaches them now.
+
+        Raises:
+            ApiError: `NOT_FOUND` when one of them was deleted.
         """
 
     def grant_in(

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from secureconnect.infra.database.base import BatchDatabase, WriteTx
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline import cassandra_changes as changes
+from secureconnect.infra.timeline import cassandra_intents as intents
 from secureconnect.infra.timeline import cassandra_personal as personal
 from secureconnect.infra.timeline import cassandra_retention as retention
 from secureconnect.infra.timeline import cassandra_scan as scan
@@ -233,7 +234,12 @@ class CassandraTimeline:
     ) -> None:
         marks = {"has_thumbnail": has_thumbnail, "available": available}
         given = {name: value for name, value in marks.items() if value is not None}
-        self._call(tx, partial(changes.set_attachment, message_ids=message_ids, file_id=file_id, marks=given))
+        absent = self._call(
+            tx, partial(changes.set_attachment, message_ids=message_ids, file_id=file_id, marks=given)
+        )
+        # The rows of this transaction may know of a message that is decided and on its way into the log.
+        if absent:
+            self._await_decided(tx, absent)
 
     async def head(self, conversation_id: str) -> Head | None:
         return await self._reader.head(self._near, conversation_id)
@@ -371,6 +377,11 @@ class CassandraTimeline:
         assert isinstance(tx, ClaimedTx), "transactions that change logs go through the timeline's database"
         scope = tx.scope
         return self._bridge.call(lambda link: work(link, scope))
+
+    def _await_decided(self, tx: WriteTx, message_ids: Collection[str]) -> None:
+        assert isinstance(tx, ClaimedTx)
+        for conversation_id in intents.bringing(tx, message_ids):
+            tx.scope.await_claim(conversation_id)
 
     def _change(
         self,

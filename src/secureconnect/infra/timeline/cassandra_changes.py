@@ -116,11 +116,15 @@ async def set_pinned(link: Link, scope: Scope, message_id: str, pinned: bool) ->
 
 async def set_attachment(
     link: Link, scope: Scope, message_ids: Collection[str], file_id: str, marks: dict[str, bool]
-) -> None:
-    """See `Timeline.set_attachment_in`."""
+) -> list[str]:
+    """See `Timeline.set_attachment_in`. Returns the messages that are not there."""
+    absent: list[str] = []
     for message_id in message_ids if marks else ():
         draft, found = await _claimed(link, scope, message_id)
-        if draft is None or found is None or not found.message.attachment_count:
+        if draft is None or found is None:
+            absent.append(message_id)
+            continue
+        if not found.message.attachment_count:
             continue
         known = draft.overlay.attachments.get(message_id)
         files = await attachments_of(link, message_id) if known is None else known
@@ -128,6 +132,7 @@ async def set_attachment(
             draft.attach(
                 message_id, [_marked(file, marks) if file.file_id == file_id else file for file in files]
             )
+    return absent
 
 
 def _marked(file: AttachedFile, marks: dict[str, bool]) -> AttachedFile:

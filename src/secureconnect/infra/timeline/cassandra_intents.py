@@ -6,7 +6,7 @@ whoever finds the claim of somebody that is gone learns here what became of it. 
 of the kind `void` is left in its place: the transaction can then not be committed any more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ __all__ = [
     "INSERT",
     "SEND",
     "Plan",
+    "bringing",
     "decide",
     "forget",
     "intent",
@@ -55,6 +56,7 @@ INSERT: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _FIND = "SELECT payload, done_at FROM timeline_intents WHERE claim_id = ?"
+_OPEN = "SELECT payload FROM timeline_intents WHERE payload IS NOT NULL"
 # What a message said must not stay behind here.
 _SETTLE = "UPDATE timeline_intents SET payload = NULL, done_at = ? WHERE claim_id = ?"
 _DROP = "DELETE FROM timeline_intents WHERE claim_id = ?"
@@ -98,6 +100,13 @@ def decide(tx: WriteTx, claim: str, conversation_id: str, now: int) -> Plan | No
         payload = rows[0][0] if rows else None
         return None if payload is None else _decoder.decode(payload)
     return None
+
+
+def bringing(tx: WriteTx, event_ids: Collection[str]) -> list[str]:
+    """The logs into which events with these ids are on their way. Looks at every plan that is not known to be
+    done."""
+    plans = [_decoder.decode(row[0]) for row in tx.run(_OPEN)]
+    return [plan.conversation_id for plan in plans if not set(plan.event_ids).isdisjoint(event_ids)]
 
 
 def open_plans(conn: Connection, before: int, limit: int) -> list[Plan]:

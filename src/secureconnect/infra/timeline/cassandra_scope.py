@@ -101,6 +101,15 @@ class Scope:
             return None
         return self._drafts.setdefault(conversation_id, Draft(conversation_id, base))
 
+    def await_claim(self, conversation_id: str) -> None:
+        """Have the transaction run under the claim of a log, after whatever is on its way there.
+
+        Raises:
+            Wanted: unless it does already.
+        """
+        if conversation_id not in self._drafts:
+            raise Wanted(conversation_id)
+
     async def open(self, link: Link, conversation_id: str) -> bool:
         """Begin a log; False when there is one."""
         known = self._drafts.get(conversation_id)

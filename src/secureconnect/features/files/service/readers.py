@@ -12,7 +12,7 @@ from secureconnect.features.files.rules import FileLimits
 from secureconnect.features.files.service.ledger import Ledger
 from secureconnect.features.files.service.objects import Objects
 from secureconnect.infra.database.base import Database, WriteTx
-from secureconnect.infra.timeline.base import Statement, Trimmed
+from secureconnect.infra.timeline.base import AttachedFile, Statement, Trimmed
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError, ErrorCode
 
@@ -68,9 +68,15 @@ class Readers:
         return [readable[file_id] for file_id in file_ids if file_id in readable]
 
     def grant_statements(
-        self, conversation_id: str, message_id: str, file_ids: Sequence[str]
+        self, conversation_id: str, message_id: str, attached: Sequence[AttachedFile]
     ) -> Sequence[Statement]:
-        return store.grant_statements(conversation_id, message_id, file_ids)
+        return store.grant_statements(conversation_id, message_id, attached)
+
+    async def attached_now(self, file_ids: Sequence[str]) -> list[AttachedFile]:
+        found = await self._database.lookup(lambda conn: store.find_many(conn, file_ids))
+        if any(file_id not in found or found[file_id].status != "completed" for file_id in file_ids):
+            raise rules.not_found()
+        return [found[file_id].attached for file_id in file_ids]
 
     def grant_in(
         self, tx: WriteTx, conversation_id: str, message_id: str, seq: int, file_ids: Sequence[str]

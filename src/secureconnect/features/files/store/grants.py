@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, tuple_
 from secureconnect.features.files.api import FileRecord
 from secureconnect.features.files.store.tables import file_grants, files
 from secureconnect.infra.database.base import WriteTx
-from secureconnect.infra.timeline.base import Statement
+from secureconnect.infra.timeline.base import AttachedFile, Statement
 
 __all__ = [
     "Attached",
@@ -26,15 +26,12 @@ _F = files.c
 _G = file_grants.c
 _RECORD = tuple(_F[name] for name in FileRecord.__struct_fields__)
 
-# No id is null, so a file that is not completed any more breaks the append that would attach it.
+# No id is null, so a file that is not what the message says of it breaks the append that would attach it: one
+# that was deleted, or got its thumbnail, since the sender's file was looked at.
 _GRANT = (
     "INSERT INTO file_grants (seq, file_id, conversation_id, message_id) VALUES (?1,"
-    " (SELECT file_id FROM files WHERE file_id = ?2 AND status = 'completed'), ?3, ?4) ON CONFLICT DO NOTHING"
-)
-# A thumbnail that was made after the sender's file was looked at, and before this message existed.
-_NOTE_THUMBNAIL = (
-    "UPDATE message_attachments SET has_thumbnail = TRUE WHERE message_id = ?3 AND file_id = ?2"
-    " AND EXISTS (SELECT 1 FROM files WHERE file_id = ?2 AND has_thumbnail)"
+    " (SELECT file_id FROM files WHERE file_id = ?2 AND status = 'completed' AND has_thumbnail = ?5), ?3, ?4)"
+    " ON CONFLICT DO NOTHING"
 )
 
 
@@ -46,10 +43,12 @@ class Attached(NamedTuple):
     seq: int
 
 
-def grant_statements(conversation_id: str, message_id: str, file_ids: Sequence[str]) -> list[Statement]:
+def grant_statements(
+    conversation_id: str, message_id: str, attached: Sequence[AttachedFile]
+) -> list[Statement]:
     """What rides along with the append of a message; `?1` is its seq."""
-    granted = [Statement(_GRANT, (file_id, conversation_id, message_id)) for file_id in file_ids]
-    return granted + [Statement(_NOTE_THUMBNAIL, (file_id, message_id)) for file_id in file_ids]
+    place = (conversation_id, message_id)
+    return [Statement(_GRANT, (file.file_id, *place, file.has_thumbnail)) for file in attached]
 
 
 def replace_grants(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy.exc import IntegrityError
 
@@ -89,8 +90,11 @@ class Poster:
                 if refused is not None:
                     raise refused from None
             except IntegrityError:
-                # A file was deleted since it was checked.
-                fault = ApiError(ErrorCode.NOT_FOUND, "There is no such file.")
+                # A file was deleted since it was checked, or got its thumbnail.
+                try:
+                    outgoing = await self._looked_again(outgoing)
+                except ApiError as error:
+                    fault = error
                 continue
             else:
                 return self._sent(appended, sender_id)
@@ -111,6 +115,10 @@ class Poster:
         message = appended.event.message
         assert message is not None
         return Sent(render_message(message, self._names.recent, sender_id), appended.duplicate)
+
+    async def _looked_again(self, outgoing: Outgoing) -> Outgoing:
+        attached = await self._files.attached_now([file.file_id for file in outgoing.attachments])
+        return msgspec.structs.replace(outgoing, attachments=tuple(attached))
 
     async def _newer(self, facts: Facts, sender_id: str | None) -> Facts:
         newer = await self._conversations.stale_facts(facts)
@@ -136,8 +144,7 @@ class Poster:
         if called - {sender_id}:
             also += store.mention(conversation_id, sender_id, sorted(called - {sender_id}))
         if message.attachments:
-            files = [file.file_id for file in message.attachments]
-            also += self._files.grant_statements(conversation_id, event.event_id, files)
+            also += self._files.grant_statements(conversation_id, event.event_id, message.attachments)
         if message.thread_root_id is not None:
             followers = {sender_id, outgoing.root_author_id, *message.mentions}
             following = sorted(user_id for user_id in followers if user_id in facts.members and user_id)
