@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.scenarios.steps import Answer, Person, request
 
-__all__ = ["Claims", "body_of", "encode", "expires", "keys", "login", "me", "post", "refresh"]
+__all__ = ["Claims", "body_of", "encode", "keys", "login", "me", "post", "refresh"]
 
 Claims = dict[str, Any]
 
@@ -46,9 +46,3 @@ async def keys(url: str) -> list[Any]:
 
 def encode(part: Claims) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
-
-
-def expires(token: str) -> float:
-    """When an access token does, in seconds since the epoch."""
-    claims = token.split(".")[1]
-    return float(json.loads(base64.urlsafe_b64decode(claims + "==="))["exp"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.openid import Provider, serving
-from tests.scenarios.accounts import expires, refresh
+from tests.scenarios.accounts import login
 from tests.scenarios.commands import make_admin
 from tests.scenarios.logs import check_log, check_secrets
 from tests.scenarios.server import STARTED, Server, running
@@ -18,7 +18,8 @@ from tests.scenarios.steps import Person, register, stranger
 Register = Callable[..., Awaitable[list[Person]]]
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 
-_LONGEST_TEST = 300  # seconds
+#: Access ends after 15 minutes, and so does the right to what wants a fresh login.
+_LONG_AGO = 300.0  # seconds
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,18 +60,21 @@ async def server(_shared: Server) -> Server:
 
 
 @pytest.fixture(scope="session")
-def _admins() -> dict[str, Person]:
+def _admins() -> dict[str, tuple[Person, float]]:
     return {}
 
 
 @pytest.fixture
-async def admin(server: Server, _admins: dict[str, Person]) -> Person:
-    """A server admin of the shared process, made with `createadmin`, whose access outlasts the test."""
-    found = _admins.get(server.url)
+async def admin(server: Server, _admins: dict[str, tuple[Person, float]]) -> Person:
+    """A server admin of the shared process, made with `createadmin`, who logged in not long ago."""
+    found, since = _admins.get(server.url, (None, 0.0))
+    now = time.monotonic()
     if found is None:
-        found = _admins[server.url] = await make_admin(server)
-    elif expires(found.access) < time.time() + _LONGEST_TEST:
-        found.take((await refresh(server.url, found.refresh)).ok())
+        found = await make_admin(server)
+        _admins[server.url] = (found, now)
+    elif now - since > _LONG_AGO:
+        found.take((await login(found)).ok())
+        _admins[server.url] = (found, now)
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+from sqlalchemy import text
 
 from secureconnect.app import relational
 from secureconnect.app.failure import Failure
@@ -25,6 +26,11 @@ __all__ = ["ListeningTimeline", "OpenedTimeline", "cluster_of", "open_timeline"]
 
 log = get_logger()
 
+_LOGS = text("SELECT EXISTS (SELECT 1 FROM timeline_heads)")
+_NO_LOGS = text(
+    "SELECT EXISTS (SELECT 1 FROM conversations WHERE deleted_at IS NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM timeline_heads)"
+)
 _PAUSE = 1.0  # seconds between two attempts to reach a cluster that is away
 
 
@@ -51,8 +57,10 @@ async def open_timeline(
     """Open it. A cluster that is away does not keep the process from starting: it is joined when it is there.
 
     Raises:
-        Failure: migrations of Cassandra are pending and `database.auto_migrate` is off.
+        Failure: migrations of Cassandra are pending and `database.auto_migrate` is off, or the messages of
+            this installation lie in the other store.
     """
+    await _refuse_elsewhere(settings, database)
     if settings.timeline.backend == "database":
         yield OpenedTimeline(relational.open_timeline(database, metrics), database)
         return
@@ -90,6 +98,16 @@ def cluster_of(settings: Settings) -> "Cluster":
         given.password,
         given.timeout,
     )
+
+
+async def _refuse_elsewhere(settings: Settings, database: Database) -> None:
+    """Served from the wrong store, all messages would seem to be gone."""
+    in_cassandra = settings.timeline.backend == "cassandra"
+    if await database.read(lambda conn: bool(conn.execute(_LOGS if in_cassandra else _NO_LOGS).scalar())):
+        raise Failure(
+            f"the messages of this installation lie in {'the database' if in_cassandra else 'Cassandra'}\n"
+            "Stop all processes and run: secureconnect migrate timeline; or set timeline.backend back"
+        )
 
 
 async def _ready(cluster: "Cluster", *, automatic: bool) -> bool:

@@ -1,13 +1,15 @@
-"""`migrate`: apply, undo or list schema migrations."""
+"""`migrate`: apply, undo or list schema migrations, and move messages to another store."""
 
 import argparse
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 from secureconnect.app.commands.declare import Commands, command, read_settings
+from secureconnect.app.commands.quiet import logs_to_stderr
 from secureconnect.app.commands.refusals import refusals
 from secureconnect.app.data_dir import DataDirectory, open_data_dir
 from secureconnect.app.failure import Failure
@@ -26,8 +28,14 @@ T = TypeVar("T")
 
 def add(commands: Commands, everywhere: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = command(commands, everywhere, "migrate", "apply, undo or list schema migrations", _run)
-    parser.add_argument("action", nargs="?", choices=("up", "down", "status"), default="up")
+    parser = command(
+        commands,
+        everywhere,
+        "migrate",
+        "apply, undo or list schema migrations; timeline: move all messages to where timeline.backend says",
+        _run,
+    )
+    parser.add_argument("action", nargs="?", choices=("up", "down", "status", "timeline"), default="up")
     parser.add_argument("count", nargs="?", type=int, help="down: how many of the latest to undo")
     parser.add_argument("--yes", action="store_true", help="down: do not ask")
 
@@ -37,6 +45,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if down != (arguments.count is not None) or (down and arguments.count < 1):
         raise Failure("give a number of migrations with down, and only there: migrate down 1", exit_code=2)
     settings = read_settings(arguments).settings
+    if arguments.action == "timeline":
+        return _move(settings)
     if arguments.action == "status" and settings.embedded_sql and not settings.database_path.exists():
         print("\n".join(_listing(None)))
         return 0
@@ -62,6 +72,32 @@ def _run(arguments: argparse.Namespace) -> int:
             )
             print("\n".join(_listing(status)))
             _tell_timeline(settings)
+    return 0
+
+
+def _move(settings: Settings) -> int:
+    logs_to_stderr()
+
+    from secureconnect.app.moving import move_timeline
+
+    last = time.monotonic()
+
+    def tell(conversations: int, events: int) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= 1:
+            last = now
+            print(f"{conversations} conversations, {events} events", file=sys.stderr)
+
+    with refusals():
+        moved = move_timeline(settings, tell)
+    where = "Cassandra" if settings.timeline.backend == "cassandra" else "the database"
+    if not moved.conversations:
+        print(f"nothing to do: what there is lies in {where}")
+        return 0
+    print(
+        f"moved to {where}: {moved.conversations} conversations, {moved.events} events,"
+        f" {moved.messages} messages"
+    )
     return 0
 
 
