@@ -20,6 +20,7 @@ from secureconnect.infra.search.base import Progress, Query
 from secureconnect.infra.search.postgres import PostgresSearchIndex
 from secureconnect.infra.timeline import postgres_append
 from secureconnect.infra.timeline.postgres import PostgresTimeline
+from secureconnect.infra.timeline.relational_logs import RelationalLogs
 from secureconnect.kit.ids import new_id
 from secureconnect.kit.words import wanted
 from secureconnect.migrations import runner
@@ -138,9 +139,21 @@ async def _talk(world: World, database: PostgresDatabase) -> None:
     await timeline.messages(conversation, limit=10, viewer_id=sender)
     await timeline.last_messages({conversation: 1})
     await timeline.unread(sender, {conversation: 0}, cap=10)
+    await _move(RelationalLogs(database))
     await timeline.purge_dedup(2**60)
     await database.write(lambda tx: timeline.trim_in(tx, conversation, 2**60, 2))
     await timeline.erase(conversation, 100)
+
+
+async def _move(logs: RelationalLogs) -> None:
+    heads = [head async for some in logs.heads() for head in some]
+    sends = [send async for some in logs.sends() for send in some]
+    pages = [await logs.page(head, 0, 100) for head in heads]
+    await logs.clear()
+    for head, page in zip(heads, pages, strict=True):
+        await logs.put_page(head.conversation_id, page)
+    await logs.put_sends(sends)
+    await logs.put_heads(heads)
 
 
 async def _search(index: PostgresSearchIndex) -> None:

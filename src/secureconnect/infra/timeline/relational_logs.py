@@ -5,23 +5,25 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, literal, select, tuple_
+from sqlalchemy import Connection, Table, delete, insert, literal, select, tuple_
 
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline import tables
-from secureconnect.infra.timeline.base import MESSAGE_KINDS, AttachedFile, Reacted, StoredMessage, Version
+from secureconnect.infra.timeline.base import MESSAGE_KINDS, AttachedFile, StoredMessage
 from secureconnect.infra.timeline.moving import EventRow, LogHead, LogPage, MessageRow, SendRow
+from secureconnect.infra.timeline.relational_details import attachments_of
 from secureconnect.infra.timeline.relational_rows import (
     MESSAGE_COLUMNS,
     MESSAGE_NAMES,
-    metadata_of,
     metadata_text,
     stored_message,
 )
+from secureconnect.infra.timeline.relational_threads import reactions, versions
 
 __all__ = ["RelationalLogs"]
 
 _ROWS: Final = 1000
+_ALL: Final = 2**31 - 1
 _TABLES: Final = (
     tables.heads,
     tables.events,
@@ -33,7 +35,6 @@ _TABLES: Final = (
     tables.send_dedup,
 )
 _h, _e, _m, _d = tables.heads.c, tables.events.c, tables.messages.c, tables.send_dedup.c
-_a, _r, _v = tables.attachments.c, tables.reactions.c, tables.versions.c
 _HEAD = select(_h.conversation_id, _h.first_seq, _h.last_seq, _h.last_at, _h.message_count, _h.guard)
 _SENT = select(_d.conversation_id, _d.sender_id, _d.client_message_id, _d.message_id, _d.seq, _d.created_at)
 _SENT_KEY = tuple_(_d.conversation_id, _d.sender_id, _d.client_message_id)
@@ -108,9 +109,10 @@ def _page(head: LogHead, after_seq: int, limit: int, conn: Connection) -> LogPag
     pointed = {row[6] for row in events} | {one.reply_to_message_id for one in messages}
     seqs = _seqs(conn, key, [each for each in pointed if each is not None])
     places = {each: seq for each, seq in seqs.items() if seq >= head.first_seq}
+    attached = attachments_of(conn, [one.message_id for one in messages if one.attachment_count])
     return LogPage(
         tuple(EventRow._make((*row, None if row[6] is None else places.get(row[6]))) for row in events),
-        tuple(_row(conn, one, places) for one in messages),
+        tuple(_row(conn, one, places, attached.get(one.message_id, ())) for one in messages),
     )
 
 
@@ -120,56 +122,18 @@ def _seqs(conn: Connection, conversation_id: str, message_ids: list[str]) -> dic
     return {row[0]: row[1] for row in conn.execute(there)}
 
 
-def _row(conn: Connection, message: StoredMessage, places: dict[str, int]) -> MessageRow:
+def _row(
+    conn: Connection, message: StoredMessage, places: dict[str, int], attached: tuple[AttachedFile, ...]
+) -> MessageRow:
     key, answered = message.message_id, message.reply_to_message_id
-    files: tuple[AttachedFile, ...] = ()
-    reactions: tuple[Reacted, ...] = ()
-    versions: tuple[Version, ...] = ()
-    if message.attachment_count:
-        rows = _beside(
-            conn,
-            _a.message_id == key,
-            _a.position,
-            _a.file_id,
-            _a.file_name,
-            _a.content_type,
-            _a.file_size,
-            _a.is_encrypted,
-            _a.uploaded_at,
-            _a.has_thumbnail,
-            _a.available,
-        )
-        files = tuple(map(_file, rows))
-    if message.reaction_count:
-        rows = _beside(conn, _r.message_id == key, _r.user_id, _r.user_id, _r.emoji, _r.reacted_at)
-        reactions = tuple(sorted((Reacted(*row) for row in rows), key=lambda one: (one.user_id, one.emoji)))
-    if message.edit_count:
-        rows = _beside(
-            conn, _v.message_id == key, _v.version, _v.version, _v.content, _v.metadata, _v.e2ee, _v.edited_at
-        )
-        versions = tuple(Version(row[0], row[1], metadata_of(row[2]), row[3], row[4]) for row in rows)
-    return MessageRow(message, None if answered is None else places.get(answered), files, reactions, versions)
-
-
-def _file(row: tuple[Any, ...]) -> AttachedFile:
-    *said, is_encrypted, uploaded_at, has_thumbnail, available = row
-    file_id, file_name, content_type, file_size = said
-    return AttachedFile(
-        file_id,
-        file_name,
-        content_type,
-        file_size,
-        bool(is_encrypted),
-        uploaded_at,
-        bool(has_thumbnail),
-        bool(available),
+    reacted = reactions(conn, key, None, None, _ALL) if message.reaction_count else []
+    return MessageRow(
+        message,
+        None if answered is None else places.get(answered),
+        attached,
+        tuple(sorted(reacted, key=lambda one: (one.user_id, one.emoji))),
+        tuple(versions(conn, key, 0, _ALL)) if message.edit_count else (),
     )
-
-
-def _beside(
-    conn: Connection, where: ColumnElement[bool], order: ColumnElement[Any], *columns: ColumnElement[Any]
-) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in conn.execute(select(*columns).where(where).order_by(order))]
 
 
 def _put_page(conversation_id: str, page: LogPage, tx: WriteTx) -> None:
