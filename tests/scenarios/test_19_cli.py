@@ -128,3 +128,11 @@ async def test_k9_one_process_per_directory(serve: Serve, reg: Register) -> None
         assert other.code == 1
         assert str(first.port) in other.err
         (await a.get("/v1/users/me")).ok()
+
+
+@pytest.mark.only_on("embedded", reason="it needs no server")
+async def test_messages_move_only_where_cassandra_is(tmp_path: Path) -> None:
+    """Without its nodes nothing is made or touched, and the command says what it lacks."""
+    told = await secureconnect("migrate", "timeline", "--data-dir", tmp_path / "data", cwd=tmp_path)
+    assert (told.code, "timeline.hosts" in told.err) == (2, True)
+    assert not (tmp_path / "data").exists()

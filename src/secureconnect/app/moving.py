@@ -40,6 +40,10 @@ def move_timeline(settings: Settings, tell: Callable[[int, int], None]) -> Moved
         Failure: somebody uses the stores, or the copy is not what was copied. What was there is there.
         ApiError, DatabaseRefused: a store does not answer, or cannot be used.
     """
+    if not settings.timeline.hosts:
+        raise Failure(
+            "timeline.hosts names no node of Cassandra\nName them, also to move from there.", exit_code=2
+        )
     data_dir = open_data_dir(settings)
     with data_dir.lock() if settings.embedded_sql else nullcontext():
         return asyncio.run(_move(settings, data_dir, tell))
