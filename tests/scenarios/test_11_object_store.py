@@ -67,7 +67,13 @@ def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 async def place(_started: Place) -> Place:
-    await _started.server.ready()
+    server = _started.server
+    await server.ready()
+
+    async def well() -> bool:
+        return b'"ready"' in (await request(server.url, "GET", "/readyz")).raw
+
+    await eventually(well)  # a store that was just started may be slow to answer for the first time
     return _started
 
 
