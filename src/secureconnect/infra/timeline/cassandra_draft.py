@@ -187,6 +187,47 @@ class Draft:
         )
         return changed
 
+    def put_message(self, message: StoredMessage, reply_to_seq: int | None, *, plain: bool = False) -> None:
+        """A new row of a message, as it was said, and where it is found. `plain`: it has nothing but what
+        every message has."""
+        key, seq = message.message_id, message.seq
+        said = (
+            self.conversation_id,
+            bucket_of(seq),
+            seq,
+            key,
+            message.sender_id,
+            message.client_message_id,
+            message.content,
+            message.is_encrypted,
+            message.message_type,
+            message.metadata,
+            message.e2ee,
+            message.sent_at,
+        )
+        if plain:
+            self.write("put_message", *said, key=3)
+        else:
+            self.write(
+                "put_rich_message",
+                *said,
+                message.sender_name,
+                message.reply_to_message_id,
+                reply_to_seq,
+                message.thread_root_id,
+                list(message.mentions),
+                message.mention_all,
+                message.mention_here,
+                message.forwarded,
+                message.silent,
+                message.attachment_count,
+                message.expires_at,
+                key=3,
+            )
+        slot, shard = slot_of(key)
+        self.write("put_index", slot, shard, key, self.conversation_id, seq, key=3)
+        self.write("put_slot", 0, slot)
+
     def attach(self, message_id: str, files: Sequence[AttachedFile]) -> None:
         """Let a message carry these files."""
         self.overlay.attachments[message_id] = tuple(files)
@@ -216,47 +257,12 @@ class Draft:
         quote, root_id = message.quote, message.thread_root_id
         reply_to = None if quote is None else quote.message_id
         reply_to_seq = None if quote is None else quote.seq
-        plain = (
-            self.conversation_id,
-            bucket_of(seq),
-            seq,
-            event.event_id,
-            message.sender_id,
-            message.client_message_id,
-            message.content,
-            message.is_encrypted,
-            message.message_type,
-            message.metadata,
-            message.e2ee,
-            event.sent_at,
-        )
-        if message.is_plain:
-            self.write("put_message", *plain, key=3)
-        else:
-            self.write(
-                "put_rich_message",
-                *plain,
-                message.sender_name,
-                reply_to,
-                reply_to_seq,
-                root_id,
-                list(message.mentions),
-                message.mention_all,
-                message.mention_here,
-                message.forwarded,
-                message.silent,
-                len(message.attachments),
-                message.expires_at,
-                key=3,
-            )
-        slot, shard = slot_of(event.event_id)
-        self.write("put_index", slot, shard, event.event_id, self.conversation_id, seq, key=3)
-        self.write("put_slot", 0, slot)
+        stored = brought(event, seq)
+        self.put_message(stored, reply_to_seq, plain=message.is_plain)
         if message.client_message_id is not None and message.sender_id is not None:
             key = (message.sender_id, message.client_message_id)
             self.sent[key] = seq
             self.write("put_dedup", self.conversation_id, *key, event.event_id, seq, event.sent_at, key=3)
-        stored = brought(event, seq)
         bare = Bare(
             msgspec.structs.replace(stored, attachments=()) if stored.attachments else stored, reply_to_seq
         )

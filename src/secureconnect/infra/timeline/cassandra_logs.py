@@ -11,7 +11,7 @@ from secureconnect.infra.timeline.cassandra_link import Cql, Link
 from secureconnect.infra.timeline.cassandra_read import Reader
 from secureconnect.infra.timeline.cassandra_redo import Projector, stamp
 from secureconnect.infra.timeline.cassandra_rows import Bare, attachments_of, messages_at, reactions_of
-from secureconnect.infra.timeline.cassandra_schema import TABLES, bucket_of, slot_of
+from secureconnect.infra.timeline.cassandra_schema import TABLES, bucket_of
 from secureconnect.infra.timeline.cassandra_threads import versions
 from secureconnect.infra.timeline.moving import EventRow, LogHead, LogPage, MessageRow, SendRow
 
@@ -124,37 +124,8 @@ def _left(head: LogHead, seq: int | None) -> int | None:
 def _put_message(draft: Draft, row: MessageRow) -> None:
     message = row.message
     key = message.message_id
-    draft.write(
-        "put_rich_message",
-        draft.conversation_id,
-        bucket_of(message.seq),
-        message.seq,
-        key,
-        message.sender_id,
-        message.client_message_id,
-        message.content,
-        message.is_encrypted,
-        message.message_type,
-        message.metadata,
-        message.e2ee,
-        message.sent_at,
-        message.sender_name,
-        message.reply_to_message_id,
-        row.reply_to_seq,
-        message.thread_root_id,
-        list(message.mentions),
-        message.mention_all,
-        message.mention_here,
-        message.forwarded,
-        message.silent,
-        message.attachment_count,
-        message.expires_at,
-        key=3,
-    )
+    draft.put_message(message, row.reply_to_seq)
     draft.store(Bare(message, row.reply_to_seq))
-    slot, shard = slot_of(key)
-    draft.write("put_index", slot, shard, key, draft.conversation_id, message.seq, key=3)
-    draft.write("put_slot", 0, slot)
     draft.attach(key, row.attachments)
     for reaction in row.reactions:
         draft.write("put_reaction", key, reaction.user_id, reaction.emoji, reaction.reacted_at, key=3)
