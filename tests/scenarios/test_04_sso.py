@@ -55,7 +55,7 @@ async def test_f6_single_sign_on(server: Server, admin: Person, provider: Provid
 
     provider.claims = {"sub": "f6", "email": "fay@example.test", "email_verified": True, "name": "Fay Six"}
     back = await wander(server.url, begun)
-    changed = await callback(server.url, back.replace(sent["state"], "x" + sent["state"][1:]))
+    changed = await callback(server.url, back.replace(sent["state"], sent["state"][::-1]))
     changed.is_error(400, "VALIDATION_ERROR")
     assert changed.fields == ["state"]
     code = application(await callback(server.url, back))["code"]
