@@ -6,8 +6,8 @@ Each sender has a conversation of its own, so nothing is shared: the dearest cas
 the one with several senders per conversation.
 
 * bare insert: unlogged batches of 16 rows (a 200-byte text each) of one partition: the driver's limit.
-* same statements: those of a send, one after the other: look for an earlier send, claim the head, commit by a
-  conditional write, write the projections. Nothing rides along.
+* same requests: those of a send to Cassandra, one after the other: its rows, then the head that shows them.
+  What is decided in the relational store before, here SQLite, is left out.
 * CPU is that of this process, the driver's threads included; the server runs beside it, so times are those of
   a shared machine.
 """
@@ -17,7 +17,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from secureconnect.infra.timeline.base import NewEvent, NewMessage
 from secureconnect.infra.timeline.cassandra import CassandraTimeline
 from secureconnect.infra.timeline.cassandra_link import Cluster
 from secureconnect.infra.timeline.cassandra_migrate import migrate
-from secureconnect.infra.timeline.cassandra_redo import MUTATIONS
+from secureconnect.infra.timeline.cassandra_projection import MUTATIONS, SAID, SAID_EVENT
 from secureconnect.infra.timeline.cassandra_schema import slot_of
 from secureconnect.kit.clock import SystemClock
 from secureconnect.kit.ids import new_id, new_time_id
@@ -45,16 +45,10 @@ _TEXT = "x" * 200
 _SENDS = 20  # per sender and round
 _BARE = {
     "insert": "INSERT INTO bare (a, b, c, d) VALUES (?, ?, ?, ?)",
-    "open": "INSERT INTO timeline_heads (conversation_id, revision, claim) VALUES (?, 0, '') IF NOT EXISTS",
-    "claim": "UPDATE timeline_heads SET claim = ? WHERE conversation_id = ? IF revision = ? AND claim = ''",
-    "look": "SELECT seq FROM send_dedup WHERE conversation_id = ? AND sender_id = ?"
-    " AND client_message_id = ?",
-    "commit": "UPDATE timeline_heads SET last_seq = ?, revision = ?, claim = '', tail = ?"
-    " WHERE conversation_id = ? IF revision = ? AND claim = ?",
-    "event": MUTATIONS["put_event"].text,
-    "message": MUTATIONS["put_message"].text,
-    "index": MUTATIONS["put_index"].text,
-    "dedup": MUTATIONS["put_dedup"].text,
+    "head": MUTATIONS["put_head"].cql.text,
+    "event": SAID_EVENT.text,
+    "message": SAID.text,
+    "index": MUTATIONS["put_index"].cql.text,
 }
 
 
@@ -79,7 +73,6 @@ class Bare:
             port=cluster.port,
             log_level="critical",
             consistency="LOCAL_QUORUM",
-            serial_consistency="LOCAL_SERIAL",
         )
         session = await opened.create_session(cluster.keyspace)
         made = "CREATE TABLE IF NOT EXISTS bare (a text, b text, c text, d text, PRIMARY KEY (a, b))"
@@ -95,49 +88,46 @@ class Bare:
 
     async def send(self, conversation: int, together: int = 1) -> None:
         """A commit of so many sends to one conversation."""
-        await self.commit(conversation, *await self.claim(conversation, together))
+        await self.rows([conversation], together)
+        await self.heads([conversation])
 
-    async def claim(self, conversation: int, together: int) -> tuple[str, list[str]]:
-        """What comes before it is decided: the claim, and a look for earlier sends; returns their names."""
-        key, revision = self._ids[conversation], self._revisions.get(conversation, 0)
-        if not revision:
-            await self._run("open", key)
-        claim = new_id()
-        clients = [os.urandom(8).hex() for _ in range(together)]
-        await self._run("claim", claim, key, revision)
-        await asyncio.gather(*(self._run("look", key, key, client) for client in clients))
-        return claim, clients
-
-    async def commit(self, conversation: int, claim: str, clients: list[str]) -> None:
-        """What comes after: the head, and what it means for the other tables."""
-        key, revision, together = self._ids[conversation], self._revisions.get(conversation, 0), len(clients)
-        self._revisions[conversation] = after = revision + 1
-        at = 4 * after + 1
-        tail = b"x" * 700 * together
-        await self._run("commit", after * together, after, tail, key, revision, claim)
+    async def rows(self, conversations: Sequence[int], together: int) -> None:
+        """What they say."""
         batch = acsylla.create_batch_unlogged()
+        for conversation in conversations:
+            self._add(batch, conversation, together)
+        await self._session.execute_batch(batch)
+
+    def _add(self, batch: Any, conversation: int, together: int) -> None:
+        key = self._ids[conversation]
+        self._revisions[conversation] = revision = self._revisions.get(conversation, 0) + 1
+        at = 4 * revision + 1
         now = time.time_ns() // 1_000_000
-        for place, client in enumerate(clients):
-            seq, message_id = after * together + place, new_time_id()
+        for place in range(together):
+            seq, message_id, client = revision * together + place, new_time_id(), os.urandom(8).hex()
             slot, shard = slot_of(message_id)
             for name, params in (
-                ("event", (key, 0, seq, message_id, "message_created", key, now, b"", None, None, at)),
+                ("event", (key, 0, seq, message_id, "message_created", key, now, b"", at)),
                 (
                     "message",
-                    (key, 0, seq, message_id, key, client, _TEXT, False, "text", {}, None, now, at),
+                    (key, 0, seq, message_id, key, client, _TEXT, False, "text", {}, now, at),
                 ),
                 ("index", (slot, shard, message_id, key, seq, at)),
-                ("dedup", (key, key, client, message_id, seq, now, at)),
             ):
                 batch.add_statement(self._bound(name, *params))
+
+    async def heads(self, conversations: Sequence[int]) -> None:
+        """Where these stand then."""
+        batch = acsylla.create_batch_unlogged()
+        for conversation in conversations:
+            revision = self._revisions[conversation]
+            head = (self._ids[conversation], 1, revision, revision, revision, 0, revision, 4 * revision + 1)
+            batch.add_statement(self._bound("head", *head))
         await self._session.execute_batch(batch)
 
     async def close(self) -> None:
         """Give the connection up."""
         await self._session.close()
-
-    async def _run(self, name: str, *params: Any) -> None:
-        await self._session.execute(self._bound(name, *params))
 
     def _bound(self, name: str, *params: Any) -> Any:
         statement = self._prepared[name].bind()
@@ -196,7 +186,7 @@ async def measure(cluster: Cluster, directory: Path, rounds: int, senders: int) 
     for number in range(rounds + 1):
         for name, send, each in (
             ("bare insert", bare.insert, BATCH),
-            ("same statements", bare.send, 1),
+            ("same requests", bare.send, 1),
             ("timeline", ours.send, 1),
         ):
             result = await load(send, senders, each)
@@ -210,7 +200,7 @@ async def measure(cluster: Cluster, directory: Path, rounds: int, senders: int) 
         [name, f"{median([wall for wall, _ in costs]) * 1e6:.0f}", f"{median(cpus[name]) * 1e6:.0f}"]
         for name, costs in found.items()
     ]
-    for name in ("same statements", "bare insert"):
+    for name in ("same requests", "bare insert"):
         above = median([ours - bare for ours, bare in zip(cpus["timeline"], cpus[name], strict=True)])
         times = median([ours / bare for ours, bare in zip(cpus["timeline"], cpus[name], strict=True)])
         rows.append([f"above {name}", "", f"{above * 1e6:.0f}, × {times:.2f}"])

@@ -23,6 +23,7 @@ import asyncpg
 import uvloop
 
 from bench.measure import median, table, versions
+from secureconnect.infra.database.base import Database
 from secureconnect.infra.database.postgres import PostgresDatabase
 from secureconnect.infra.database.postgres_url import read_url
 from secureconnect.infra.timeline.base import NewEvent, NewMessage, Statement, Timeline
@@ -119,29 +120,29 @@ async def compared(chat: Chat, url: str, rounds: int) -> None:
     print(table("\nSends of 256 people, µs each", ("", "wall", "our CPU", "wall / bare", "CPU / goal"), rows))
 
 
-async def grown(chat: Chat, url: str, rounds: int, most: int) -> None:
-    """Print what a send costs as conversations and members become more."""
+async def grown(
+    chat: Chat, url: str, rounds: int, most: int, timeline: Timeline, database: Database, heads: str = _HEADS
+) -> None:
+    """Print what a send costs as conversations, made by `heads`, and members become more."""
     connection = await asyncpg.connect(url)
     rows: list[tuple[str, float, float]] = []
 
     async def measured(name: str, conversations: list[str]) -> None:
-        costs = [
-            await cost(lambda: chat.many(chat.batched, 4, conversations), 4 * _GROUP) for _ in range(rounds)
-        ]
+        costs = [await cost(lambda: chat.many(timeline, 4, conversations), 4 * _GROUP) for _ in range(rounds)]
         rows.append(
             (name, median([wall for wall, _ in costs]) * 1e6, median([cpu for _, cpu in costs]) * 1e6)
         )
 
     there, count = _CONVERSATIONS, 1_000
     while count <= most:
-        await connection.execute(_HEADS, count - there, timeout=300)
-        await connection.execute("ANALYZE timeline_heads")
+        await connection.execute(heads, count - there, timeout=300)
+        await connection.execute("ANALYZE")
         there = count
         await measured(f"{count:,} conversations", chat.conversations)
         count *= 10
     for members in (10, 100, 1_000, 10_000):
         conversation_id = new_id()
-        await chat.database.write(lambda tx, c=conversation_id: chat.batched.open_in(tx, c))  # type: ignore[misc]
+        await database.write(lambda tx, c=conversation_id: timeline.open_in(tx, c))  # type: ignore[misc]
         await connection.execute(
             "INSERT INTO conversations (conversation_id, type, created_by, settings, settings_version,"
             " member_count, created_at, updated_at) VALUES ($1, 'group', $1, '{}', 1, $2, 0, 0)",
@@ -165,7 +166,7 @@ async def run(rounds: int, most: int) -> None:
             await chat.fill()
             print(versions("secureconnect", "asyncpg", "sqlalchemy", "uvloop"))
             await compared(chat, url, rounds)
-            await grown(chat, url, rounds, most)
+            await grown(chat, url, rounds, most, chat.batched, chat.database)
             await chat.database.close()
         finally:
             await asyncio.to_thread(server.close)

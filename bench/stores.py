@@ -1,6 +1,6 @@
 """Cost of an acknowledged send on SQLite, PostgreSQL and Cassandra, side by side in one run.
 
-    python -m bench.stores [--rounds N]
+    python -m bench.stores [--rounds N] [--grown]
 
 Real servers are started here, with their syncs on. 256 senders share 64 conversations; each send moves the
 sender's mark in the same transaction. Rows of one round run one after the other, rounds repeat, and the
@@ -8,10 +8,11 @@ median counts; ratios within a round hold on a machine whose speed changes.
 
 * bare insert: the engine's batched insert through the same driver: 256 rows (a 200-byte text each) per synced
   commit; in Cassandra unlogged batches of 16 rows of one partition, 16 under way.
-* same statements: those of a send in the same portions, without us. On Cassandra four sends per commit, each
-  with a claim; what rides along, and the intents, of all conversations in one transaction of PostgreSQL,
-  where the product keeps everything else.
+* same statements: those of a send in the same portions, without us. On Cassandra what is decided about all
+  conversations in one transaction of PostgreSQL, where the product keeps everything else; then the rows of
+  six conversations per request, then 32 heads per request.
 * timeline: `Timeline.append`, answered after its commit.
+* --grown: instead of that, a send to Cassandra as conversations and members become more.
 * CPU is that of this process, the drivers' threads included: what a send costs us, the servers' work apart.
   It collects garbage as the product does.
 """
@@ -19,6 +20,7 @@ median counts; ratios within a round hold on a machine whose speed changes.
 import argparse
 import asyncio
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -41,11 +43,29 @@ from stack.postgres import Postgres
 
 _GROUP, _CONVERSATIONS, _EACH = 256, 64, 6
 _TOGETHER = _GROUP // _CONVERSATIONS
+_HEADS = (
+    "INSERT INTO decided_heads SELECT CAST(gen_random_uuid() AS text), 1, 0, 0, 0, 0, 1"
+    " FROM generate_series(1, $1)"
+)
+_HEAD = "INSERT INTO decided_heads VALUES ($1, 1, 0, 0, 0, 0, 0)"
+_LOCK = "SELECT * FROM decided_heads WHERE conversation_id = ANY($1) ORDER BY conversation_id FOR UPDATE"
+_LOOK = (
+    "SELECT d.seq FROM unnest($1::varchar[], $2::varchar[], $3::text[]) AS s(c, u, m) JOIN send_dedup AS d"
+    " ON d.conversation_id = s.c AND d.sender_id = s.u AND d.client_message_id = s.m"
+)
+_MOVE = (
+    "UPDATE decided_heads AS h SET last_seq = h.last_seq + 4, revision = h.revision + 1"
+    " FROM unnest($1::varchar[]) AS n(conversation_id) WHERE h.conversation_id = n.conversation_id"
+)
+_REMEMBER = (
+    "INSERT INTO send_dedup (conversation_id, sender_id, client_message_id, message_id, seq, created_at)"
+    " SELECT c, u, m, u, 1, 1 FROM unnest($1::varchar[], $2::varchar[], $3::text[]) AS s(c, u, m)"
+)
 _INTENT = (
     "INSERT INTO timeline_intents (event_id, claim_id, conversation_id, kind, payload, created_at, done_at)"
     " VALUES ($1, $1, $1, 'send', $2, 0, 0)"
 )
-_DONE = "DELETE FROM timeline_intents WHERE claim_id = $1"
+_DONE = "DELETE FROM timeline_intents WHERE event_id = $1"
 _MARK = "UPDATE conversation_participants SET last_read_seq = $1 WHERE conversation_id = $2 AND user_id = $3"
 
 Cost = tuple[float, float]
@@ -100,10 +120,10 @@ async def of_postgres(
     )
 
 
-async def of_cassandra(
-    stack: contextlib.AsyncExitStack, server: Cassandra, chat: server_appends.Chat, url: str
-) -> dict[str, Work]:
-    """The same there, on the relational store of `chat`."""
+async def on_cassandra(
+    stack: contextlib.AsyncExitStack, server: Cassandra, chat: server_appends.Chat
+) -> CassandraTimeline:
+    """A timeline there, beside the database of `chat` and with its conversations."""
     cluster = cluster_of(server)
     await migrate(cluster)
     timeline = CassandraTimeline(chat.database, cluster, SystemClock())
@@ -111,21 +131,41 @@ async def of_cassandra(
     stack.push_async_callback(timeline.close)
     for each in chat.conversations:
         await timeline.database.write(lambda tx, c=each: timeline.open_in(tx, c))  # type: ignore[misc]
-    bare = await Bare.connect(cluster)
+    return timeline
+
+
+async def of_cassandra(
+    stack: contextlib.AsyncExitStack, server: Cassandra, chat: server_appends.Chat, url: str
+) -> dict[str, Work]:
+    """The same there, on the relational store of `chat`."""
+    timeline = await on_cassandra(stack, server, chat)
+    bare = await Bare.connect(cluster_of(server))
     stack.push_async_callback(bare.close)
     connection = await asyncpg.connect(url)
     stack.push_async_callback(connection.close)
 
+    logs = [new_id() for _ in range(_CONVERSATIONS)]
+    await connection.executemany(_HEAD, [(key,) for key in logs])
+
     async def same(sends: int) -> None:
         places = range(_CONVERSATIONS)
+        rows, heads = ([list(places[start : start + size]) for start in places[::size]] for size in (6, 32))
+        done: list[str] = []
         for _ in range(sends // _GROUP):
-            claims = await asyncio.gather(*(bare.claim(place, _TOGETHER) for place in places))
             keys = [new_id() for _ in places]
+            named = [key for key in keys for _ in range(_TOGETHER)]
+            columns = named, [new_id() for _ in named], [os.urandom(8).hex() for _ in named]
             async with connection.transaction():
-                await connection.executemany(_MARK, [(1, key, key) for key in keys for _ in range(_TOGETHER)])
+                await connection.fetch(_LOCK, logs)
+                await connection.fetch(_LOOK, *columns)
+                await connection.execute(_MOVE, logs)
+                await connection.execute(_REMEMBER, *columns)
+                await connection.executemany(_MARK, [(1, key, key) for key in named])
                 await connection.executemany(_INTENT, [(key, b"x" * 700 * _TOGETHER) for key in keys])
-            await asyncio.gather(*(bare.commit(place, *claims[place]) for place in places))
-            await connection.executemany(_DONE, [(key,) for key in keys])
+                await connection.executemany(_DONE, [(key,) for key in done])
+            await asyncio.gather(*(bare.rows(some, _TOGETHER) for some in rows))
+            await asyncio.gather(*map(bare.heads, heads))
+            done = keys
 
     async def inserts(sends: int) -> None:
         async def worker(partition: int) -> None:
@@ -169,7 +209,15 @@ async def measure(rounds: int, directory: Path, postgres: Postgres, cassandra: C
     return table(f"A send of {_GROUP} people in {_CONVERSATIONS} conversations, µs", head, rows)
 
 
-async def run(rounds: int) -> None:
+async def grow(rounds: int, postgres: Postgres, cassandra: Cassandra) -> None:
+    """Print what a send to Cassandra costs as there is more."""
+    async with contextlib.AsyncExitStack() as stack:
+        chat, url, _ = await of_postgres(stack, postgres)
+        timeline = await on_cassandra(stack, cassandra, chat)
+        await server_appends.grown(chat, url, rounds, 1_000_000, timeline, timeline.database, _HEADS)
+
+
+async def run(rounds: int, *, grown: bool) -> None:
     """Start what is needed, measure, and say it."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
@@ -181,13 +229,18 @@ async def run(rounds: int) -> None:
             await asyncio.gather(asyncio.to_thread(postgres.start), asyncio.to_thread(cassandra.start))
             collect_rarely()
             print(versions("asyncpg", "acsylla", "sqlalchemy", "uvloop"))
-            print(await measure(rounds, directory, postgres, cassandra))
+            if grown:
+                await grow(rounds, postgres, cassandra)
+            else:
+                print(await measure(rounds, directory, postgres, cassandra))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    uvloop.run(run(parser.parse_args().rounds))
+    parser.add_argument("--grown", action="store_true", help="with more conversations and members")
+    arguments = parser.parse_args()
+    uvloop.run(run(arguments.rounds, grown=arguments.grown))
 
 
 if __name__ == "__main__":

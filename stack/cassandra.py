@@ -92,6 +92,10 @@ class Cassandra(ServerProcess):
             "cassandra.storagedir": str(self.directory / "data"),
             "logback.configurationFile": str(self.directory / "logback.xml"),
             "cassandra-foreground": "true",
+            # As the how-to for clusters says: requests of many sends are larger than servers expect.
+            "cassandra.config.allow_system_properties": "true",
+            "cassandra.settings.batch_size_warn_threshold": "32KiB",
+            "cassandra.settings.unlogged_batch_across_partitions_warn_threshold": "40",
             # One node has nobody to wait for.
             "cassandra.initial_token": "0",
             "cassandra.skip_wait_for_gossip_to_settle": "0",

@@ -147,12 +147,10 @@ async def _talk(world: World, database: PostgresDatabase) -> None:
 
 async def _move(logs: RelationalLogs) -> None:
     heads = [head async for some in logs.heads() for head in some]
-    sends = [send async for some in logs.sends() for send in some]
     pages = [await logs.page(head, 0, 100) for head in heads]
     await logs.clear()
     for head, page in zip(heads, pages, strict=True):
         await logs.put_page(head.conversation_id, page)
-    await logs.put_sends(sends)
     await logs.put_heads(heads)
 
 

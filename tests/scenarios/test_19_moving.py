@@ -11,6 +11,7 @@ from tests.scenarios.alone import Alone, networked
 from tests.scenarios.server import free_port
 from tests.scenarios.steps import Person, direct, register, send, stranger, whole_log
 from tests.scenarios.stores import cassandra
+from tests.scenarios.tables import PostgresTables
 
 pytestmark = [
     pytest.mark.only_on("embedded", reason="it arranges its own stores"),
@@ -66,6 +67,16 @@ async def test_messages_move_to_cassandra_and_back(tmp_path: Path) -> None:
         after = await seen(one, b, g)
         assert [event["seq"] for event in after[0]] == list(range(1, len(before[0]) + 3))
         one.stop()
+
+        # As a program left it that decided in Cassandra where a log stands: neither served nor emptied.
+        tables = PostgresTables(one.stores.database)
+        heads = tables.rows("SELECT * FROM decided_heads")
+        assert tables.change("DELETE FROM decided_heads") == 1
+        for backend in (there, here):
+            for command in (("serve", "--port", str(free_port())), ("migrate", "timeline")):
+                refused = await one.command(*command, timeline=backend)
+                assert (refused.code, "an earlier program" in refused.err) == (1, True)
+        tables.change("INSERT INTO decided_heads VALUES (?, ?, ?, ?, ?, ?, ?)", *heads[0])
 
         one.more = {"timeline": here}
         refused = await one.command("serve", "--port", str(free_port()))

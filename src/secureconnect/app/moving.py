@@ -10,7 +10,7 @@ from secureconnect.app.data_dir import DataDirectory, open_data_dir
 from secureconnect.app.failure import Failure
 from secureconnect.app.relational import MIGRATION_PATIENCE, RelationalStore, open_relational
 from secureconnect.app.settings import Settings
-from secureconnect.app.timeline import cluster_of
+from secureconnect.app.timeline import cluster_of, refuse_unknown
 from secureconnect.infra.database.sqlite import SqliteDatabase
 from secureconnect.infra.timeline.cassandra import CassandraTimeline
 from secureconnect.infra.timeline.cassandra_link import Link
@@ -57,6 +57,7 @@ async def _move(settings: Settings, data_dir: DataDirectory, tell: Callable[[int
         await _refuse_others(database)
         if (await database.read(runner.status)).pending:
             raise Failure("migrations are pending\nRun: secureconnect migrate up")
+        await refuse_unknown(database)
         await migrate(cluster)
         timeline = CassandraTimeline(database, cluster, SystemClock())
         try:
@@ -65,7 +66,7 @@ async def _move(settings: Settings, data_dir: DataDirectory, tell: Callable[[int
                 await asyncio.sleep(_PAUSE)
         finally:
             await timeline.close()
-        here, there = RelationalLogs(database), CassandraLogs(link)
+        here, there = RelationalLogs(database), CassandraLogs(database, link)
         ways: dict[str, tuple[Logs, Logs]] = {"cassandra": (here, there), "database": (there, here)}
         try:
             return await move(*ways[settings.timeline.backend], tell)

@@ -22,7 +22,7 @@ from secureconnect.kit.errors import ApiError
 if TYPE_CHECKING:
     from secureconnect.infra.timeline.cassandra_link import Cluster
 
-__all__ = ["ListeningTimeline", "OpenedTimeline", "cluster_of", "open_timeline"]
+__all__ = ["ListeningTimeline", "OpenedTimeline", "cluster_of", "open_timeline", "refuse_unknown"]
 
 log = get_logger()
 
@@ -30,6 +30,10 @@ _LOGS = text("SELECT EXISTS (SELECT 1 FROM timeline_heads)")
 _NO_LOGS = text(
     "SELECT EXISTS (SELECT 1 FROM conversations WHERE deleted_at IS NULL)"
     " AND NOT EXISTS (SELECT 1 FROM timeline_heads)"
+)
+_NOWHERE = text(
+    "SELECT EXISTS (SELECT 1 FROM conversations WHERE deleted_at IS NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM timeline_heads) AND NOT EXISTS (SELECT 1 FROM decided_heads)"
 )
 _PAUSE = 1.0  # seconds between two attempts to reach a cluster that is away
 
@@ -100,8 +104,22 @@ def cluster_of(settings: Settings) -> "Cluster":
     )
 
 
+async def refuse_unknown(database: Database) -> None:
+    """Logs that stand in no table of this program are neither served nor moved.
+
+    Raises:
+        Failure: they lie in Cassandra as a program before the first release wrote them.
+    """
+    if await database.read(lambda conn: bool(conn.execute(_NOWHERE).scalar())):
+        raise Failure(
+            "the messages of this installation were written to Cassandra by an earlier program\n"
+            "Move them into the database with that program (migrate timeline), then start this one."
+        )
+
+
 async def _refuse_elsewhere(settings: Settings, database: Database) -> None:
     """Served from the wrong store, all messages would seem to be gone."""
+    await refuse_unknown(database)
     in_cassandra = settings.timeline.backend == "cassandra"
     if await database.read(lambda conn: bool(conn.execute(_LOGS if in_cassandra else _NO_LOGS).scalar())):
         raise Failure(

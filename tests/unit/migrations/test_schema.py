@@ -16,7 +16,8 @@ from secureconnect.migrations import runner
 def load_stores() -> None:
     """Import every module that declares tables."""
     importlib.import_module("secureconnect.infra.timeline.tables")
-    importlib.import_module("secureconnect.infra.timeline.cassandra_intents")
+    for name in ("decided_heads", "intents"):
+        importlib.import_module(f"secureconnect.infra.timeline.{name}")
     importlib.import_module("secureconnect.infra.outbox.tables")
     importlib.import_module("secureconnect.edge.http.idempotency")
     for module in pkgutil.walk_packages(secureconnect.features.__path__, "secureconnect.features."):

@@ -1,7 +1,9 @@
 """Which appends become a batch, and in which order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import pytest
 
 from secureconnect.infra.timeline.base import Appended
 from secureconnect.infra.timeline.batches import Batches
@@ -18,7 +20,7 @@ class Engine:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
 
-    async def run(self, sends: Sequence[Send]) -> Sequence[Appended | BaseException]:
+    async def run(self, sends: Sequence[Send], _: Callable[[], None]) -> Sequence[Appended | BaseException]:
         self.batches.append([content(waiting) for waiting in sends])
         await asyncio.sleep(0)
         return [ValueError("refused")] * len(sends)
@@ -60,19 +62,27 @@ async def test_what_follows_a_repeat_in_its_conversation_stays_behind_it() -> No
     assert await batches(*sends) == [["1", "4"], ["2", "3"]]
 
 
-async def test_a_batch_waits_for_company_as_long_as_it_is_told() -> None:
-    """What comes while it waits is in it; what is not worth waiting for is not waited for."""
-    for pause, expected in ((0.2, [["1", "2"]]), (0.0001, [["1"], ["2"]])):
-        engine = Engine()
-        queue = Batches(
-            engine.run,
-            lane=lambda each: each.event.conversation_id,
-            once=repeated,
-            pause=lambda pause=pause: pause,  # type: ignore[misc]
-        )
-        first = asyncio.create_task(queue.add(named(new_id(), "1")))
-        for _ in range(10):  # turns of the loop
-            await asyncio.sleep(0)
-        second = asyncio.create_task(queue.add(named(new_id(), "2")))
-        await asyncio.gather(first, second, return_exceptions=True)
-        assert engine.batches == expected
+async def test_a_batch_that_makes_way_holds_up_its_own_conversations_alone() -> None:
+    one, two = new_id(), new_id()
+    going_on = asyncio.Event()
+    begun: list[list[str]] = []
+
+    async def run(sends: Sequence[Send], make_way: Callable[[], None]) -> Sequence[Appended | BaseException]:
+        begun.append([content(waiting) for waiting in sends])
+        make_way()
+        if begun[0] is begun[-1]:
+            await going_on.wait()
+        return [ValueError("done")] * len(sends)
+
+    queue = Batches(run, lane=lambda each: each.event.conversation_id, once=repeated)
+    first = asyncio.create_task(queue.add(named(one, "1")))
+    while not begun:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    behind = asyncio.create_task(queue.add(named(one, "2")))
+    with pytest.raises(ValueError, match="done"):
+        await queue.add(named(two, "3"))
+    assert begun == [["1"], ["3"]]
+    going_on.set()
+    await queue.close()
+    assert begun == [["1"], ["3"], ["2"]]
+    await asyncio.gather(first, behind, return_exceptions=True)

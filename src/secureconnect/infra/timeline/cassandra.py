@@ -1,23 +1,21 @@
-"""The Timeline in Cassandra, beside a relational store that holds everything else (ADR 0021)."""
+"""The Timeline in Cassandra, beside a relational store that holds everything else (ADR 0031)."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Protocol
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from secureconnect.infra.database.base import BatchDatabase, WriteTx
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline import cassandra_changes as changes
-from secureconnect.infra.timeline import cassandra_intents as intents
 from secureconnect.infra.timeline import cassandra_personal as personal
 from secureconnect.infra.timeline import cassandra_retention as retention
 from secureconnect.infra.timeline import cassandra_scan as scan
 from secureconnect.infra.timeline import cassandra_threads as threads
+from secureconnect.infra.timeline import intents, remembered_sends
 from secureconnect.infra.timeline.base import (
     AlreadySent,
     Appended,
@@ -36,21 +34,19 @@ from secureconnect.infra.timeline.base import (
     Version,
 )
 from secureconnect.infra.timeline.cassandra_bridge import Bridge
-from secureconnect.infra.timeline.cassandra_claims import Claims
-from secureconnect.infra.timeline.cassandra_database import ClaimingDatabase
-from secureconnect.infra.timeline.cassandra_draft import Draft
+from secureconnect.infra.timeline.cassandra_commits import Commits
+from secureconnect.infra.timeline.cassandra_database import LogDatabase
 from secureconnect.infra.timeline.cassandra_erase import erase
 from secureconnect.infra.timeline.cassandra_link import Cluster, Link, QueryMetrics
-from secureconnect.infra.timeline.cassandra_riding import Riding
-from secureconnect.infra.timeline.cassandra_scope import ClaimedTx, Scope
-from secureconnect.infra.timeline.cassandra_sending import Sender
+from secureconnect.infra.timeline.cassandra_sends import Sender
+from secureconnect.infra.timeline.cassandra_tx import LogTx
+from secureconnect.infra.timeline.relational_purge import purge_dedup
 from secureconnect.kit.clock import Clock
 from secureconnect.kit.errors import ApiError
 
 __all__ = ["CassandraTimeline", "StoreMetrics"]
 
 log = get_logger()
-T = TypeVar("T")
 
 _REPAIR: Final = 1.0  # seconds between looks at open intents
 
@@ -90,13 +86,14 @@ class CassandraTimeline:
         self._store_metrics = store_metrics
         self._bridge = Bridge(cluster, store_metrics)
         self._near = self._bridge.near
-        self._claims = Claims(database, clock, self._committed)
-        self._reader = self._claims.reader
-        self._sender = Sender(Riding(database, clock), self._claims, self._committed)
         self._sink = self._committed  # bound once: neighbours are recognised by their sink
-        self._repairing: asyncio.Task[None] | None = None
+        self._commits = Commits(database, clock, self._sink)
+        self._reader = self._commits.reader
         #: For every transaction of this product.
-        self.database = ClaimingDatabase(database, self._claims, self._bridge, clock)
+        self.database = LogDatabase(database, self._commits, self._bridge, clock)
+        self._store = database
+        self._sender = Sender(database, self.database, self._commits, self._near, clock, self._sink)
+        self._repairing: asyncio.Task[None] | None = None
 
     def listen(self, on_commit: CommitListener) -> None:
         """Set the commit listener, before the first append."""
@@ -114,8 +111,7 @@ class CassandraTimeline:
                 await self._repairing
         await self._sender.close()
         with contextlib.suppress(ApiError):
-            await self._claims.note_done()
-        await self._claims.projector.close()
+            await self._commits.note_done()
         await self._bridge.close()
 
     async def ping(self) -> float:
@@ -126,7 +122,7 @@ class CassandraTimeline:
 
     async def repair(self, *, older_than: int = 2_000) -> int:
         """Finish what was decided so many milliseconds ago and not done; returns how much is open then."""
-        return await self._claims.repair(self._near, older_than)
+        return await self._commits.repair(self._near, older_than)
 
     async def _repair_again(self) -> None:
         while True:
@@ -147,7 +143,7 @@ class CassandraTimeline:
     async def append(self, event: NewEvent, *, guard: int, also: Sequence[Statement] = ()) -> Appended:
         started = time.perf_counter()
         try:
-            appended = await self._sender.append(self._near, event, guard, also)
+            appended = await self._sender.append(event, guard, also)
         except GuardChanged:
             raise
         except Exception as error:
@@ -159,69 +155,61 @@ class CassandraTimeline:
         return appended
 
     def open_in(self, tx: WriteTx, conversation_id: str) -> None:
-        if not self._call(tx, lambda link, scope: scope.open(link, conversation_id)):
-            raise IntegrityError("INSERT INTO timeline_heads", {}, ValueError("the log exists"))
+        _logs(tx).open(conversation_id)
 
     def append_in(self, tx: WriteTx, event: NewEvent, *, also: Sequence[Statement] = ()) -> int:
-        async def work(link: Link, scope: Scope) -> StoredEvent:
-            draft = await scope.draft(link, event.conversation_id)
-            if draft is None:
-                raise GuardChanged
-            if event.message is not None:
-                earlier = await draft.earlier(link, event.message)
-                if earlier is not None:
-                    raise AlreadySent(earlier)
-            return await draft.append(link, event)
-
-        stored = self._call(tx, work)
+        logs = _logs(tx)
+        draft = logs.draft(event.conversation_id)
+        if draft is None:
+            raise GuardChanged
+        key = remembered_sends.key_of(event)
+        if key is not None:
+            earlier = remembered_sends.find(tx, key)
+            if earlier is not None:
+                raise AlreadySent(earlier)
+        stored = logs.append(draft, event)
+        if key is not None:
+            remembered_sends.remember(tx, key, event.event_id, stored.seq, event.sent_at)
         for statement in also:
             tx.run(statement.sql, (stored.seq, *statement.params))
         tx.deliver(self._sink, stored)
         return stored.seq
 
     def raise_guard_in(self, tx: WriteTx, conversation_id: str) -> None:
-        async def work(link: Link, scope: Scope) -> None:
-            draft = await scope.draft(link, conversation_id)
-            if draft is not None:
-                draft.guard += 1
-
-        self._call(tx, work)
+        draft = _logs(tx).draft(conversation_id)
+        if draft is not None:
+            draft.guard += 1
 
     def check_guard_in(self, tx: WriteTx, conversation_id: str, guard: int) -> None:
-        async def work(link: Link, scope: Scope) -> None:
-            draft = await scope.draft(link, conversation_id)
-            if draft is None or draft.guard != guard:
-                raise GuardChanged
-
-        self._call(tx, work)
+        logs = _logs(tx)
+        draft = logs.draft(conversation_id)
+        if draft is None:
+            raise GuardChanged
+        if draft.guard != guard:
+            logs.settle(draft)
+            raise GuardChanged
 
     def message_in(
         self, tx: WriteTx, message_id: str, *, viewer_id: str | None = None
     ) -> StoredMessage | None:
-        return self._call(tx, lambda link, scope: scope.message(link, message_id, viewer_id))
+        return _logs(tx).message(message_id, viewer_id)
 
     def edit_in(self, tx: WriteTx, message: StoredMessage, edit: Edit) -> StoredMessage:
-        return self._change(
-            tx, message.conversation_id, lambda link, draft: changes.edit_message(link, draft, message, edit)
-        )
+        return changes.edit_message(_logs(tx), message, edit)
 
     def delete_in(
         self, tx: WriteTx, message: StoredMessage, *, at: int, by: str | None, reason: str
     ) -> StoredMessage:
-        return self._change(
-            tx,
-            message.conversation_id,
-            lambda link, draft: changes.delete_message(link, draft, message, at, by, reason),
-        )
+        return changes.delete_message(_logs(tx), message, at, by, reason)
 
     def react_in(self, tx: WriteTx, message_id: str, reaction: Reacted) -> bool:
-        return self._call(tx, partial(changes.react, message_id=message_id, reaction=reaction))
+        return changes.react(_logs(tx), message_id, reaction)
 
     def unreact_in(self, tx: WriteTx, message_id: str, user_id: str, emoji: str) -> bool:
-        return self._call(tx, partial(changes.unreact, message_id=message_id, user_id=user_id, emoji=emoji))
+        return changes.unreact(_logs(tx), message_id, user_id, emoji)
 
     def set_pinned_in(self, tx: WriteTx, message_id: str, *, pinned: bool) -> None:
-        self._call(tx, partial(changes.set_pinned, message_id=message_id, pinned=pinned))
+        changes.set_pinned(_logs(tx), message_id, pinned)
 
     def set_attachment_in(
         self,
@@ -234,12 +222,15 @@ class CassandraTimeline:
     ) -> None:
         marks = {"has_thumbnail": has_thumbnail, "available": available}
         given = {name: value for name, value in marks.items() if value is not None}
-        absent = self._call(
-            tx, partial(changes.set_attachment, message_ids=message_ids, file_id=file_id, marks=given)
-        )
-        # The rows of this transaction may know of a message that is decided and on its way into the log.
+        logs = _logs(tx)
+        absent = changes.set_attachment(logs, message_ids, file_id, given)
         if absent:
-            self._await_decided(tx, absent)
+            # The rows of this transaction may know of a message that is decided and on its way into the log.
+            for conversation_id in intents.bringing(tx, absent):
+                draft = logs.draft(conversation_id)
+                if draft is not None:
+                    logs.settle(draft)
+            changes.set_attachment(logs, absent, file_id, given)
 
     async def head(self, conversation_id: str) -> Head | None:
         return await self._reader.head(self._near, conversation_id)
@@ -320,7 +311,7 @@ class CassandraTimeline:
         return await self._reader.unread(self._near, user_id, marks, cap)
 
     async def erase(self, conversation_id: str, limit: int) -> int:
-        return await erase(self._near, self._claims, conversation_id, limit)
+        return await self.database.write_logs(lambda tx: erase(tx, self._reader, conversation_id, limit))
 
     async def count_messages(self) -> int:
         return await scan.count_messages(self._near)
@@ -342,56 +333,27 @@ class CassandraTimeline:
         return self._bridge.call(work)
 
     def trim_in(self, tx: WriteTx, conversation_id: str, before: int, limit: int) -> Trimmed:
-        async def work(link: Link, scope: Scope) -> Trimmed:
-            draft = await scope.draft(link, conversation_id)
-            if draft is None:
-                return Trimmed(conversation_id, 0, 0, (), 0, 0)
-            return await retention.trim(link, self._reader, draft, before, limit)
-
-        return self._call(tx, work)
+        logs = _logs(tx)
+        draft = logs.draft(conversation_id)
+        if draft is None:
+            return Trimmed(conversation_id, 0, 0, (), 0, 0)
+        return logs.read(draft, lambda link: retention.trim(link, self._reader, draft, before, limit))
 
     async def purge_dedup(self, older_than: int) -> int:
-        return await scan.purge_dedup(self._near, older_than)
+        return await purge_dedup(self._store, older_than)
 
     async def deeds(self, conversation_id: str, user_id: str, *, after_seq: int, limit: int) -> Deeds:
         return await personal.deeds(self._near, self._reader, conversation_id, user_id, after_seq, limit)
 
     def rewrite_in(self, tx: WriteTx, conversation_id: str, seq: int, data: bytes) -> None:
-        self._call(tx, partial(personal.rewrite, conversation_id=conversation_id, seq=seq, data=data))
+        personal.rewrite(_logs(tx), conversation_id, seq, data)
 
     def forget_sends_in(
         self, tx: WriteTx, conversation_id: str, user_id: str, message_ids: Sequence[str]
     ) -> None:
-        self._call(
-            tx,
-            partial(
-                personal.forget_sends,
-                conversation_id=conversation_id,
-                user_id=user_id,
-                message_ids=message_ids,
-            ),
-        )
+        personal.forget_sends(_logs(tx), conversation_id, user_id, message_ids)
 
-    def _call(self, tx: WriteTx, work: Callable[[Link, Scope], Coroutine[Any, Any, T]]) -> T:
-        """Do something to logs in a transaction of `database`."""
-        assert isinstance(tx, ClaimedTx), "transactions that change logs go through the timeline's database"
-        scope = tx.scope
-        return self._bridge.call(lambda link: work(link, scope))
 
-    def _await_decided(self, tx: WriteTx, message_ids: Collection[str]) -> None:
-        assert isinstance(tx, ClaimedTx)
-        for conversation_id in intents.bringing(tx, message_ids):
-            tx.scope.await_claim(conversation_id)
-
-    def _change(
-        self,
-        tx: WriteTx,
-        conversation_id: str,
-        change: Callable[[Link, Draft], Coroutine[Any, Any, T]],
-    ) -> T:
-        async def work(link: Link, scope: Scope) -> T:
-            draft = await scope.draft(link, conversation_id)
-            assert draft is not None  # its message was read in this transaction
-            return await change(link, draft)
-
-        return self._call(tx, work)
+def _logs(tx: WriteTx) -> LogTx:
+    assert isinstance(tx, LogTx), "transactions that change logs go through the timeline's database"
+    return tx

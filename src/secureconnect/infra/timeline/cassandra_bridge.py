@@ -32,6 +32,12 @@ class Bridge:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
+    @property
+    def in_doubt(self) -> bool:
+        """See `Link.in_doubt`, of the one that is used where this is called."""
+        link = self.near if in_greenlet() else self._far
+        return link is None or link.in_doubt
+
     def call(self, work: Callable[[Link], Coroutine[Any, Any, T]]) -> T:
         """What `work` returns or raises, waited for where this is called."""
         if in_greenlet():

@@ -1,22 +1,22 @@
 """Changing messages that exist, in a draft."""
 
 from collections.abc import Collection
+from functools import partial
 
 import msgspec
 
 from secureconnect.infra.timeline.base import AttachedFile, Edit, Reacted, StoredMessage
 from secureconnect.infra.timeline.cassandra_draft import HOUR, Draft
-from secureconnect.infra.timeline.cassandra_link import Link
 from secureconnect.infra.timeline.cassandra_rows import Bare, attachments_of, complete, reactions_of
 from secureconnect.infra.timeline.cassandra_schema import bucket_of
-from secureconnect.infra.timeline.cassandra_scope import Scope
+from secureconnect.infra.timeline.cassandra_tx import LogTx
 
 __all__ = ["delete_message", "edit_message", "react", "set_attachment", "set_pinned", "unreact"]
 
 
-async def edit_message(link: Link, draft: Draft, message: StoredMessage, edit: Edit) -> StoredMessage:
+def edit_message(tx: LogTx, message: StoredMessage, edit: Edit) -> StoredMessage:
     """See `Timeline.edit_in`."""
-    found = await _found(link, draft, message.message_id)
+    draft, found = _found(tx, message.message_id)
     now = found.message
     count = now.edit_count + 1
     draft.write(
@@ -38,14 +38,12 @@ async def edit_message(link: Link, draft: Draft, message: StoredMessage, edit: E
         edited_at=edit.edited_at,
         edit_count=count,
     )
-    return (await complete(link, [changed], None, draft.overlay))[0]
+    return tx.read(draft, lambda link: complete(link, [changed], None, draft.overlay))[0]
 
 
-async def delete_message(
-    link: Link, draft: Draft, message: StoredMessage, at: int, by: str | None, reason: str
-) -> StoredMessage:
+def delete_message(tx: LogTx, message: StoredMessage, at: int, by: str | None, reason: str) -> StoredMessage:
     """See `Timeline.delete_in`."""
-    found = await _found(link, draft, message.message_id)
+    draft, found = _found(tx, message.message_id)
     now = found.message
     draft.drop(now.message_id, "put_attachment", "put_reaction", "put_version")
     for name in ("del_attachments", "del_reactions", "del_versions"):
@@ -73,17 +71,19 @@ async def delete_message(
     )
     # What a poll said stands in its event too.
     draft.write("set_event_data", now.conversation_id, bucket_of(now.seq), now.seq, b"", key=3)
-    if now.thread_root_id is not None:
-        await draft.count_reply(link, now.thread_root_id, -1)
+    root_id = now.thread_root_id
+    if root_id is not None:
+        tx.read(draft, lambda link: draft.count_reply(link, root_id, -1))
     return changed.message
 
 
-async def react(link: Link, scope: Scope, message_id: str, reaction: Reacted) -> bool:
+def react(tx: LogTx, message_id: str, reaction: Reacted) -> bool:
     """See `Timeline.react_in`."""
-    draft, found = await _claimed(link, scope, message_id)
-    if draft is None or found is None:
+    locked = tx.locked(message_id)
+    if locked is None:
         return False
-    reactions = await _reactions(link, draft, message_id)
+    draft, found = locked
+    reactions = _reactions(tx, draft, message_id)
     if (reaction.user_id, reaction.emoji) in reactions:
         return False
     reactions[reaction.user_id, reaction.emoji] = reaction.reacted_at
@@ -93,12 +93,13 @@ async def react(link: Link, scope: Scope, message_id: str, reaction: Reacted) ->
     return True
 
 
-async def unreact(link: Link, scope: Scope, message_id: str, user_id: str, emoji: str) -> bool:
+def unreact(tx: LogTx, message_id: str, user_id: str, emoji: str) -> bool:
     """See `Timeline.unreact_in`."""
-    draft, found = await _claimed(link, scope, message_id)
-    if draft is None or found is None:
+    locked = tx.locked(message_id)
+    if locked is None:
         return False
-    reactions = await _reactions(link, draft, message_id)
+    draft, found = locked
+    reactions = _reactions(tx, draft, message_id)
     if reactions.pop((user_id, emoji), None) is None:
         return False
     draft.unwrite("put_reaction", message_id, user_id, emoji)
@@ -107,27 +108,28 @@ async def unreact(link: Link, scope: Scope, message_id: str, user_id: str, emoji
     return True
 
 
-async def set_pinned(link: Link, scope: Scope, message_id: str, pinned: bool) -> None:
+def set_pinned(tx: LogTx, message_id: str, pinned: bool) -> None:
     """See `Timeline.set_pinned_in`."""
-    draft, found = await _claimed(link, scope, message_id)
-    if draft is not None and found is not None:
-        draft.store(found, pinned=pinned)
+    locked = tx.locked(message_id)
+    if locked is not None:
+        locked[0].store(locked[1], pinned=pinned)
 
 
-async def set_attachment(
-    link: Link, scope: Scope, message_ids: Collection[str], file_id: str, marks: dict[str, bool]
+def set_attachment(
+    tx: LogTx, message_ids: Collection[str], file_id: str, marks: dict[str, bool]
 ) -> list[str]:
     """See `Timeline.set_attachment_in`. Returns the messages that are not there."""
     absent: list[str] = []
     for message_id in message_ids if marks else ():
-        draft, found = await _claimed(link, scope, message_id)
-        if draft is None or found is None:
+        locked = tx.locked(message_id)
+        if locked is None:
             absent.append(message_id)
             continue
+        draft, found = locked
         if not found.message.attachment_count:
             continue
         known = draft.overlay.attachments.get(message_id)
-        files = await attachments_of(link, message_id) if known is None else known
+        files = tx.read(draft, partial(attachments_of, message_id=message_id)) if known is None else known
         if any(file.file_id == file_id for file in files):
             draft.attach(
                 message_id, [_marked(file, marks) if file.file_id == file_id else file for file in files]
@@ -143,21 +145,14 @@ def _marked(file: AttachedFile, marks: dict[str, bool]) -> AttachedFile:
     )
 
 
-async def _claimed(link: Link, scope: Scope, message_id: str) -> tuple[Draft | None, Bare | None]:
-    """A message under the claim of its conversation."""
-    found = await scope.place(link, message_id)
-    draft = None if found is None else await scope.draft(link, found)
-    return draft, None if draft is None else await draft.find(link, message_id)
+def _found(tx: LogTx, message_id: str) -> tuple[Draft, Bare]:
+    locked = tx.locked(message_id)
+    assert locked is not None  # it was read in this transaction
+    return locked
 
 
-async def _found(link: Link, draft: Draft, message_id: str) -> Bare:
-    found = await draft.find(link, message_id)
-    assert found is not None  # it was read in this transaction
-    return found
-
-
-async def _reactions(link: Link, draft: Draft, message_id: str) -> dict[tuple[str, str], int]:
+def _reactions(tx: LogTx, draft: Draft, message_id: str) -> dict[tuple[str, str], int]:
     reactions = draft.overlay.reactions
     if message_id not in reactions:
-        reactions[message_id] = await reactions_of(link, message_id)
+        reactions[message_id] = tx.read(draft, partial(reactions_of, message_id=message_id))
     return reactions[message_id]

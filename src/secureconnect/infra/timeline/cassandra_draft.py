@@ -1,5 +1,6 @@
 """What a transaction does to one log before it commits: the events to come and the messages as they will
-be."""
+be.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,49 +8,40 @@ from typing import Any, Final
 import msgspec
 
 from secureconnect.infra.timeline.base import (
+    MESSAGE_KINDS,
     AttachedFile,
     NewEvent,
-    NewMessage,
     StoredEvent,
     StoredMessage,
     brought,
 )
-from secureconnect.infra.timeline.cassandra_head import HeadRow
-from secureconnect.infra.timeline.cassandra_intents import Plan
-from secureconnect.infra.timeline.cassandra_link import Cql, Link
-from secureconnect.infra.timeline.cassandra_redo import stamp
+from secureconnect.infra.timeline.cassandra_link import Link
+from secureconnect.infra.timeline.cassandra_projection import stamp
 from secureconnect.infra.timeline.cassandra_rows import Bare, Overlay, bare_at, complete, place_of, quotes_of
 from secureconnect.infra.timeline.cassandra_schema import bucket_of, slot_of
+from secureconnect.infra.timeline.decided_heads import HeadRow
+from secureconnect.infra.timeline.intents import Plan
+from secureconnect.kit.ids import new_id
 
-__all__ = ["HOUR", "Draft"]
+__all__ = ["HOUR", "Draft", "is_plain"]
 
 HOUR: Final = 3_600_000
 
-_SENT = Cql(
-    "SELECT",
-    "send_dedup",
-    "SELECT seq FROM send_dedup WHERE conversation_id = ? AND sender_id = ? AND client_message_id = ?",
-)
-
 
 class Draft:
-    """Changes of one conversation whose claim is held. Nothing of it is visible until its plan is carried
+    """Changes of one conversation whose head is locked. Nothing of it is visible until its plan is carried
     out."""
 
     def __init__(self, conversation_id: str, base: HeadRow) -> None:
         self.conversation_id = conversation_id
         self.base = base
         self.revision = base.revision + 1
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget every change: the transaction runs again."""
-        base = self.base
         self.first_seq, self.last_seq, self.last_at = base.first_seq, base.last_seq, base.last_at
         self.message_count, self.guard = base.message_count, base.guard
+        self.ended = False
         self.overlay = Overlay()
         self.told: list[StoredEvent] = []
-        self.sent: dict[tuple[str | None, str | None], int] = {}
+        self._said: list[tuple[str, list[Any]]] = []
         self._writes: dict[tuple[Any, ...], tuple[str, tuple[Any, ...]]] = {}
 
     def write(self, name: str, *params: Any, key: int = 0) -> None:
@@ -69,11 +61,19 @@ class Draft:
     @property
     def changed(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._writes) or self.guard != self.base.guard or self.base.revision == 0
+        same = self.guard == self.base.guard and self.base.revision > 0 and not self.ended
+        return bool(self._said or self._writes) or not same
 
-    def plan(self, kind: str | None = None, claim: str = "") -> Plan:
-        """The commit, called `kind` or as its first event is; `claim` is on the head after it."""
-        mutations: list[tuple[str, list[Any]]] = []
+    @property
+    def head(self) -> HeadRow:
+        """As it will be."""
+        return HeadRow(
+            self.first_seq, self.last_seq, self.last_at, self.message_count, self.guard, self.revision
+        )
+
+    def plan(self, kind: str | None = None) -> Plan:
+        """The commit, called `kind` or as its first event is."""
+        mutations = self._said.copy()
         for name, params in self._writes.values():
             at = stamp(self.revision, name)
             if name == "put_hour":
@@ -82,65 +82,86 @@ class Draft:
                 mutations.append((name, [at, *params]))
             else:
                 mutations.append((name, [*params, at]))
-        to = HeadRow(
-            self.first_seq,
-            self.last_seq,
-            self.last_at,
-            self.message_count,
-            self.guard,
-            self.revision,
-            claim,
-        )
         if kind is None:
             kind = self.told[0].kind if self.told else "change"
         ids = tuple(event.event_id for event in self.told)
-        return Plan(self.conversation_id, self.base, to, mutations, ids, kind)
+        to = None if self.ended else self.head
+        return Plan(ids[0] if ids else new_id(), self.conversation_id, self.base, to, mutations, ids, kind)
 
-    async def earlier(self, link: Link, message: NewMessage) -> int | None:
-        """The seq of an earlier send with the same client_message_id."""
-        return (await self.earlier_of_each(link, [message]))[0]
-
-    async def earlier_of_each(self, link: Link, messages: Sequence[NewMessage]) -> list[int | None]:
-        """The same of several."""
-        keys = [(message.sender_id, message.client_message_id) for message in messages]
-        unknown = [key for key in keys if None not in key and key not in self.sent]
-        rows = await link.row_of_each(_SENT, [(self.conversation_id, *key) for key in unknown])
-        stored = {key: row[0] for key, row in zip(unknown, rows, strict=True) if row is not None}
-        return [self.sent.get(key, stored.get(key)) for key in keys]
+    def bring(self, event: NewEvent) -> StoredEvent:
+        """Put an event at the next place that is not about another message: its own does not stand in a
+        thread. What it shows of a message that it answers is left open."""
+        seq = self._next(event)
+        if is_plain(event):
+            return self._say(event, seq)
+        return self._put(event, seq, None if event.message is None else self._bring(event, seq))
 
     async def append(self, link: Link, event: NewEvent) -> StoredEvent:
         """Put an event at the next place."""
-        self.last_seq = seq = self.last_seq + 1
+        seq = self._next(event)
+        if event.message is not None:
+            state = self._bring(event, seq)
+            if event.message.thread_root_id is not None:
+                await self.count_reply(link, event.message.thread_root_id, 1)
+            if event.message.quote is not None:
+                # It may have been edited or deleted since the sender saw it, in an event before this one.
+                bare = self.overlay.messages[event.event_id]
+                quotes = await quotes_of(link, [bare], self.overlay)
+                state = msgspec.structs.replace(state, quote=quotes.get(event.message.quote.message_id))
+            return self._put(event, seq, state)
+        target = None if event.target_id is None else await self.find(link, event.target_id)
+        if target is None:
+            return self._put(event, seq, None)
+        shown = (await complete(link, [target], None, self.overlay))[0]
+        return self._put(event, seq, shown, target.message.seq)
+
+    def _say(self, event: NewEvent, seq: int) -> StoredEvent:
+        """What most sends are, as one mutation."""
+        self.message_count += 1
+        stored = brought(event, seq)
+        key, message_id = self.conversation_id, event.event_id
+        self._said.append(
+            (
+                "say",
+                [
+                    key,
+                    bucket_of(seq),
+                    seq,
+                    message_id,
+                    stored.sender_id,
+                    stored.client_message_id,
+                    stored.content,
+                    stored.message_type,
+                    stored.metadata,
+                    event.sent_at,
+                    stamp(self.revision, "put"),
+                ],
+            )
+        )
+        self.overlay.messages[message_id] = Bare(stored, None)
+        told = StoredEvent(key, seq, message_id, event.kind, event.actor_id, event.sent_at, b"", stored)
+        self.told.append(told)
+        return told
+
+    def _next(self, event: NewEvent) -> int:
+        self.last_seq += 1
         self.last_at = event.sent_at
+        return self.last_seq
+
+    def _put(
+        self, event: NewEvent, seq: int, state: StoredMessage | None, target_seq: int | None = None
+    ) -> StoredEvent:
         data = event.data(seq) if callable(event.data) else event.data
-        message, target, target_seq = event.message, None, None
-        if message is not None:
-            self.message_count += 1
-            state: StoredMessage | None = await self._bring(link, event, message, seq)
-        else:
-            state = None
-            if event.target_id is not None:
-                target = await self.find(link, event.target_id)
-                if target is not None:
-                    target_seq = target.message.seq
-                    state = (await complete(link, [target], None, self.overlay))[0]
-        self.write(
-            "put_event",
+        key, event_id, kind, actor_id, at = (
             self.conversation_id,
-            bucket_of(seq),
-            seq,
             event.event_id,
             event.kind,
             event.actor_id,
             event.sent_at,
-            data,
-            event.target_id,
-            target_seq,
-            key=3,
         )
-        stored = StoredEvent(
-            self.conversation_id, seq, event.event_id, event.kind, event.actor_id, event.sent_at, data, state
-        )
+        place, about = (key, bucket_of(seq), seq), (event.target_id, target_seq)
+        self.write("put_event", *place, event_id, kind, actor_id, at, data, *about, key=3)
+        stored = StoredEvent(key, seq, event_id, kind, actor_id, at, data, state)
         self.told.append(stored)
         return stored
 
@@ -187,11 +208,11 @@ class Draft:
         )
         return changed
 
-    def put_message(self, message: StoredMessage, reply_to_seq: int | None, *, plain: bool = False) -> None:
-        """A new row of a message, as it was said, and where it is found. `plain`: it has nothing but what
-        every message has."""
+    def put_message(self, message: StoredMessage, reply_to_seq: int | None) -> None:
+        """A new row of a message, as it was said, and where it is found."""
         key, seq = message.message_id, message.seq
-        said = (
+        self.write(
+            "put_message",
             self.conversation_id,
             bucket_of(seq),
             seq,
@@ -204,26 +225,19 @@ class Draft:
             message.metadata,
             message.e2ee,
             message.sent_at,
+            message.sender_name,
+            message.reply_to_message_id,
+            reply_to_seq,
+            message.thread_root_id,
+            list(message.mentions),
+            message.mention_all,
+            message.mention_here,
+            message.forwarded,
+            message.silent,
+            message.attachment_count,
+            message.expires_at,
+            key=3,
         )
-        if plain:
-            self.write("put_message", *said, key=3)
-        else:
-            self.write(
-                "put_rich_message",
-                *said,
-                message.sender_name,
-                message.reply_to_message_id,
-                reply_to_seq,
-                message.thread_root_id,
-                list(message.mentions),
-                message.mention_all,
-                message.mention_here,
-                message.forwarded,
-                message.silent,
-                message.attachment_count,
-                message.expires_at,
-                key=3,
-            )
         slot, shard = slot_of(key)
         self.write("put_index", slot, shard, key, self.conversation_id, seq, key=3)
         self.write("put_slot", 0, slot)
@@ -253,31 +267,41 @@ class Draft:
         if root is not None:
             self.store(root, reply_count=root.message.reply_count + by)
 
-    async def _bring(self, link: Link, event: NewEvent, message: NewMessage, seq: int) -> StoredMessage:
-        quote, root_id = message.quote, message.thread_root_id
-        reply_to = None if quote is None else quote.message_id
-        reply_to_seq = None if quote is None else quote.seq
+    def end(self) -> None:
+        """Let there be no log any more."""
+        self.ended = True
+
+    def _bring(self, event: NewEvent, seq: int) -> StoredMessage:
+        message = event.message
+        assert message is not None
+        self.message_count += 1
         stored = brought(event, seq)
-        self.put_message(stored, reply_to_seq, plain=message.is_plain)
-        if message.client_message_id is not None and message.sender_id is not None:
-            key = (message.sender_id, message.client_message_id)
-            self.sent[key] = seq
-            self.write("put_dedup", self.conversation_id, *key, event.event_id, seq, event.sent_at, key=3)
-        bare = Bare(
-            msgspec.structs.replace(stored, attachments=()) if stored.attachments else stored, reply_to_seq
-        )
-        self.overlay.messages[event.event_id] = bare
+        reply_to_seq = None if message.quote is None else message.quote.seq
+        self.put_message(stored, reply_to_seq)
+        bare = msgspec.structs.replace(stored, attachments=()) if stored.attachments else stored
+        self.overlay.messages[event.event_id] = Bare(bare, reply_to_seq)
         if message.attachments:
             self.attach(event.event_id, message.attachments)
         if message.expires_at is not None:
             hour = message.expires_at // HOUR
             self.write("put_expiry", hour, message.expires_at, event.event_id)
             self.write("put_hour", 0, hour)
-        if root_id is not None:
-            self.write("put_reply", root_id, seq, self.conversation_id, event.event_id, message.sender_id)
-            await self.count_reply(link, root_id, 1)
-        if reply_to is None:
-            return stored
-        # It may have been edited or deleted since the sender saw it, in an event before this one.
-        quotes = await quotes_of(link, [bare], self.overlay)
-        return msgspec.structs.replace(stored, quote=quotes.get(reply_to))
+        if message.thread_root_id is not None:
+            place = (message.thread_root_id, seq, self.conversation_id, event.event_id, message.sender_id)
+            self.write("put_reply", *place)
+        return stored
+
+
+def is_plain(event: NewEvent) -> bool:
+    """Whether it brings a message of a user and says nothing beside that."""
+    message = event.message
+    return (
+        message is not None
+        and event.kind == MESSAGE_KINDS[0]
+        and event.data == b""
+        and event.actor_id == message.sender_id is not None
+        and message.client_message_id is not None
+        and message.e2ee is None
+        and not message.is_encrypted
+        and message.is_plain
+    )

@@ -20,7 +20,7 @@ from secureconnect.infra.timeline.cassandra_deadlines import Deadlines
 from secureconnect.infra.timeline.cassandra_failures import CLOSED, ILL, reason_of
 from secureconnect.kit.errors import ApiError, ErrorCode
 
-__all__ = ["Cluster", "Cql", "Link", "QueryMetrics", "Row", "Undecided", "unavailable"]
+__all__ = ["Cluster", "Cql", "Link", "QueryMetrics", "Row", "unavailable"]
 
 log = get_logger()
 
@@ -34,7 +34,12 @@ _PAUSE_OF_CONNECTING: Final = 0.5  # seconds after an attempt that failed
 _GRACE: Final = 0.5  # seconds
 _CLOSING: Final = 5.0  # seconds for the requests that are under way
 _RETRY_AFTER: Final = 2
+_FRESH: Final = 0.02  # seconds that an answer says something about the next one
 _SHORTEST: Final = 0.05  # seconds that a repetition is worth
+
+#: Sessions that were given up while the driver still worked for them: it would use what was freed with them.
+#: One per link that was closed while its cluster was away.
+_abandoned: Final[list[tuple[Any, Any]]] = []
 
 
 class QueryMetrics(Protocol):
@@ -48,10 +53,6 @@ class QueryMetrics(Protocol):
 
     def cassandra_retried(self) -> None:
         """One attempt is repeated."""
-
-
-class Undecided(Exception):
-    """A conditional write was not answered: it may have happened, and may still happen."""
 
 
 class Cluster(msgspec.Struct, frozen=True):
@@ -70,16 +71,11 @@ class Cluster(msgspec.Struct, frozen=True):
 
 
 class Cql(NamedTuple):
-    """A statement. `serial`: reads what conditional writes decided, those in flight too. `conditional`:
-    decides by a condition, so that it is never repeated. `sparse`: a parameter that is None is left out of
-    the row rather than written."""
+    """A statement, which may be run again."""
 
     operation: str
     table: str
     text: str
-    serial: bool = False
-    conditional: bool = False
-    sparse: bool = False
 
 
 _BATCH: Final = Cql("INSERT", "batch", "")
@@ -106,12 +102,17 @@ class Link:
         self._closing: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
         self._unanswered_until = 0.0  # when the driver has ended the last request that nobody waits for
-        self._abandoned: list[tuple[Any, Any]] = []
         self._ill = False
         self._not_before = 0.0
         self._answered = 0.0
         self._prepared: dict[str, Any] = {}
         self._deadlines = Deadlines()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the cluster has to be asked for a sign of life before anything is decided: the last answer
+        was none, or is some time ago."""
+        return self._ill or self._session is None or time.perf_counter() - self._answered > _FRESH
 
     async def rows(self, cql: Cql, *params: Any) -> list[Row]:
         """The rows of a query that returns few enough for one answer."""
@@ -122,22 +123,6 @@ class Link:
         """The first row of a query."""
         first = (await self._repeated(cql, params)).first()
         return None if first is None else first.as_tuple()
-
-    async def row_of_each(self, cql: Cql, asked: Sequence[Sequence[Any]]) -> list[Row | None]:
-        """The first row of a query for each of these parameters, all asked at once."""
-        if len(asked) < 2:  # a task costs more than the question
-            return [await self.row(cql, *params) for params in asked]
-
-        async def attempt(left: float) -> list[Any]:
-            session = self._session
-            prepared = self._known(session, cql) or await self._prepare(session, cql)
-            statements = [_bound(cql, prepared, params) for params in asked]
-            for statement in statements:
-                statement.set_timeout(left)
-            return await asyncio.gather(*map(session.execute, statements))
-
-        firsts = [result.first() for result in await self._timed(cql, attempt, _RETRIES)]
-        return [None if first is None else first.as_tuple() for first in firsts]
 
     async def run(self, cql: Cql, *params: Any) -> None:
         """A write that may be done twice."""
@@ -161,30 +146,10 @@ class Link:
             batch = acsylla.create_batch_unlogged(timeout=left)
             for cql, params in writes:
                 prepared = self._known(session, cql) or await self._prepare(session, cql)
-                batch.add_statement(_bound(cql, prepared, params))
+                batch.add_statement(_bound(prepared, params))
             return await session.execute_batch(batch)
 
-        await self._timed(_BATCH, attempt, _RETRIES)
-
-    async def decide(self, cql: Cql, *params: Any) -> bool:
-        """A conditional write; whether it was applied.
-
-        Raises:
-            Undecided: nobody knows.
-        """
-
-        async def attempt(left: float) -> Any:
-            session = self._session
-            prepared = self._known(session, cql) or await self._prepare(session, cql)
-            statement = _bound(cql, prepared, params)
-            statement.set_timeout(left)
-            return await session.execute(statement)
-
-        try:
-            result = await self._timed(cql, attempt, 0)
-        except ApiError as error:
-            raise Undecided from error
-        return bool(result.first().column_value("[applied]"))
+        await self._timed(_BATCH, attempt)
 
     async def execute(self, text: str) -> list[Row]:
         """A statement of the schema, not prepared."""
@@ -209,7 +174,7 @@ class Link:
         async def attempt(left: float) -> Any:
             session = self._session
             prepared = self._known(session, cql) or await self._prepare(session, cql)
-            statement = _bound(cql, prepared, params)
+            statement = _bound(prepared, params)
             statement.set_timeout(left)
             if page is not None:
                 statement.set_page_size(page[0])
@@ -217,12 +182,12 @@ class Link:
                     statement.set_page_state(page[1])
             return await session.execute(statement)
 
-        return await self._timed(cql, attempt, _RETRIES)
+        return await self._timed(cql, attempt)
 
-    async def _timed(self, cql: Cql, attempt: Any, retries: int) -> Any:
+    async def _timed(self, cql: Cql, attempt: Any) -> Any:
         started = time.perf_counter()
         end = started + self._cluster.timeout
-        pause = _FIRST_PAUSE
+        pause, retries = _FIRST_PAUSE, _RETRIES
         while True:
             try:
                 if self._session is None:
@@ -295,8 +260,7 @@ class Link:
                     await session.close()
                 _let_go(driver)
                 return
-        # Its threads may still use what would be freed. One per time that a cluster was away.
-        self._abandoned.append((session, driver))
+        _abandoned.append((session, driver))
 
     async def _left_within(self, seconds: float) -> bool:
         """Whether the link is closed before so much time has gone by."""
@@ -334,7 +298,6 @@ class Link:
             request_timeout=cluster.timeout,
             log_level="critical",
             consistency="LOCAL_QUORUM",
-            serial_consistency="LOCAL_SERIAL",
             load_balance_dc_aware=cluster.local_dc or None,
             constant_reconnect_delay_ms=_RECONNECT_MS,
             retry_policy="fallthrough",
@@ -353,17 +316,11 @@ class Link:
             raise unavailable() from error
 
 
-def _bound(cql: Cql, prepared: Any, params: Sequence[Any]) -> Any:
+def _bound(prepared: Any, params: Sequence[Any]) -> Any:
     statement = prepared.bind()
-    if cql.sparse:
-        for index, value in enumerate(params):
-            if value is not None:
-                statement.bind(index, value)
-    elif params:
-        statement.bind_list(list(params))
-    if cql.serial:
-        statement.set_consistency(acsylla.Consistency.LOCAL_SERIAL)
-    statement.set_is_idempotent(not cql.conditional)
+    if params:
+        statement.bind_list(params if type(params) is list else list(params))
+    statement.set_is_idempotent(True)
     return statement
 
 

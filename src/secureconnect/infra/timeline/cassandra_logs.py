@@ -1,64 +1,67 @@
-"""All logs in Cassandra, to be moved from or to it. What is put looks like the first commit of each log."""
+"""All logs in Cassandra, to be moved from or to it. What is put looks like the first commit of each log.
+
+Where they stand is in `decided_heads`, so the relational store is needed too.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+from msgspec.structs import astuple
+from sqlalchemy import delete, insert, select
+
+from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, Reacted
 from secureconnect.infra.timeline.cassandra_draft import HOUR, Draft
-from secureconnect.infra.timeline.cassandra_head import HeadRow, head_row, put_head
-from secureconnect.infra.timeline.cassandra_link import Cql, Link
+from secureconnect.infra.timeline.cassandra_head import head_row
+from secureconnect.infra.timeline.cassandra_link import Link
+from secureconnect.infra.timeline.cassandra_projection import Projector
 from secureconnect.infra.timeline.cassandra_read import Reader
-from secureconnect.infra.timeline.cassandra_redo import Projector, stamp
 from secureconnect.infra.timeline.cassandra_rows import Bare, attachments_of, messages_at, reactions_of
 from secureconnect.infra.timeline.cassandra_schema import TABLES, bucket_of
 from secureconnect.infra.timeline.cassandra_threads import versions
-from secureconnect.infra.timeline.moving import EventRow, LogHead, LogPage, MessageRow, SendRow
+from secureconnect.infra.timeline.decided_heads import HeadRow
+from secureconnect.infra.timeline.decided_heads import heads as table
+from secureconnect.infra.timeline.intents import Plan
+from secureconnect.infra.timeline.moving import EventRow, LogHead, LogPage, MessageRow
 
 __all__ = ["CassandraLogs"]
 
 _ROWS: Final = 500
-_AT_ONCE: Final = 32
-_UNBORN: Final = HeadRow(1, 0, 0, 0, 0, 0, "")
+_UNBORN: Final = HeadRow(1, 0, 0, 0, 0, 0)
 _EVER: Final = 2**31 - 1
 
-_KEYS = Cql("SELECT", "timeline_heads", "SELECT conversation_id FROM timeline_heads")
-_SENT = Cql(
-    "SELECT",
-    "send_dedup",
-    "SELECT conversation_id, sender_id, client_message_id, message_id, seq, created_at FROM send_dedup",
-)
+_h = table.c
+_HEADS = select(_h.conversation_id, _h.first_seq, _h.last_seq, _h.last_at, _h.message_count, _h.guard)
 
 
 class CassandraLogs:
-    """`Logs` of one keyspace whose tables were made."""
+    """`Logs` of one keyspace whose tables were made, with nothing decided that is not in it."""
 
     name = "Cassandra"
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, database: Database, link: Link) -> None:
+        self._database = database
         self._link = link
-        self._know_nothing()
-
-    def _know_nothing(self) -> None:
         self._projector = Projector()
-        self._reader = Reader(self._projector)
+        self._reader = Reader()
 
     async def heads(self) -> AsyncIterator[Sequence[LogHead]]:
-        async for rows in self._link.pages(_KEYS, size=_ROWS):
-            found: list[LogHead | None] = []
-            for start in range(0, len(rows), _AT_ONCE):
-                some = rows[start : start + _AT_ONCE]
-                found += await asyncio.gather(*(self.head(row[0]) for row in some))
-            yield [head for head in found if head is not None]
+        after = ""
+        while found := await self._heads(_HEADS.where(_h.conversation_id > after)):
+            yield found
+            after = found[-1].conversation_id
 
     async def head(self, conversation_id: str) -> LogHead | None:
-        head = await head_row(self._link, conversation_id)
-        if head is None or head.revision == 0:
+        found = await self._heads(_HEADS.where(_h.conversation_id == conversation_id))
+        shown = await head_row(self._link, conversation_id)
+        if not found or shown is None or found[0] != (conversation_id, *astuple(shown)[:-1]):
             return None
-        await self._projector.settle(self._link, conversation_id, head.revision)
-        return LogHead(
-            conversation_id, head.first_seq, head.last_seq, head.last_at, head.message_count, head.guard
-        )
+        return found[0]
+
+    async def _heads(self, query: Any) -> list[LogHead]:
+        limited = query.order_by(_h.conversation_id).limit(_ROWS)
+        return await self._database.read(lambda conn: [LogHead(*row) for row in conn.execute(limited)])
 
     async def page(self, head: LogHead, after_seq: int, limit: int) -> LogPage:
         link, key = self._link, head.conversation_id
@@ -71,10 +74,6 @@ class CassandraLogs:
             tuple(messages),
         )
 
-    async def sends(self) -> AsyncIterator[Sequence[SendRow]]:
-        async for rows in self._link.pages(_SENT, size=_ROWS):
-            yield [SendRow(*row) for row in rows if row[5] is not None]
-
     async def put_page(self, conversation_id: str, page: LogPage) -> None:
         draft = Draft(conversation_id, _UNBORN)
         for event in page.events:
@@ -85,23 +84,24 @@ class CassandraLogs:
             _put_message(draft, row)
         await self._projector.write(self._link, draft.plan().mutations)
 
-    async def put_sends(self, sends: Sequence[SendRow]) -> None:
-        at = stamp(1, "put_dedup")
-        await self._projector.write(self._link, [("put_dedup", [*each, at]) for each in sends])
-
     async def put_heads(self, heads: Sequence[LogHead]) -> None:
-        for start in range(0, len(heads), _AT_ONCE):
-            await asyncio.gather(
-                *(
-                    put_head(self._link, each.conversation_id, HeadRow(*each[1:], 1, ""))
-                    for each in heads[start : start + _AT_ONCE]
-                )
-            )
+        rows = [{**head._asdict(), "revision": 1} for head in heads]
+        plans = [Plan("", head.conversation_id, _UNBORN, HeadRow(*head[1:], 1), [], (), "") for head in heads]
+        await self._projector.project(self._link, plans)
+
+        def put(tx: WriteTx) -> None:
+            tx.conn.execute(insert(table), rows)
+
+        await self._database.write(put)
 
     async def clear(self) -> None:
-        for table in TABLES:
-            await self._link.execute(f"TRUNCATE {table}")
-        self._know_nothing()
+        def forget(tx: WriteTx) -> None:
+            tx.conn.execute(delete(table))
+
+        await self._database.write(forget)
+        for name in TABLES:
+            await self._link.execute(f"TRUNCATE {name}")
+        self._projector = Projector()
 
     async def _message(self, head: LogHead, found: Bare) -> MessageRow:
         link, message = self._link, found.message

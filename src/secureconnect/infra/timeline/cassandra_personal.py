@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, Deeds
+from secureconnect.infra.timeline.cassandra_head import head_row
 from secureconnect.infra.timeline.cassandra_link import Link
 from secureconnect.infra.timeline.cassandra_read import Reader
 from secureconnect.infra.timeline.cassandra_schema import bucket_of
-from secureconnect.infra.timeline.cassandra_scope import Scope
+from secureconnect.infra.timeline.cassandra_tx import LogTx
+from secureconnect.infra.timeline.remembered_sends import SendKey, forget
 
 __all__ = ["deeds", "forget_sends", "rewrite"]
 
@@ -18,7 +20,7 @@ async def deeds(
     link: Link, reader: Reader, conversation_id: str, user_id: str, after_seq: int, limit: int
 ) -> Deeds:
     """See `Timeline.deeds`."""
-    head = await reader.settled(link, conversation_id)
+    head = await head_row(link, conversation_id)
     if head is None:
         return Deeds((), (), None)
     low = max(after_seq + 1, head.first_seq)
@@ -31,21 +33,22 @@ async def deeds(
     )
 
 
-async def rewrite(link: Link, scope: Scope, conversation_id: str, seq: int, data: bytes) -> None:
+def rewrite(tx: LogTx, conversation_id: str, seq: int, data: bytes) -> None:
     """See `Timeline.rewrite_in`."""
-    draft = await scope.draft(link, conversation_id)
+    draft = tx.draft(conversation_id)
     if draft is not None and draft.first_seq <= seq <= draft.last_seq:
         draft.write("set_event_data", conversation_id, bucket_of(seq), seq, data, key=3)
 
 
-async def forget_sends(
-    link: Link, scope: Scope, conversation_id: str, user_id: str, message_ids: Sequence[str]
-) -> None:
+def forget_sends(tx: LogTx, conversation_id: str, user_id: str, message_ids: Sequence[str]) -> None:
     """See `Timeline.forget_sends_in`."""
-    draft = await scope.draft(link, conversation_id)
+    draft = tx.draft(conversation_id)
     for message_id in message_ids if draft is not None else ():
-        found = await draft.find(link, message_id) if draft is not None else None
-        if draft is not None and found is not None and found.message.client_message_id is not None:
-            if found.message.sender_id == user_id:
-                draft.write("del_dedup", conversation_id, user_id, found.message.client_message_id)
-            draft.store(found, client_message_id=None)
+        locked = tx.locked(message_id)
+        if locked is None or locked[0] is not draft:
+            continue
+        message = locked[1].message
+        if message.client_message_id is not None:
+            if message.sender_id == user_id:
+                forget(tx, SendKey(conversation_id, user_id, message.client_message_id))
+            draft.store(locked[1], client_message_id=None)

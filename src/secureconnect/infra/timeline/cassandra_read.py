@@ -5,9 +5,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, Head, StoredEvent, StoredMessage
-from secureconnect.infra.timeline.cassandra_head import HeadRow, head_row
+from secureconnect.infra.timeline.cassandra_head import head_row, shown
 from secureconnect.infra.timeline.cassandra_link import Cql, Link, Row
-from secureconnect.infra.timeline.cassandra_redo import Projector
 from secureconnect.infra.timeline.cassandra_rows import Bare, bare, complete, messages_at, place_of, select
 from secureconnect.infra.timeline.cassandra_schema import BUCKET, bucket_of
 
@@ -41,23 +40,12 @@ _UNREAD = Cql(
 
 
 class Reader:
-    """Reads. What a head shows is in every other table before anything is read from those."""
-
-    def __init__(self, projector: Projector) -> None:
-        self._projector = projector
-
-    async def settled(self, link: Link, conversation_id: str) -> HeadRow | None:
-        """The head, with everything up to it written."""
-        head = await head_row(link, conversation_id)
-        if head is not None:
-            await self._projector.settle(link, conversation_id, head.revision)
-        return head
+    """Reads. What a head shows is in every other table."""
 
     async def head(self, link: Link, conversation_id: str) -> Head | None:
         """See `Timeline.head`."""
         head = await head_row(link, conversation_id)
-        # A head without a commit is that of a log whose transaction is still open.
-        return None if head is None or head.revision == 0 else head.shown()
+        return None if head is None else shown(head)
 
     async def heads(self, link: Link, conversation_ids: Collection[str]) -> dict[str, Head]:
         """See `Timeline.heads`."""
@@ -68,7 +56,7 @@ class Reader:
         self, link: Link, conversation_id: str, after_seq: int | None, before_seq: int | None, limit: int
     ) -> list[StoredEvent]:
         """See `Timeline.events`."""
-        head = await self.settled(link, conversation_id)
+        head = await head_row(link, conversation_id)
         if head is None:
             return []
         low = max(head.first_seq, (after_seq or 0) + 1)
@@ -124,7 +112,7 @@ class Reader:
         viewer_id: str | None,
     ) -> list[StoredMessage]:
         """See `Timeline.messages`."""
-        head = await self.settled(link, conversation_id)
+        head = await head_row(link, conversation_id)
         if head is None:
             return []
         low = max(head.first_seq, from_seq)
@@ -168,7 +156,7 @@ class Reader:
         return await self._each(marks, lambda key: self._unread(link, user_id, key, marks[key], cap))
 
     async def _unread(self, link: Link, user_id: str, conversation_id: str, mark: int, cap: int) -> int:
-        head = await self.settled(link, conversation_id)
+        head = await head_row(link, conversation_id)
         if head is None:
             return 0
         count, low = 0, max(mark + 1, head.first_seq)

@@ -6,6 +6,7 @@ import msgspec
 
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, StoredMessage, Trimmed
 from secureconnect.infra.timeline.cassandra_draft import Draft
+from secureconnect.infra.timeline.cassandra_head import head_row
 from secureconnect.infra.timeline.cassandra_link import Link
 from secureconnect.infra.timeline.cassandra_read import Reader
 from secureconnect.infra.timeline.cassandra_rows import messages_at
@@ -31,7 +32,7 @@ async def look(
     link: Link, reader: Reader, conversation_id: str, before: int, after_seq: int, limit: int
 ) -> Old:
     """See `Timeline.stale_in`."""
-    head = await reader.settled(link, conversation_id)
+    head = await head_row(link, conversation_id)
     last_seq, events, size = after_seq, 0, 0
     places: list[int] = []
     ids: list[str] = []
@@ -63,8 +64,8 @@ async def trim(link: Link, reader: Reader, draft: Draft, before: int, limit: int
     return old.trimmed
 
 
-def drop(draft: Draft, old: Old, *, sends_too: bool = False) -> None:
-    """Remove a stretch; `sends_too`: its client_message_ids are forgotten as well."""
+def drop(draft: Draft, old: Old) -> None:
+    """Remove a stretch."""
     key, last_seq = draft.conversation_id, old.trimmed.last_seq
     for bucket in range(bucket_of(draft.first_seq), bucket_of(last_seq) + 1):
         upto = min(last_seq, (bucket + 1) * BUCKET - 1)
@@ -74,9 +75,6 @@ def drop(draft: Draft, old: Old, *, sends_too: bool = False) -> None:
         draft.write("del_index", *slot_of(message_id), message_id)
         for name in ("del_attachments", "del_reactions", "del_versions", "del_replies"):
             draft.write(name, message_id)
-    for message in old.messages if sends_too else ():
-        if message.sender_id is not None and message.client_message_id is not None:
-            draft.write("del_dedup", key, message.sender_id, message.client_message_id)
     draft.first_seq = last_seq + 1
     draft.message_count -= len(old.trimmed.message_ids)
 

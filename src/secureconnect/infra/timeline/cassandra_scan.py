@@ -1,16 +1,16 @@
-"""Reading across all logs in Cassandra. What looks at every head or every remembered send is for rare
-jobs."""
+"""Reading across all logs in Cassandra. What looks at every head is for rare jobs."""
 
 import heapq
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from secureconnect.infra.timeline.base import StoredMessage
+from secureconnect.infra.timeline.cassandra_head import head_row
 from secureconnect.infra.timeline.cassandra_link import Cql, Link
 from secureconnect.infra.timeline.cassandra_read import Reader
 from secureconnect.infra.timeline.cassandra_schema import slot_of
 
-__all__ = ["active_since", "changed_since", "count_messages", "older_messages", "purge_dedup"]
+__all__ = ["active_since", "changed_since", "count_messages", "older_messages"]
 
 _PAGE: Final = 2000
 _EVENTS: Final = 200
@@ -24,17 +24,6 @@ _INDEXED = Cql(
     "SELECT",
     "message_index",
     "SELECT message_id FROM message_index WHERE slot = ? AND shard = ? AND message_id < ? LIMIT ?",
-)
-_REMEMBERED = Cql(
-    "SELECT",
-    "send_dedup",
-    "SELECT conversation_id, sender_id, client_message_id, created_at, writetime(seq) FROM send_dedup",
-)
-_FORGET = Cql(
-    "DELETE",
-    "send_dedup",
-    "DELETE FROM send_dedup USING TIMESTAMP ? WHERE conversation_id = ? AND sender_id = ?"
-    " AND client_message_id = ?",
 )
 
 
@@ -72,7 +61,7 @@ async def _changed(
     link: Link, reader: Reader, conversation_id: str, since: int, kinds: Collection[str]
 ) -> set[str]:
     changed: set[str] = set()
-    head = await reader.settled(link, conversation_id)
+    head = await head_row(link, conversation_id)
     high = 0 if head is None else head.last_seq
     while head is not None and high >= head.first_seq:
         rows = await reader.rows(link, conversation_id, head.first_seq, high, _EVENTS, upwards=False)
@@ -107,15 +96,3 @@ async def _indexed(link: Link, slot: int, below: str, limit: int) -> list[str]:
         [row[0] for row in await link.rows(_INDEXED, slot, shard, below, limit)] for shard in range(_SHARDS)
     ]
     return list(heapq.merge(*parts, reverse=True))[:limit]
-
-
-async def purge_dedup(link: Link, older_than: int) -> int:
-    """See `Timeline.purge_dedup`. Walks over all that is remembered."""
-    removed = 0
-    async for page in link.pages(_REMEMBERED, size=_PAGE):
-        for *key, created_at, written in page:
-            if created_at is not None and created_at < older_than:
-                # Under the time of its own writing: a later send with the same id stays.
-                await link.run(_FORGET, written, *key)
-                removed += 1
-    return removed

@@ -1,8 +1,7 @@
 """The tables of the timeline in Cassandra (docs/reference/data.md §3), and how they are made.
 
-Rows of `timeline_heads` change by conditional writes alone; all others are projections of a head's commits,
-written under timestamps that follow from the head's revision, so that doing it twice, or late, changes
-nothing.
+All rows are written under timestamps that follow from the number of the commit in its log, so that doing it
+twice, or late, changes nothing. A row of `timeline_heads` comes after everything that it covers.
 """
 
 from typing import Final
@@ -29,9 +28,7 @@ def slot_of(message_id: str) -> tuple[int, int]:
 
 _HEADS = """CREATE TABLE IF NOT EXISTS timeline_heads (
     conversation_id text PRIMARY KEY, first_seq bigint, last_seq bigint, last_at bigint, message_count bigint,
-    guard bigint, revision bigint, claim text, tail blob)"""
-_PROJECTED = """CREATE TABLE IF NOT EXISTS timeline_projected (
-    conversation_id text PRIMARY KEY, revision bigint)"""
+    guard bigint, revision bigint)"""
 _EVENTS = """CREATE TABLE IF NOT EXISTS timeline_events (
     conversation_id text, bucket bigint, seq bigint, event_id text, kind text, actor_id text, sent_at bigint,
     data blob, target_id text, target_seq bigint,
@@ -59,9 +56,6 @@ _ATTACHMENTS = """CREATE TABLE IF NOT EXISTS message_attachments (
 _VERSIONS = """CREATE TABLE IF NOT EXISTS message_versions (
     message_id text, version int, content text, metadata frozen<map<text, text>>, e2ee blob, edited_at bigint,
     PRIMARY KEY (message_id, version))"""
-_DEDUP = """CREATE TABLE IF NOT EXISTS send_dedup (
-    conversation_id text, sender_id text, client_message_id text, message_id text, seq bigint,
-    created_at bigint, PRIMARY KEY ((conversation_id, sender_id, client_message_id)))"""
 _THREADS = """CREATE TABLE IF NOT EXISTS thread_index (
     thread_root_id text, seq bigint, conversation_id text, message_id text, sender_id text,
     PRIMARY KEY (thread_root_id, seq))"""
@@ -74,7 +68,6 @@ _HOURS = """CREATE TABLE IF NOT EXISTS expiry_hours (
 UPGRADES: Final = (
     (
         _HEADS,
-        _PROJECTED,
         _EVENTS,
         _MESSAGES,
         _INDEX,
@@ -82,7 +75,6 @@ UPGRADES: Final = (
         _REACTIONS,
         _ATTACHMENTS,
         _VERSIONS,
-        _DEDUP,
         _THREADS,
         _EXPIRIES,
         _HOURS,
@@ -92,7 +84,6 @@ UPGRADES: Final = (
 #: Every table that holds something of a conversation.
 TABLES: Final = (
     "timeline_heads",
-    "timeline_projected",
     "timeline_events",
     "messages",
     "message_index",
@@ -100,7 +91,6 @@ TABLES: Final = (
     "message_reactions",
     "message_attachments",
     "message_versions",
-    "send_dedup",
     "thread_index",
     "message_expiries",
     "expiry_hours",

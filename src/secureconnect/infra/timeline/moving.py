@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 from secureconnect.infra.timeline.base import AttachedFile, Reacted, StoredMessage, Version
 
-__all__ = ["EventRow", "LogHead", "LogPage", "Logs", "MessageRow", "Moved", "NotMoved", "SendRow", "move"]
+__all__ = ["EventRow", "LogHead", "LogPage", "Logs", "MessageRow", "Moved", "NotMoved", "move"]
 
 _PAGE: Final = 500  # events
 _AT_ONCE: Final = 8  # conversations
@@ -61,17 +61,6 @@ class LogPage(NamedTuple):
     messages: tuple[MessageRow, ...]
 
 
-class SendRow(NamedTuple):
-    """A send that is remembered."""
-
-    conversation_id: str
-    sender_id: str
-    client_message_id: str
-    message_id: str
-    seq: int
-    created_at: int
-
-
 class Logs(Protocol):
     """All logs of one store. Whatever is put may be put again."""
 
@@ -88,14 +77,8 @@ class Logs(Protocol):
         """The events after a place, whether this store has that head or not. What points below it points at
         nothing."""
 
-    def sends(self) -> AsyncIterator[Sequence[SendRow]]:
-        """What is remembered, in any order, some at a time."""
-
     async def put_page(self, conversation_id: str, page: LogPage) -> None:
         """Write a stretch."""
-
-    async def put_sends(self, sends: Sequence[SendRow]) -> None:
-        """Remember sends."""
 
     async def put_heads(self, heads: Sequence[LogHead]) -> None:
         """Let there be these logs."""
@@ -110,7 +93,6 @@ class Moved(NamedTuple):
     conversations: int
     events: int
     messages: int
-    sends: int
 
 
 async def move(source: Logs, target: Logs, tell: Callable[[int, int], None]) -> Moved:
@@ -122,7 +104,7 @@ async def move(source: Logs, target: Logs, tell: Callable[[int, int], None]) -> 
     """
     if not await _anything(source):
         await source.clear()  # what is left where an earlier move was cut off
-        return Moved(0, 0, 0, 0)
+        return Moved(0, 0, 0)
     async for heads in target.heads():
         for head in heads:
             if await source.head(head.conversation_id) != head:
@@ -140,12 +122,11 @@ async def move(source: Logs, target: Logs, tell: Callable[[int, int], None]) -> 
             )
             for failed in (one for one in results if one is not None):
                 raise failed
-    sends = await _copy_sends(source, target)
     async for heads in source.heads():
         await target.put_heads(heads)
     await _compare(source, target, done.conversations)
     await source.clear()
-    return Moved(done.conversations, done.events, done.messages, sends)
+    return Moved(done.conversations, done.events, done.messages)
 
 
 class _Done:
@@ -177,19 +158,6 @@ async def _copy(source: Logs, target: Logs, head: LogHead, done: _Done) -> None:
     if seq != (head.last_seq if head.last_seq >= head.first_seq else 0):
         raise NotMoved(f"conversation {key} ends at {seq} in {source.name}, and should at {head.last_seq}")
     done.log()
-
-
-async def _copy_sends(source: Logs, target: Logs) -> int:
-    count = 0
-    async for sends in source.sends():
-        await target.put_sends(sends)
-        count += len(sends)
-    there = 0
-    async for sends in target.sends():
-        there += len(sends)
-    if there != count:
-        raise NotMoved(f"{target.name} remembers {there} sends of {count}")
-    return count
 
 
 async def _compare(source: Logs, target: Logs, conversations: int) -> None:

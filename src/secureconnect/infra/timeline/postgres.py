@@ -1,6 +1,6 @@
 """The Timeline on a PostgreSQL or CockroachDB server: appends are batched, everything else is the same."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import cast
 
@@ -43,7 +43,7 @@ class PostgresTimeline(RelationalTimeline):
         super().__init__(database, on_commit, metrics)
         self._server = database
         self._batches = Batches[Send, Appended](
-            self._run, lane=lambda send: send.event.conversation_id, once=repeated
+            self._fly, lane=lambda send: send.event.conversation_id, once=repeated
         )
 
     def _append(self, event: NewEvent, guard: int, also: Sequence[Statement]) -> Awaitable[Appended]:
@@ -63,6 +63,9 @@ class PostgresTimeline(RelationalTimeline):
     def raise_guard_in(self, tx: WriteTx, conversation_id: str) -> None:
         _lock_when_repeated(tx, conversation_id)
         super().raise_guard_in(tx, conversation_id)
+
+    async def _fly(self, sends: Sequence[Send], _: Callable[[], None]) -> Sequence[Outcome]:
+        return await self._run(sends)
 
     async def _run(self, sends: Sequence[Send]) -> Sequence[Outcome]:
         """Append a batch; when one of it is refused, halves of it, down to the one that is."""

@@ -5,12 +5,12 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, insert, literal, select, tuple_
+from sqlalchemy import Connection, Table, delete, insert, select
 
 from secureconnect.infra.database.base import Database, WriteTx
 from secureconnect.infra.timeline import tables
 from secureconnect.infra.timeline.base import MESSAGE_KINDS, AttachedFile, StoredMessage
-from secureconnect.infra.timeline.moving import EventRow, LogHead, LogPage, MessageRow, SendRow
+from secureconnect.infra.timeline.moving import EventRow, LogHead, LogPage, MessageRow
 from secureconnect.infra.timeline.relational_details import attachments_of
 from secureconnect.infra.timeline.relational_rows import (
     MESSAGE_COLUMNS,
@@ -32,12 +32,9 @@ _TABLES: Final = (
     tables.reactions,
     tables.versions,
     tables.thread_index,
-    tables.send_dedup,
 )
-_h, _e, _m, _d = tables.heads.c, tables.events.c, tables.messages.c, tables.send_dedup.c
+_h, _e, _m = tables.heads.c, tables.events.c, tables.messages.c
 _HEAD = select(_h.conversation_id, _h.first_seq, _h.last_seq, _h.last_at, _h.message_count, _h.guard)
-_SENT = select(_d.conversation_id, _d.sender_id, _d.client_message_id, _d.message_id, _d.seq, _d.created_at)
-_SENT_KEY = tuple_(_d.conversation_id, _d.sender_id, _d.client_message_id)
 
 
 class RelationalLogs:
@@ -65,20 +62,8 @@ class RelationalLogs:
     async def page(self, head: LogHead, after_seq: int, limit: int) -> LogPage:
         return await self._database.read(partial(_page, head, after_seq, limit))
 
-    async def sends(self) -> AsyncIterator[Sequence[SendRow]]:
-        query = _SENT.order_by(_d.conversation_id, _d.sender_id, _d.client_message_id).limit(_ROWS)
-        rows = await self._rows(query)
-        while rows:
-            sends = [SendRow(*row) for row in rows]
-            yield sends
-            last = tuple_(*map(literal, sends[-1][:3]))
-            rows = await self._rows(query.where(last < _SENT_KEY))
-
     async def put_page(self, conversation_id: str, page: LogPage) -> None:
         await self._database.write(lambda tx: _put_page(conversation_id, page, tx))
-
-    async def put_sends(self, sends: Sequence[SendRow]) -> None:
-        await self._put(tables.send_dedup, [each._asdict() for each in sends])
 
     async def put_heads(self, heads: Sequence[LogHead]) -> None:
         await self._put(tables.heads, [each._asdict() for each in heads])

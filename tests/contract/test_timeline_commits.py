@@ -1,8 +1,9 @@
-"""A timeline in Cassandra used by several processes, some of which die: claims and intents (I2, I4)."""
+"""A timeline in Cassandra used by several processes, some of which die: decisions and intents (I2, I4)."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,12 +11,20 @@ import pytest
 from sqlalchemy import text
 
 from secureconnect.infra.database.base import BatchDatabase, Database, WriteTx
-from secureconnect.infra.timeline.base import AttachedFile, GuardChanged, Statement, StoredEvent
+from secureconnect.infra.timeline.base import (
+    AttachedFile,
+    GuardChanged,
+    Reacted,
+    Statement,
+    StoredEvent,
+)
 from secureconnect.infra.timeline.cassandra import CassandraTimeline
-from secureconnect.infra.timeline.cassandra_link import Cluster
-from secureconnect.infra.timeline.cassandra_scope import Scope
+from secureconnect.infra.timeline.cassandra_link import Cluster, Link
+from secureconnect.infra.timeline.cassandra_projection import Mutation
+from secureconnect.infra.timeline.cassandra_tx import LogTx
 from secureconnect.kit.clock import SystemClock
-from secureconnect.kit.ids import new_id
+from secureconnect.kit.errors import ApiError, ErrorCode
+from secureconnect.kit.ids import new_id, new_time_id
 
 from .timeline_adapters import StartCassandra, cluster_of, emptied
 from .timeline_world import change, send
@@ -28,7 +37,7 @@ class Killed(BaseException):
 
 
 class Process:
-    """A process of its own, as far as claims and queues go."""
+    """A process of its own, as far as queues and memory go."""
 
     def __init__(self, database: BatchDatabase, cluster: Cluster) -> None:
         self.heard: list[StoredEvent] = []
@@ -96,8 +105,7 @@ async def dies(monkeypatch: pytest.MonkeyPatch, process: Process, work: Callable
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(Scope, "finish", killed)
-        patched.setattr(Scope, "give_back", killed)
+        patched.setattr(LogTx, "finish", killed)
         with pytest.raises(Killed):
             await process.database.write(work)
 
@@ -167,54 +175,110 @@ async def test_what_a_dead_process_committed_is_finished_once(
     log = await other.timeline.events(conversation, after_seq=0, limit=10)
     expected = ["member_added"] * (2 if first == "transaction" else 1)
     assert [event.kind for event in log] == expected
-    assert alive.heard == log
+    assert sorted(alive.heard, key=lambda event: event.seq) == log
     assert other.heard == []
     head = await other.timeline.head(conversation)
     assert head is not None
     assert head.guard == len(expected)
 
 
-async def test_what_a_dead_process_did_not_commit_never_happens(
-    start: Start, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dead, alive = start(), start()
-    conversation = await opened(dead)
+async def test_what_was_not_committed_never_happens(start: Start, database: Database) -> None:
+    one, other = start(), start()
+    conversation = await opened(one)
 
     def fails(tx: WriteTx) -> int:
-        join(dead, conversation, "x")(tx)
-        raise RuntimeError("killed before the commit")
+        join(one, conversation, "x")(tx)
+        raise RuntimeError("changed its mind")
 
-    await dies(monkeypatch, dead, fails)
-    appended = await alive.timeline.append(send(conversation, sender_id=new_id()), guard=0)
+    with pytest.raises(RuntimeError):
+        await one.database.write(fails)
+    appended = await other.timeline.append(send(conversation, sender_id=new_id()), guard=0)
     assert appended.event.seq == 1
     assert await marked(database) == {}
+    await repaired(other)
+    assert one.heard == []
+
+
+async def test_sends_that_a_dead_process_decided_are_finished_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repeat on another process gets the seq that was decided, at once."""
+    dead, alive = start(), start()
+    conversation = await opened(dead)
+    event = send(conversation, sender_id=new_id(), client_message_id="a")
+
+    async def killed(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(dead.timeline._commits, "carry_out", killed)
+    with pytest.raises(Killed):
+        await dead.timeline.append(event, guard=0)
+    assert await alive.timeline.message(event.event_id) is None
+
+    repeat = msgspec.structs.replace(event, event_id=new_time_id())
+    appended = await alive.timeline.append(repeat, guard=0)
+    assert appended.duplicate
+    assert (appended.event.seq, appended.event.event_id) == (1, event.event_id)
     await repaired(alive)
+    assert await alive.timeline.events(conversation, after_seq=0, limit=10) == alive.heard == [appended.event]
 
 
-async def test_a_transaction_whose_claim_was_taken_cannot_commit(start: Start, database: Database) -> None:
-    """It seemed dead and was only slow: nothing of it happens, and it runs again."""
-    slow = start()
+async def test_a_log_is_read_only_up_to_what_is_written(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what was decided nobody sees a part: the head comes last."""
+    slow, other = start(), start()
     conversation = await opened(slow)
-    original = Scope.seal
-    claims: list[str] = []
+    projector = slow.timeline._commits.projector
+    write = projector.write
+    going_on, waiting = asyncio.Event(), asyncio.Event()
 
-    def late(scope: Scope, tx: WriteTx) -> None:
-        if not claims:
-            claims.extend(draft.base.claim for draft in scope.drafts)
-            for claim in claims:
-                tx.run(
-                    "INSERT INTO timeline_intents (event_id, claim_id, conversation_id, kind, created_at,"
-                    " done_at) VALUES (?, ?, ?, 'void', 0, 0)",
-                    (claim, claim, conversation),
-                )
-        original(scope, tx)
+    async def without_heads(link: Link, mutations: Sequence[Mutation]) -> None:
+        if any(name == "put_head" for name, _ in mutations):
+            waiting.set()
+            await going_on.wait()
+        await write(link, mutations)
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Scope, "seal", late)
-        assert await slow.database.write(join(slow, conversation, "x")) == 1
-    assert len(claims) == 1
-    assert await marked(database) == {"x": 1}
+    monkeypatch.setattr(projector, "write", without_heads)
+    sending = asyncio.create_task(slow.timeline.append(send(conversation, sender_id=new_id()), guard=0))
+    await waiting.wait()
+    assert await other.timeline.events(conversation, after_seq=0, limit=10) == []
+    assert await other.timeline.messages(conversation, limit=10) == []
+    # Whoever commits next does not wait for it.
+    appended = await other.timeline.append(send(conversation, sender_id=new_id()), guard=0)
+    assert appended.event.seq == 2
+    assert [event.seq for event in await other.timeline.events(conversation, after_seq=0, limit=10)] == [1, 2]
+    going_on.set()
+    assert (await sending).event.seq == 1
     assert [event.seq for event in slow.heard] == [1]
+    head = await other.timeline.head(conversation)
+    assert head is not None
+    assert head.last_seq == 2, "what comes late changes nothing"
+
+
+async def test_an_ended_log_stays_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was decided before, and is written after it, brings nothing back."""
+    dead, alive = start(), start()
+    conversation = await opened(dead)
+    await dies(monkeypatch, dead, join(dead, conversation, "x"))
+    assert await alive.timeline.erase(conversation, 10) == 1
+    await repaired(alive)
+    assert await alive.timeline.head(conversation) is None
+    assert await alive.timeline.events(conversation, after_seq=0, limit=10) == []
+    with pytest.raises(GuardChanged):
+        await alive.timeline.append(send(conversation), guard=1)
+
+
+async def test_a_log_of_which_cassandra_lost_a_part_is_not_gone_on_with(start: Start) -> None:
+    """A backup of one store only was restored: no new message hides that acknowledged ones are missing."""
+    process = start()
+    conversation = await opened(process)
+    await process.timeline.append(send(conversation, sender_id=new_id()), guard=0)
+    await repaired(process)
+    other = start()
+    await other.timeline._near.execute("TRUNCATE timeline_heads")
+    with pytest.raises(ApiError, match="incomplete"):
+        await other.timeline.append(send(conversation, sender_id=new_id()), guard=0)
 
 
 async def test_statements_that_ride_are_there_exactly_when_the_event_is(
@@ -251,15 +315,15 @@ async def test_a_change_of_a_message_that_is_decided_and_not_in_the_log_yet(
     )
     also = Statement("INSERT INTO marks (seq, who) VALUES (?, ?)", ("grant",))
     decided, going_on = asyncio.Event(), asyncio.Event()
-    claims = slow.timeline._claims
-    carry_out = claims.carry_out
+    commits = slow.timeline._commits
+    carry_out = commits.carry_out
 
-    async def later(*args: Any) -> bool:
+    async def later(*args: Any) -> Any:
         decided.set()
         await going_on.wait()
         return await carry_out(*args)
 
-    monkeypatch.setattr(claims, "carry_out", later)
+    monkeypatch.setattr(commits, "carry_out", later)
     sending = asyncio.create_task(slow.timeline.append(event, guard=0, also=(also,)))
     await decided.wait()
 
@@ -273,6 +337,44 @@ async def test_a_change_of_a_message_that_is_decided_and_not_in_the_log_yet(
     message = await other.timeline.message(event.event_id)
     assert message is not None
     assert [one.has_thumbnail for one in message.attachments] == [True]
+
+
+async def test_nothing_is_decided_while_cassandra_is_known_to_be_away(
+    start: Start, database: BatchDatabase
+) -> None:
+    process = start()
+    conversation = await opened(process)
+    nowhere = CassandraTimeline(database, Cluster(("127.0.0.1",), 1, timeout=1.0), SystemClock())
+    sends = [send(conversation, sender_id=new_id(), client_message_id=str(each)) for each in range(2)]
+    for event in sends:
+        with pytest.raises(ApiError) as refused:
+            await nowhere.append(event, guard=0)
+        assert (refused.value.code, refused.value.retry_after) == (ErrorCode.TIMELINE_UNAVAILABLE, 2)
+    with pytest.raises(ApiError):
+        await nowhere.database.write(lambda tx: nowhere.append_in(tx, change(conversation, "member_added")))
+    with pytest.raises(ApiError):
+        await nowhere.database.write(lambda tx: nowhere.open_in(tx, new_id()))
+    await nowhere.close()
+    assert (await process.timeline.append(sends[0], guard=0)).event.seq == 1
+
+
+async def test_many_change_one_message_at_once(start: Start) -> None:
+    """Each of them needs what the one before it did."""
+    process = start()
+    conversation = await opened(process)
+    event = send(conversation, sender_id=new_id())
+    await process.timeline.append(event, guard=0)
+    people = [new_id() for _ in range(40)]
+
+    async def react(who: str) -> None:
+        reaction = Reacted(who, "x", 1)
+        work = partial(process.timeline.react_in, message_id=event.event_id, reaction=reaction)
+        assert await process.database.write(work, brief=True)
+
+    await asyncio.gather(*map(react, people))
+    message = await process.timeline.message(event.event_id)
+    assert message is not None
+    assert (message.reactions[0].count, message.reaction_count) == (40, 40)
 
 
 async def test_a_change_of_a_message_that_nobody_knows_is_nothing(start: Start) -> None:
