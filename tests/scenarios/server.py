@@ -123,7 +123,7 @@ class Server:
         await self.ready()
 
     async def ready(self, seconds: float = 60) -> None:
-        """Wait until `/readyz` of each process answers 200."""
+        """Wait until `/readyz` of each process answers 200, and the gateway leaves no role alone."""
         async with asyncio.TaskGroup() as waiting:
             for piece in self.pieces:
                 waiting.create_task(_ready(piece, seconds))
@@ -174,7 +174,8 @@ async def _ready(piece: Piece, seconds: float) -> None:
     async with httpx.AsyncClient(verify=False) as client:
         while time.monotonic() < deadline and piece.alive:
             with contextlib.suppress(httpx.TransportError):
-                if (await client.get(f"{piece.url}/readyz")).status_code == 200:
+                answer = await client.get(f"{piece.url}/readyz")
+                if answer.status_code == 200 and (piece.name != "gateway" or b'"ready"' in answer.content):
                     return
             await asyncio.sleep(0.02)
     state = "is not ready" if piece.alive else "has ended"

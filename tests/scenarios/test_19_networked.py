@@ -9,11 +9,13 @@ import asyncpg
 import pytest
 
 from stack.valkey import Valkey
-from tests.scenarios.alone import networked
+from tests.scenarios.alone import Alone, networked
 from tests.scenarios.commands import Outcome, secureconnect
 from tests.scenarios.files import download, fetch, file
+from tests.scenarios.patience import eventually
 from tests.scenarios.server import free_port
 from tests.scenarios.steps import direct, register, send, stranger, whole_log
+from tests.scenarios.tables import PostgresTables
 
 pytestmark = pytest.mark.only_on("embedded", reason="it arranges its own stores")
 
@@ -28,7 +30,7 @@ async def rows(url: str) -> dict[str, list[Any]]:
         await conn.close()
 
 
-#: What a restore changes, what says which process does what, and what is made again.
+#: What a restore changes, what says which process does what or how far it is, and what is made again.
 CHANGED = {
     "sessions",
     "audit_logs",
@@ -36,10 +38,18 @@ CHANGED = {
     "schema_migrations",
     "leases",
     "call_processes",
+    "notification_progress",
     "search_documents",
     "search_conversations",
     "search_progress",
 }
+
+
+async def told_upto(server: Alone, conversation_id: str) -> int:
+    """Up to which event its members were notified; 0 for none."""
+    query = "SELECT seq FROM notification_progress WHERE conversation_id = ?"
+    found = await asyncio.to_thread(PostgresTables(server.stores.database).rows, query, conversation_id)
+    return int(found[0][0]) if found else 0
 
 
 async def test_a_cluster_comes_back(tmp_path: Path) -> None:
@@ -53,6 +63,11 @@ async def test_a_cluster_comes_back(tmp_path: Path) -> None:
         for number in range(10):
             (await send(a, conversation, f"text {number}")).ok(201)
         file_id = await file(a, b"1234" * 1000)
+
+        async def told() -> bool:  # of all messages: entries come a moment after what they tell of
+            return await told_upto(one, conversation) == 11
+
+        await eventually(told)
         made = await one.command("backup", "--out", archive, "--json")
         assert (made.code, made.json["objects"]) == (0, 1), made.err
         one.stop()
@@ -62,6 +77,7 @@ async def test_a_cluster_comes_back(tmp_path: Path) -> None:
         assert done.code == 0, done.err
         after = await rows(other.stores.database)
         assert {name for name in before if name not in CHANGED and before[name] != after[name]} == set()
+        assert await told_upto(other, conversation) == 11
         again = await other.command("restore", "--in", archive)
         assert (again.code, "--force" in again.err) == (1, True)
         forced = await other.command("restore", "--in", archive, "--force", "--keep-sessions")

@@ -299,6 +299,29 @@ async def test_h16_a_role_that_is_away(tmp_path: Path) -> None:
         await eventually(lambda: shown(1.0))
 
 
+async def test_a_role_that_is_left_alone_is_not_called_ready(tmp_path: Path) -> None:
+    """As long as requests for it are refused, whatever it says of itself, `/readyz` says so too."""
+
+    async def hang_up(asked: Asked) -> None:
+        asked.writer.transport.abort()
+
+    role = Fake()
+    async with gateway(tmp_path, role) as piece, httpx.AsyncClient(base_url=piece.url) as client:
+        role.behaviour = hang_up
+        codes = [(await client.get("/v1/storage/quota")).status_code for _ in range(6)]
+        assert codes == [502] * 5 + [503]
+        told = (await client.get("/readyz")).json()
+        assert (told["status"], told["dependencies"]["storage"]["status"]) == ("degraded", "down")
+        assert told["dependencies"]["auth"]["status"] == "up"
+        role.behaviour = role.fine
+
+        async def ready() -> bool:
+            return bool((await client.get("/readyz")).json()["status"] == "ready")
+
+        await eventually(ready)
+        assert (await client.get("/v1/storage/quota")).status_code == 200
+
+
 async def test_who_is_not_ready_is_avoided(tmp_path: Path) -> None:
     ill, well = Fake(), Fake()
     async with gateway(tmp_path, ill, well) as piece, httpx.AsyncClient(base_url=piece.url) as client:

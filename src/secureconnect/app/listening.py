@@ -62,20 +62,30 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
         try:
             listener.bind((host, port))
         except OSError as error:
-            raise Failure(
-                f"cannot listen on {host}:{port}: {error.strerror}\n"
-                "Choose another address with --host and --port."
-            ) from error
+            raise _taken(host, port, error) from error
         yield listener
 
 
+def _taken(host: str, port: int, error: OSError) -> Failure:
+    return Failure(
+        f"cannot listen on {host}:{port}: {error.strerror}\nChoose another address with --host and --port."
+    )
+
+
 def accepting(listener: socket.socket) -> list[socket.socket]:
-    """The sockets to serve for one that listens.
+    """Listen from now on; the sockets to serve for it.
+
+    Raises Failure: somebody else began to listen there since it was bound. (uvloop would only close it.)
 
     libuv takes one connection in each turn of the loop from each of them. In a rush of new connections a turn
     is long, and the last to come would wait for as many turns as there are others: seconds, before anything
     is read of them. Through its duplicates a turn takes sixteen.
     """
+    host, port = listener.getsockname()[:2]
+    try:
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise _taken(host, port, error) from error
     return [listener, *(listener.dup() for _ in range(_ACCEPTED_AT_ONCE - 1))]
 
 

@@ -135,8 +135,8 @@ class Role:
 
     @property
     def ready(self) -> bool:
-        """One of them is ready."""
-        return any(one.ready for one in self.instances)
+        """One of them is ready, and gets requests."""
+        return any(one.ready and one.breaker.closed for one in self.instances)
 
 
 def _weight(call_id: str, target: Target) -> bytes:

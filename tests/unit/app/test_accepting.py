@@ -1,11 +1,13 @@
-"""A rush of new connections is taken in by few turns of the loop."""
+"""How connections are accepted: a rush of them by few turns of the loop, and never where others listen."""
 
 import asyncio
 import contextlib
 import socket
 
+import pytest
 import uvloop
 
+from secureconnect.app.failure import Failure
 from secureconnect.app.listening import accepting
 
 _RUSH = 128
@@ -49,3 +51,15 @@ def test_a_rush_is_taken_in_by_few_turns() -> None:
         listener.bind(("127.0.0.1", 0))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             assert runner.run(taken_in(listener, _TURNS)) == _RUSH
+
+
+def test_who_came_first_keeps_the_port() -> None:
+    """Two processes may bind one port as long as nobody listens; the second to listen says what is wrong."""
+    with socket.socket() as ours, socket.socket() as other:
+        for each in (ours, other):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ours.bind(("127.0.0.1", 0))
+        other.bind(ours.getsockname())
+        other.listen()
+        with pytest.raises(Failure, match=r"cannot listen on 127\.0\.0\.1:.*in use"):
+            accepting(ours)

@@ -51,6 +51,18 @@ def test_who_is_not_ready_is_asked_only_when_nobody_else_is_left() -> None:
     assert chat.choose() is None
 
 
+def test_a_role_is_ready_while_one_that_is_gets_requests() -> None:
+    chat = role(2)
+    first, second = chat.instances
+    first.ready = second.ready = True
+    first.breaker.trip("test")
+    assert chat.ready
+    alone = role(1)
+    alone.instances[0].ready = True
+    alone.instances[0].breaker.trip("test")
+    assert not alone.ready
+
+
 def test_a_second_attempt_goes_elsewhere() -> None:
     chat = role(2)
     first, second = chat.instances
