@@ -3,6 +3,7 @@
 Its input says `+PID` when a server was started and `-PID` when one has ended.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -31,8 +32,17 @@ class Guard:
         """`pid` has ended."""
         self._tell(f"-{pid}\n")
 
+    def close(self) -> None:
+        """Nothing is watched any more; what still is, is killed."""
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+            self._process.wait()
+
     def _tell(self, line: str) -> None:
         with self._lock:
+            if self._process is None:
+                atexit.register(self.close)
             if self._process is None or self._process.poll() is not None:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "stack.guard"],
