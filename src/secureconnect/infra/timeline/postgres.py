@@ -7,6 +7,7 @@ from typing import cast
 from sqlalchemy.exc import IntegrityError
 
 from secureconnect.infra.database.base import BatchDatabase, BatchTx, ServerTx, WriteTx
+from secureconnect.infra.timeline import relational_changes
 from secureconnect.infra.timeline.base import (
     Appended,
     CommitListener,
@@ -52,9 +53,11 @@ class PostgresTimeline(RelationalTimeline):
         return super()._append(event, guard, also)
 
     def check_guard_in(self, tx: WriteTx, conversation_id: str, guard: int) -> None:
-        # Here and not only when it appends: others may have changed what it touches before that.
+        # Here and not only when it appends: others may have changed what it touches before that. And the
+        # first time as well: one that runs again has locked the head first of all, and would wait for a row
+        # of one that does not, and that one for the head.
         _lock_when_repeated(tx, conversation_id)
-        super().check_guard_in(tx, conversation_id, guard)
+        relational_changes.check_guard(tx, conversation_id, guard, locking=True)
 
     def append_in(self, tx: WriteTx, event: NewEvent, *, also: Sequence[Statement] = ()) -> int:
         _lock_when_repeated(tx, event.conversation_id)

@@ -33,9 +33,9 @@ _UNCOUNT = "UPDATE timeline_events SET uncounted = ?, data = ? WHERE conversatio
 _m = tables.messages.c
 
 
-def check_guard(tx: WriteTx, conversation_id: str, guard: int) -> None:
-    """See `Timeline.check_guard_in`."""
-    rows = tx.run(_GUARD, (conversation_id,))
+def check_guard(tx: WriteTx, conversation_id: str, guard: int, *, locking: bool = False) -> None:
+    """See `Timeline.check_guard_in`. `locking`: nobody moves the head before the transaction has ended."""
+    rows = tx.run(f"{_GUARD} FOR UPDATE" if locking else _GUARD, (conversation_id,))
     if not rows or rows[0][0] != guard:
         raise GuardChanged
 
