@@ -23,6 +23,8 @@ class Guard:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        # Made before there are servers, so it comes after whoever stops those in order.
+        atexit.register(self.close)
 
     def watch(self, pid: int) -> None:
         """`pid` may not outlive this process."""
@@ -41,8 +43,6 @@ class Guard:
 
     def _tell(self, line: str) -> None:
         with self._lock:
-            if self._process is None:
-                atexit.register(self.close)
             if self._process is None or self._process.poll() is not None:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "stack.guard"],

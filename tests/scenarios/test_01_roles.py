@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
@@ -77,6 +78,35 @@ async def test_p11_pending_migrations_are_for_the_operator(tmp_path: Path) -> No
         await asyncio.to_thread(migrate, place.database)
         role.log.unlink()
         await place.start()
+    finally:
+        await asyncio.to_thread(place.clean)
+
+
+async def test_a_store_that_is_lost_in_the_middle_of_a_start(tmp_path: Path) -> None:
+    """It is waited for as one that is late: nobody ends because of it."""
+    place = await asyncio.to_thread(Cluster, tmp_path, database={"statement_timeout": 0.5})
+    try:
+        await asyncio.to_thread(migrate, place.database)
+        role = place.piece("auth1")
+        other = await asyncpg.connect(place.database)
+        async with other.transaction():
+            await other.execute("LOCK TABLE signing_keys")  # what a start reads when it has seen the schema
+            role.launch(place.environment, tmp_path)
+
+            async def waits() -> bool:
+                said = role.log.read_text() if role.log.exists() else ""
+                return not role.alive or "waiting for a store" in said
+
+            await eventually(waits, 60)
+            assert role.alive, role.log.read_text()
+            assert (await request(role.url, "GET", "/livez")).status == 200
+            assert (await request(role.url, "GET", "/readyz")).status == 503
+        await other.close()
+
+        async def ready() -> bool:
+            return (await request(role.url, "GET", "/readyz")).status == 200
+
+        await eventually(ready, 30)
     finally:
         await asyncio.to_thread(place.clean)
 

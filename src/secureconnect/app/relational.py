@@ -1,25 +1,23 @@
 """The relational store that settings name: opened, waited for, migrated."""
 
-import asyncio
 from typing import Protocol
 
 from secureconnect.app.data_dir import DataDirectory
 from secureconnect.app.failure import Failure
+from secureconnect.app.patience import patiently
 from secureconnect.app.settings import Settings
-from secureconnect.infra.database.base import BatchDatabase, Database, DatabaseRefused
+from secureconnect.infra.database.base import BatchDatabase, DatabaseRefused
 from secureconnect.infra.database.metrics import Connections, ServerMetrics
 from secureconnect.infra.database.sqlite import SqliteDatabase
 from secureconnect.infra.telemetry.log import get_logger
 from secureconnect.infra.timeline.base import TimelineMetrics
 from secureconnect.infra.timeline.relational import RelationalTimeline
-from secureconnect.kit.errors import ApiError
 from secureconnect.migrations import runner
 
 __all__ = ["MIGRATION_PATIENCE", "RelationalStore", "migrate", "open_relational", "open_timeline"]
 
 log = get_logger()
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 5.0
 #: A migration may rewrite a large table, and waits for another process that does.
 MIGRATION_PATIENCE = 3600.0
 
@@ -89,7 +87,11 @@ async def migrate(database: RelationalStore, settings: Settings, data_dir: DataD
         DatabaseRefused: its schema is of a newer program, and not readable by this one.
         Failure: migrations are pending and `database.auto_migrate` is off.
     """
-    status = await _answer(database)
+    await patiently(lambda: _migrate(database, settings, data_dir))
+
+
+async def _migrate(database: RelationalStore, settings: Settings, data_dir: DataDirectory) -> None:
+    status = await database.read(runner.status)
     if status.unreadable:
         raise DatabaseRefused(
             f"The database has schema version {status.version},"
@@ -113,17 +115,3 @@ async def migrate(database: RelationalStore, settings: Settings, data_dir: DataD
         await patient.write(lambda tx: runner.upgrade(tx.conn))
     finally:
         await patient.close()
-
-
-async def _answer(database: Database) -> runner.Status:
-    """The state of the schema, as soon as the store can tell: servers start in any order."""
-    pause = _FIRST_PAUSE
-    while True:
-        try:
-            return await database.read(runner.status)
-        except ApiError as error:
-            if error.code.status != 503:
-                raise
-            log.warning("waiting for the database", dependency="database", retry_s=pause)
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)

@@ -31,6 +31,7 @@ from secureconnect.app.listening import (
     watch_loop,
 )
 from secureconnect.app.metrics_port import metrics_port
+from secureconnect.app.patience import patiently
 from secureconnect.app.product import Product, assemble_product
 from secureconnect.app.reload import Reload
 from secureconnect.app.roles import EVERYTHING, service_of
@@ -210,8 +211,8 @@ async def working(product: Product, edges: Edges, stores: Stores) -> AsyncIterat
     await product.hub.open()
     for module in product.modules:
         if module.start is not None:
-            await module.start()
-    await stores.outbox.start(edges.jobs)
+            await patiently(module.start)
+    await patiently(lambda: stores.outbox.start(edges.jobs))
     scope = contextlib.AsyncExitStack()
     holds = await scope.enter_async_context(stand(stores, edges.tasks, product.modules))
     jobs = Jobs(edges.tasks, stores.metrics, holds)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from secureconnect.app import relational
 from secureconnect.app.failure import Failure
+from secureconnect.app.patience import patiently
 from secureconnect.app.relational import RelationalStore
 from secureconnect.app.settings import Settings
 from secureconnect.infra.database.base import Database
@@ -64,7 +65,7 @@ async def open_timeline(
         Failure: migrations of Cassandra are pending and `database.auto_migrate` is off, or the messages of
             this installation lie in the other store.
     """
-    await _refuse_elsewhere(settings, database)
+    await patiently(lambda: _refuse_elsewhere(settings, database))
     if settings.timeline.backend == "database":
         yield OpenedTimeline(relational.open_timeline(database, metrics), database)
         return

@@ -30,7 +30,7 @@ class Task(Struct, frozen=True):
 class Module(Struct, frozen=True, kw_only=True):
     """One feature. `role` is the process that serves it when the product is split: its routes, pages and
     sockets (`sockets` are paths), its tasks, and its kinds of jobs in the outbox (`jobs`). What `start`
-    begins is begun in every process.
+    begins is begun in every process; it asks stores first, since it is called again when one was away.
 
     `bereaved` is called in one process after another one died: what that one left undone since the given time
     (ms) is to be done. It may be called twice for one death.
