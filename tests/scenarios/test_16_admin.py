@@ -55,47 +55,48 @@ async def test_g1_only_who_is_an_admin_now(server: Server, admin: Person, reg: R
     assert record["details"] == {"role": "user"}
 
 
-async def test_g2_figures(admin: Person, reg: Register) -> None:
-    """The figures follow what happens; components were really asked, lately."""
-    before = (await admin.get("/v1/admin/stats")).ok()
-    assert set(before) == {
-        *("total_users", "active_users", "online_users", "total_conversations", "total_messages"),
-        *("total_calls", "calls_active", "sockets", "storage_used", "database_size", "cache_hit_rate"),
-        *("uptime_seconds", "last_updated"),
-    }
-    a, b = await reg("a", "b")
-    g = (await direct(a, b))["conversation_id"]
-    (await send(a, g, "hello")).ok(201)
-    await file(a, 12_345)
-    async with ws(a), ws(a):
-        after = (await admin.get("/v1/admin/stats")).ok()
-    # Other scenarios may use the same server at the same time.
-    for name, more in (
-        ("total_users", 2),
-        ("active_users", 2),
-        ("total_conversations", 1),
-        ("total_messages", 1),
-        ("storage_used", 12_345),
-    ):
-        assert after[name] >= before[name] + more, name
-    assert after["online_users"] >= 1
-    if not PROFILE.has_roles:  # those of the process that answers
-        assert after["sockets"] >= 2
-    assert after["database_size"] > 100_000
-    assert 0 <= after["cache_hit_rate"] <= 100
-    assert after["uptime_seconds"] >= before["uptime_seconds"] >= 0
-    assert (after["total_calls"], after["calls_active"]) == (0, 0)
+async def test_g2_figures(serve: Serve, reg: Register) -> None:
+    """The figures follow what happens, on a server of their own; components were really asked, lately."""
+    async with serve() as server:
+        admin = await make_admin(server)
+        before = (await admin.get("/v1/admin/stats")).ok()
+        assert set(before) == {
+            *("total_users", "active_users", "online_users", "total_conversations", "total_messages"),
+            *("total_calls", "calls_active", "sockets", "storage_used", "database_size", "cache_hit_rate"),
+            *("uptime_seconds", "last_updated"),
+        }
+        a, b = await reg("a", "b", url=server.url)
+        g = (await direct(a, b))["conversation_id"]
+        (await send(a, g, "hello")).ok(201)
+        await file(a, 12_345)
+        async with ws(a), ws(a):
+            after = (await admin.get("/v1/admin/stats")).ok()
+        for name, more in (
+            ("total_users", 2),
+            ("active_users", 2),
+            ("total_conversations", 1),
+            ("total_messages", 1),
+            ("storage_used", 12_345),
+        ):
+            assert after[name] == before[name] + more, name
+        assert after["online_users"] >= 1
+        if not PROFILE.has_roles:  # those of the process that answers
+            assert after["sockets"] == 2
+        assert after["database_size"] > 100_000
+        assert 0 <= after["cache_hit_rate"] <= 100
+        assert after["uptime_seconds"] >= before["uptime_seconds"] >= 0
+        assert (after["total_calls"], after["calls_active"]) == (0, 0)
 
-    health = (await admin.get("/v1/admin/health")).ok()
-    assert health["overall_status"] == "healthy"
-    states = {one["name"]: one for one in health["components"]}
-    assert {"database", "timeline", "object_store", "mail", "redis", "sfu"} <= set(states)
-    for name in ("database", "timeline", "object_store"):
-        assert (states[name]["status"], states[name]["error"]) == ("up", None)
-        assert 0 <= states[name]["latency_ms"] < 2000
-    now = datetime.now(UTC)
-    for one in states.values():
-        assert now - timedelta(seconds=6) <= datetime.fromisoformat(one["last_checked"]) <= now
+        health = (await admin.get("/v1/admin/health")).ok()
+        assert health["overall_status"] == "healthy"
+        states = {one["name"]: one for one in health["components"]}
+        assert {"database", "timeline", "object_store", "mail", "redis", "sfu"} <= set(states)
+        for name in ("database", "timeline", "object_store"):
+            assert (states[name]["status"], states[name]["error"]) == ("up", None)
+            assert 0 <= states[name]["latency_ms"] < 2000
+        now = datetime.now(UTC)
+        for one in states.values():
+            assert now - timedelta(seconds=6) <= datetime.fromisoformat(one["last_checked"]) <= now
 
 
 async def test_g2_accounts_are_found_and_walked(admin: Person, reg: Register) -> None:
