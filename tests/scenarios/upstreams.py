@@ -11,7 +11,10 @@ from stack.ports import free_port
 from tests.scenarios.patience import eventually
 from tests.scenarios.pieces import Piece, environment
 
-__all__ = ["READY", "Asked", "Fake", "gateway", "reply"]
+__all__ = ["ME", "READY", "Asked", "Fake", "errors", "gateway", "refused", "reply"]
+
+#: A route of auth.
+ME = "/v1/users/me"
 
 READY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -123,3 +126,25 @@ async def gateway(directory: Path, *fakes: Fake, **sections: dict[str, object]) 
             await asyncio.to_thread(piece.process.wait)
         for fake in fakes:
             await fake.stop()
+
+
+async def errors(client: httpx.AsyncClient, role: str, reason: str) -> float:
+    """How often the gateway counted this."""
+    text = (await client.get("/metrics")).text
+    [line] = [
+        line
+        for line in text.splitlines()
+        if line.startswith("gateway_proxy_errors_total{")
+        and f'role="{role}"' in line
+        and f'reason="{reason}"' in line
+    ]
+    return float(line.split()[-1])
+
+
+def refused(response: httpx.Response, status: int, code: str) -> None:
+    """It is one refusal of ours, whole."""
+    body = response.json()
+    assert (response.status_code, body["success"], body["error"]["code"]) == (status, False, code)
+    assert body["meta"]["request_id"] == response.headers["x-request-id"]
+    if status in {502, 503}:
+        assert int(response.headers["retry-after"]) >= 1
